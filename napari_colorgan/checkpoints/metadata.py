@@ -1,0 +1,148 @@
+"""What a checkpoint file says of itself; readable without torch and without its weights.
+
+A checkpoint is a safetensors file: 8 bytes of header length, a JSON header that names
+tensors and holds our metadata, the tensors. Header sizes are bounded before anything is
+read, since the format itself promises nothing about time or memory.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from napari_colorgan.errors import CheckpointError
+
+SCHEMA = 1
+"""Version of the metadata below; raised when an older reader would misread a file."""
+
+METADATA_KEY = "napari_colorgan"
+DIGEST_KEY = "napari_colorgan_sha256"
+
+_MAX_HEADER = 1 << 20  # bytes; ours have about 40 kB
+_MAX_TENSORS = 4096
+_MAX_FILE = 1 << 31  # bytes
+
+CodecName = Literal["lab", "rgb"]
+Context = Literal["whole", "local"]
+Statistics = Literal["stored", "picture"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """All that is needed to rebuild a generator and use it as it was trained."""
+
+    generator: str
+    """Name of the generator in `models.GENERATORS`."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Options of the generator."""
+    codec: CodecName = "lab"
+    """`lab`: ab for a kept L; `rgb`: all of RGB."""
+    context: Context = "local"
+    """`whole`: sees the plane resized once; `local`: windows at native resolution."""
+    working_size: int = 256
+    """Shorter side in px to which `whole` resizes a plane."""
+    statistics: Statistics = "stored"
+    """Where normalisation layers get mean and variance: training, or each picture."""
+    name: str = ""
+    description: str = ""
+    """One line for the model picker."""
+    license: str = ""
+    provenance: str = ""
+    """Data and weights it was made from, and their terms."""
+    training: dict[str, Any] = field(default_factory=dict)
+    """Settings and scores of the training that made it."""
+
+    def to_json(self) -> str:
+        """Serialise, with the schema version."""
+        return json.dumps({"schema": SCHEMA} | dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str, where: Path) -> Self:
+        """Parse and check; `where` is named in errors.
+
+        Raises
+        ------
+        CheckpointError
+        """
+        try:
+            values = json.loads(text)
+            schema = values.pop("schema")
+        except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
+            raise CheckpointError(
+                f"'{where}' holds unreadable metadata. Download or export it again."
+            ) from None
+        if schema != SCHEMA:
+            raise CheckpointError(
+                f"'{where}' has metadata of version {schema!r}, this napari-colorgan "
+                f"reads version {SCHEMA}. Update napari-colorgan."
+            )
+        known = {f.name: f for f in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - set(known)):
+            raise CheckpointError(
+                f"'{where}' has unknown metadata: {', '.join(unknown)}. Update "
+                "napari-colorgan or export the file again."
+            )
+        choices = {
+            "codec": ("lab", "rgb"),
+            "context": ("whole", "local"),
+            "statistics": ("stored", "picture"),
+        }
+        types = {"options": dict, "training": dict, "working_size": int}
+        for name, value in values.items():
+            wanted = types.get(name, str)
+            if type(value) is not wanted or value not in choices.get(name, (value,)):
+                raise CheckpointError(
+                    f"'{where}' says {name} is {value!r}, which is not possible. "
+                    "Download or export it again."
+                )
+        if (
+            "generator" not in values
+            or not 32 <= values.get("working_size", 256) <= 4096
+        ):
+            raise CheckpointError(
+                f"'{where}' names no generator, or a working size outside 32 to 4096 "
+                "px. Download or export it again."
+            )
+        return cls(**values)
+
+
+def read_metadata(path: Path) -> Metadata:
+    """Read the metadata of a checkpoint file, not its weights.
+
+    Raises
+    ------
+    CheckpointError
+        The file cannot be read, is no checkpoint of ours, or has another schema.
+    """
+    header = read_header(path)
+    return Metadata.from_json(header["__metadata__"][METADATA_KEY], path)
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """JSON header of a checkpoint file, its size and form checked."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            text = file.read(length) if 2 <= length <= _MAX_HEADER else b""
+    except OSError as error:
+        raise CheckpointError(
+            f"'{path}' cannot be read: {error.strerror}. Check the path and its "
+            "permissions."
+        ) from error
+    try:
+        header = json.loads(text)
+        ours = header["__metadata__"]
+        found = isinstance(ours[METADATA_KEY], str) and isinstance(
+            ours[DIGEST_KEY], str
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        found = False
+    if not found or len(header) > _MAX_TENSORS or size > _MAX_FILE:
+        raise CheckpointError(
+            f"'{path}' is not a checkpoint of napari-colorgan, or it is damaged. Choose "
+            "a .safetensors file that napari-colorgan wrote, or fetch it again."
+        )
+    result: dict[str, Any] = header
+    return result

@@ -1,0 +1,164 @@
+"""Checkpoints on disk: safetensors with JSON metadata and a digest, written atomically."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from napari_colorgan.checkpoints.metadata import (
+    DIGEST_KEY,
+    METADATA_KEY,
+    Metadata,
+    read_header,
+)
+from napari_colorgan.errors import BadSetting, CheckpointError
+from napari_colorgan.models import GeneratorSpec, build
+from napari_colorgan.models.compact import Compact
+from napari_colorgan.models.unet import UNet
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights, and the metadata that rebuilds their generator."""
+
+    metadata: Metadata
+    weights: Mapping[str, Tensor]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over names, types, shapes and values of the weights, and metadata."""
+        sha = hashlib.sha256(self.metadata.to_json().encode())
+        for name in sorted(self.weights):
+            tensor = self.weights[name].detach().cpu().contiguous()
+            sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            sha.update(tensor.view(-1).view(torch.uint8).numpy().tobytes())
+        return sha.hexdigest()
+
+    def generator(self) -> UNet | Compact:
+        """Build the generator in float32 and eval mode, on the CPU.
+
+        Raises
+        ------
+        CheckpointError
+            Name or options are unknown, or weights are missing, left over or misshapen.
+        """
+        try:
+            with torch.device("meta"):  # costs nothing, whatever the options claim
+                network = build(
+                    GeneratorSpec(self.metadata.generator, self.metadata.options)
+                )
+        except (BadSetting, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(
+                f"This checkpoint asks for a generator that cannot be built: {error} "
+                "Update napari-colorgan or export the checkpoint again."
+            ) from error
+        self._check_shapes(network.state_dict())
+        weights = {
+            name: tensor.float().clone()
+            if tensor.is_floating_point()
+            else tensor.clone()
+            for name, tensor in self.weights.items()
+        }
+        network.load_state_dict(weights, assign=True)
+        return network.eval()
+
+    def _check_shapes(self, expected: Mapping[str, Tensor]) -> None:
+        missing = sorted(set(expected) - set(self.weights))
+        unknown = sorted(set(self.weights) - set(expected))
+        if missing or unknown:
+            raise CheckpointError(
+                f"The weights do not fit the generator '{self.metadata.generator}': "
+                f"{len(missing)} are missing ({_some(missing)}), {len(unknown)} are "
+                f"unknown ({_some(unknown)}). Export the checkpoint again."
+            )
+        for name, tensor in expected.items():
+            if tensor.shape != self.weights[name].shape:
+                raise CheckpointError(
+                    f"Weight '{name}' has the shape {tuple(self.weights[name].shape)}, "
+                    f"expected {tuple(tensor.shape)}. Export the checkpoint again."
+                )
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint; an older file at `path` stays whole until the new one is.
+
+    Raises
+    ------
+    CheckpointError
+        The file cannot be written.
+    """
+    metadata = {
+        METADATA_KEY: checkpoint.metadata.to_json(),
+        DIGEST_KEY: checkpoint.digest,
+    }
+    tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.weights.items()}
+    write_atomically(path, safetensors.torch.save(tensors, metadata))
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint and check its digest.
+
+    The file is read, not mapped: it may change afterwards without harm.
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing, foreign, truncated, changed, or of another schema.
+    """
+    header = read_header(path)
+    metadata = Metadata.from_json(header["__metadata__"][METADATA_KEY], path)
+    try:
+        weights = safetensors.torch.load(path.read_bytes())
+    except Exception as error:  # the format's readers raise a dozen types on damage
+        raise CheckpointError(
+            f"'{path}' is damaged: {error}. Fetch or export it again."
+        ) from error
+    checkpoint = Checkpoint(metadata, weights)
+    if checkpoint.digest != header["__metadata__"][DIGEST_KEY]:
+        raise CheckpointError(
+            f"'{path}' was changed after it was written: its SHA-256 is "
+            f"{checkpoint.digest[:12]}..., it should be "
+            f"{header['__metadata__'][DIGEST_KEY][:12]}.... Fetch or export it again."
+        )
+    return checkpoint
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace `path` by `content` in one step; nothing half-written is ever seen there.
+
+    Raises
+    ------
+    CheckpointError
+        The folder does not exist, is not writable, or the disk is full.
+    """
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(
+            prefix=f".{path.name}.", suffix=".tmp", dir=path.parent
+        )
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise CheckpointError(
+            f"'{path}' cannot be written: {error.strerror}. Choose another place or "
+            "free some space."
+        ) from error
+
+
+def _some(names: list[str]) -> str:
+    if not names:
+        return "none"
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

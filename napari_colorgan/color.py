@@ -1,0 +1,189 @@
+"""Colour spaces in torch: sRGB <-> CIE Lab (D65, 2 degree observer), and the two codecs.
+
+A codec says what a generator sees of a gray picture and how its output becomes RGB.
+Tensors are (N, C, H, W) float32; gray and RGB are sRGB-encoded in [0, 1]; L is in
+[0, 100], a and b are in about [-110, 110].
+"""
+
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+# sRGB primaries (IEC 61966-2-1) to CIE XYZ and the D65 white point of the 2 degree
+# observer (ASTM E308), with the digits that scikit-image uses.
+_XYZ_OF_RGB = (
+    (0.412453, 0.357580, 0.180423),
+    (0.212671, 0.715160, 0.072169),
+    (0.019334, 0.119193, 0.950227),
+)
+_WHITE = (0.95047, 1.0, 1.08883)
+_LINEAR_BELOW = 0.008856  # (6/29)^3: below it the CIE cube root is a straight line
+_LINEAR_SLOPE = 7.787
+_LINEAR_OFFSET = 16 / 116
+
+AB_SCALE = 110.0
+"""ab is divided by this for generators; over the sRGB cube |ab| stays below 108."""
+
+_GAMUT_TOLERANCE = 1e-4  # linear RGB; moves L by less than 0.1
+_BISECTIONS = 12  # chroma to 1/4096, far below an 8-bit step
+
+
+def rgb_to_lab(rgb: Tensor) -> Tensor:
+    """Convert sRGB in [0, 1] to Lab; shape (N, 3, H, W), differentiable everywhere."""
+    linear = _decode_srgb(rgb)
+    xyz = _mix(linear, torch.tensor(_XYZ_OF_RGB)) / _column(_WHITE, rgb)
+    x, y, z = _cube_root(xyz).unbind(1)
+    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
+
+
+def lab_to_rgb(lab: Tensor) -> Tensor:
+    """Convert Lab to sRGB, clipped to [0, 1]; shape (N, 3, H, W).
+
+    Clipping changes the lightness of colours outside sRGB; `fit_chroma` avoids that.
+    """
+    return _encode_srgb(_linear_rgb(lab).clamp(0, 1))
+
+
+def gray_to_lightness(gray: Tensor) -> Tensor:
+    """L in [0, 100] of sRGB-encoded gray in [0, 1], any shape."""
+    return 116 * _cube_root(_decode_srgb(gray)) - 16
+
+
+def lightness_to_gray(lightness: Tensor) -> Tensor:
+    """Sample-wise inverse of `gray_to_lightness`, any shape."""
+    return _encode_srgb(_cube((lightness + 16) / 116))
+
+
+def fit_chroma(lab: Tensor) -> Tensor:
+    """Pull colours outside sRGB towards gray, at constant L and hue, until they fit.
+
+    Bisection on the pixels concerned only; all others are returned as they are.
+    """
+    pixels = lab.movedim(1, 0).flatten(1)  # (3, N * H * W)
+    outside = ~_in_gamut(pixels)
+    if not outside.any():
+        return lab
+    far = pixels[:, outside]
+    low = torch.zeros_like(far[0])
+    high = torch.ones_like(low)
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        fits = _in_gamut(_scale_chroma(far, middle))
+        low = torch.where(fits, middle, low)
+        high = torch.where(fits, high, middle)
+    pixels = pixels.clone()
+    pixels[:, outside] = _scale_chroma(far, low)
+    n, c, h, w = lab.shape
+    return pixels.view(c, n, h, w).movedim(0, 1)
+
+
+class Codec(Protocol):
+    """Between gray pictures and what a generator reads and writes."""
+
+    name: Literal["lab", "rgb"]
+    out_channels: int
+
+    def encode(self, gray: Tensor) -> Tensor:
+        """Source of the generator, (N, 1, H, W) in [-1, 1], from gray in [0, 1]."""
+
+    def target(self, rgb: Tensor) -> Tensor:
+        """What the generator should produce for RGB in [0, 1]; scaled to [-1, 1]."""
+
+    def decode(self, gray: Tensor, prediction: Tensor) -> Tensor:
+        """RGB (N, 3, H, W) in [0, 1] from the gray picture and the prediction."""
+
+
+class LabCodec:
+    """Colorization: the generator invents ab, the gray picture's own L is kept.
+
+    The scaling is that of the PyTorch pix2pix code: L / 50 - 1 and ab / 110.
+    """
+
+    name: Literal["lab", "rgb"] = "lab"
+    out_channels = 2
+
+    def encode(self, gray: Tensor) -> Tensor:
+        """L scaled to [-1, 1]."""
+        return gray_to_lightness(gray) / 50 - 1
+
+    def target(self, rgb: Tensor) -> Tensor:
+        """Scale ab to about [-1, 1]."""
+        return rgb_to_lab(rgb)[:, 1:] / AB_SCALE
+
+    def decode(self, gray: Tensor, prediction: Tensor) -> Tensor:
+        """RGB with the L of `gray` and as much of the predicted chroma as sRGB holds."""
+        lab = torch.cat([gray_to_lightness(gray), prediction * AB_SCALE], dim=1)
+        return lab_to_rgb(fit_chroma(lab))
+
+
+class RgbCodec:
+    """Translation: the generator invents all three channels, as in virtual staining."""
+
+    name: Literal["lab", "rgb"] = "rgb"
+    out_channels = 3
+
+    def encode(self, gray: Tensor) -> Tensor:
+        """Gray scaled to [-1, 1]."""
+        return gray * 2 - 1
+
+    def target(self, rgb: Tensor) -> Tensor:
+        """RGB scaled to [-1, 1]."""
+        return rgb * 2 - 1
+
+    def decode(self, gray: Tensor, prediction: Tensor) -> Tensor:
+        """RGB of the prediction alone."""
+        return (prediction.clamp(-1, 1) + 1) / 2
+
+
+CODECS: dict[str, type[LabCodec] | type[RgbCodec]] = {"lab": LabCodec, "rgb": RgbCodec}
+"""Codecs by the name that a checkpoint's metadata holds."""
+
+
+def _decode_srgb(x: Tensor) -> Tensor:
+    # clamp inside the power: its branch must have a finite gradient where it is unused
+    power = ((x.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4
+    return torch.where(x > 0.04045, power, x / 12.92)
+
+
+def _encode_srgb(x: Tensor) -> Tensor:
+    power = 1.055 * x.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(x > 0.0031308, power, x * 12.92)
+
+
+def _cube_root(t: Tensor) -> Tensor:
+    root = t.clamp(min=_LINEAR_BELOW) ** (1 / 3)
+    return torch.where(t > _LINEAR_BELOW, root, _LINEAR_SLOPE * t + _LINEAR_OFFSET)
+
+
+def _cube(t: Tensor) -> Tensor:
+    line = (t - _LINEAR_OFFSET) / _LINEAR_SLOPE
+    return torch.where(t > 0.2068966, t**3, line)  # 6 / 29
+
+
+def _linear_rgb(lab: Tensor) -> Tensor:
+    """Lab (N, 3, ...) to linear RGB, unclipped."""
+    lightness, a, b = lab.unbind(1)
+    y = (lightness + 16) / 116
+    xyz = _cube(torch.stack([y + a / 500, y, y - b / 200], dim=1))
+    # inverted in float64: the float32 inverse is off by more than an 8-bit step can hide
+    inverse = torch.linalg.inv(torch.tensor(_XYZ_OF_RGB, dtype=torch.float64)).float()
+    return _mix(xyz * _column(_WHITE, lab), inverse)
+
+
+def _mix(channels: Tensor, matrix: Tensor) -> Tensor:
+    return torch.einsum("ij,nj...->ni...", matrix.to(channels), channels)
+
+
+def _column(values: tuple[float, ...], like: Tensor) -> Tensor:
+    return torch.tensor(values).to(like).view(1, 3, *[1] * (like.ndim - 2))
+
+
+def _in_gamut(pixels: Tensor) -> Tensor:
+    """Which of the Lab `pixels` (3, P) are colours of sRGB."""
+    low, high = torch.aminmax(_linear_rgb(pixels[None])[0], dim=0)
+    return (low >= -_GAMUT_TOLERANCE) & (high <= 1 + _GAMUT_TOLERANCE)
+
+
+def _scale_chroma(pixels: Tensor, factor: Tensor) -> Tensor:
+    return torch.stack([pixels[0], pixels[1] * factor, pixels[2] * factor])

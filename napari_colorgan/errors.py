@@ -1,0 +1,83 @@
+"""What the user is told when something cannot be done.
+
+Every message says what was found, what was expected and what to do. None of these
+derives from `RuntimeError`: napari's generator worker swallows that one.
+"""
+
+from collections.abc import Iterable
+
+
+class ColorganError(Exception):
+    """Base of all errors a user may see; its text is one or two plain sentences."""
+
+
+class BadSetting(ColorganError, ValueError):
+    """A setting lies outside what is possible."""
+
+    def __init__(self, name: str, value: object, expected: str) -> None:
+        super().__init__(f"{name} is {value!r}; it must be {expected}.")
+
+
+class BadArray(ColorganError, ValueError):
+    """An array cannot be read as gray picture(s)."""
+
+
+class BadAxes(BadArray):
+    """Axis letters do not describe the array."""
+
+
+class ColorSource(BadArray):
+    """A picture with real colour was given where a gray one is expected."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} already has colour (its channels differ), but colorization starts "
+            "from a gray picture. To replace its colours, use its lightness: "
+            "--from-color on the command line, from_color=True in Python, "
+            "'Use its lightness' in the widget."
+        )
+
+
+class BadImageFile(ColorganError, OSError):
+    """An image file cannot be read or written."""
+
+
+class CheckpointError(ColorganError):
+    """A file is not a usable checkpoint."""
+
+
+class UnknownModel(ColorganError, LookupError):
+    """No model has this name and no file this path."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"There is no model or checkpoint file called '{name}'. Known models: "
+            f"{', '.join(known)}. Give one of them or the path of a .safetensors file "
+            "made by napari-colorgan."
+        )
+
+
+class TileTooSmall(ColorganError, ValueError):
+    """A window is too small for its halo and blend."""
+
+    def __init__(self, window: int, minimum: int) -> None:
+        super().__init__(
+            f"A tile of {window} px is too small; halo and blend alone need {minimum} "
+            f"px. Set the tile size to {minimum} px or more."
+        )
+
+
+class OutOfMemory(ColorganError):
+    """The smallest possible piece of work still does not fit into memory."""
+
+
+class JobFailed(ColorganError):
+    """The numerical library gave up in the middle of a job."""
+
+
+class Stopped(ColorganError):
+    """A job that has nothing to keep was stopped by the user."""
+
+
+class ColorganWarning(UserWarning):
+    """Something the user should know about a result that was still made."""

@@ -1,0 +1,55 @@
+"""Generators and the discriminator. A spec (name and options) rebuilds any generator.
+
+Every generator reads a source (N, 1, H, W) in [-1, 1] whose sides are multiples of its
+`stride`, and returns (N, out_channels, H, W) in [-1, 1].
+"""
+
+import inspect
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from napari_colorgan.errors import BadSetting
+from napari_colorgan.models.compact import Compact
+from napari_colorgan.models.unet import UNet
+
+GENERATORS: dict[str, type[UNet] | type[Compact]] = {"unet": UNet, "compact": Compact}
+"""Generators by the name that a spec holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorSpec:
+    """Name and options of a generator: all that is needed to rebuild it."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def build(spec: GeneratorSpec) -> UNet | Compact:
+    """Build the generator of `spec` with fresh weights.
+
+    Raises
+    ------
+    BadSetting
+        The name or an option is unknown, or an option's value is impossible.
+    """
+    if spec.name not in GENERATORS:
+        raise BadSetting("generator", spec.name, f"one of {', '.join(GENERATORS)}")
+    generator = GENERATORS[spec.name]
+    known = set(inspect.signature(generator).parameters)
+    if unknown := set(spec.options) - known:
+        raise BadSetting(
+            f"option of generator '{spec.name}'",
+            sorted(unknown)[0],
+            f"one of {', '.join(sorted(known))}",
+        )
+    return generator(**spec.options)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """How many numbers of `network` are learned."""
+    return sum(p.numel() for p in network.parameters())
+
+
+__all__ = ["GENERATORS", "GeneratorSpec", "Tensor", "build", "count_parameters"]

@@ -1,0 +1,213 @@
+"""The compact generator: a U-Net on a small pretrained trunk, fast on a CPU.
+
+The encoder is EfficientNet-lite0 (Tan & Le 2019, arXiv 1905.11946, without
+squeeze-and-excite and with ReLU6) with its batch normalisation folded into the
+convolutions. The decoder projects before it upsamples and, for chroma, ends at half
+resolution: the eye, like every video format, sees colour at half the detail of
+lightness. Nothing in the network normalises, so windows of a picture always agree.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_colorgan.errors import BadSetting
+
+HINT_CHANNELS = 3
+"""Channels of a hint tensor: scaled a and b where a hint is given, and a 0/1 mask."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """Inverted bottlenecks that share kernel and output channels (table 1 of the paper)."""
+
+    kernel: int
+    stride: int
+    expand: int
+    out: int
+    repeats: int
+
+
+_STEM = 32
+_STAGES = (
+    _Stage(kernel=3, stride=1, expand=1, out=16, repeats=1),
+    _Stage(kernel=3, stride=2, expand=6, out=24, repeats=2),
+    _Stage(kernel=5, stride=2, expand=6, out=40, repeats=2),
+    _Stage(kernel=3, stride=2, expand=6, out=80, repeats=3),
+    _Stage(kernel=5, stride=1, expand=6, out=112, repeats=3),
+    _Stage(kernel=5, stride=2, expand=6, out=192, repeats=4),
+    _Stage(kernel=3, stride=1, expand=6, out=320, repeats=1),
+)
+_SKIPS = (0, 1, 2, 4, 6)  # stages whose outputs, at strides 2 to 32, the decoder reads
+
+
+class Compact(nn.Module):
+    """U-Net with an EfficientNet-lite0 encoder and a light decoder; takes colour hints.
+
+    Shapes
+    ------
+    source : (N, 1, H, W) float32, L scaled to [-1, 1]; sides are multiples of 32 px
+    hints : (N, 3, H, W) float32 or None; ab scaled to [-1, 1] times mask, mask 0 or 1
+    returns : (N, out_channels, H, W) float32 in [-1, 1]
+
+    Parameters
+    ----------
+    out_channels : 2 for ab, predicted at half resolution; 3 for RGB, at full resolution
+    widths : channels of the decoder at strides 16, 8, 4 and 2
+    """
+
+    takes_hints = True
+    in_channels = 1
+    stride = 32
+    halo = 128
+    """Px of context to read around a window."""
+
+    def __init__(
+        self, out_channels: int = 2, widths: tuple[int, ...] = (192, 128, 64, 32)
+    ) -> None:
+        super().__init__()
+        if len(widths) != len(_SKIPS) - 1:
+            raise BadSetting("widths", tuple(widths), "four numbers of channels")
+        self.out_channels = out_channels
+        self.stem = nn.Conv2d(1, _STEM, 3, stride=2)
+        self.stem_hints = _hint_conv(_STEM, stride=2)
+        self.stages = nn.ModuleList()
+        inside = _STEM
+        for stage in _STAGES:
+            blocks = [_Bottleneck(inside, stage, stage.stride)]
+            for _ in range(stage.repeats - 1):
+                blocks.append(_Bottleneck(stage.out, stage, 1))
+            self.stages.append(nn.Sequential(*blocks))
+            inside = stage.out
+        skips = [_STAGES[i].out for i in reversed(_SKIPS)]  # deepest first
+        self.decoder = nn.ModuleList()
+        for skip, (below, out) in zip(
+            skips[1:], pairwise((skips[0], *widths)), strict=True
+        ):
+            self.decoder.append(_UpStep(below, skip, out, twice=out != widths[-1]))
+        if (
+            out_channels == 3
+        ):  # RGB: fine detail is invented too, from the source itself
+            self.decoder.append(_UpStep(widths[-1], 1, 16, twice=False))
+        self.head = nn.Conv2d(
+            16 if out_channels == 3 else widths[-1], out_channels, 3, padding=1
+        )
+        _initialise(self)
+
+    def forward(self, source: Tensor, hints: Tensor | None = None) -> Tensor:
+        """Colour `source`, guided by `hints`."""
+        features = self.encode(source, hints)
+        if self.out_channels == 3:
+            features.insert(0, source)
+        x = features.pop()
+        for step in self.decoder:
+            x = step(x, features.pop(), hints)
+        x = torch.tanh(self.head(x))
+        if x.shape[-2:] == source.shape[-2:]:
+            return x
+        return F.interpolate(x, scale_factor=2, mode="bilinear")
+
+    def encode(self, source: Tensor, hints: Tensor | None = None) -> list[Tensor]:
+        """Features at strides 2, 4, 8, 16 and 32."""
+        x = self.stem(_pad_same(source, 3))
+        if hints is not None:
+            x = x + self.stem_hints(_pad_same(hints, 3))
+        x = F.relu6(x)
+        features = []
+        for index, stage in enumerate(self.stages):
+            x = stage(x)
+            if index in _SKIPS:
+                features.append(x)
+        return features
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Trunk and its hint input, for a learning rate of their own."""
+        parts = (self.stem, self.stem_hints, self.stages)
+        return [p for part in parts for p in part.parameters()]
+
+
+class _Bottleneck(nn.Module):
+    """Expand, filter each channel, project; add the input where shapes allow."""
+
+    def __init__(self, inside: int, stage: _Stage, stride: int) -> None:
+        super().__init__()
+        wide = inside * stage.expand
+        self.expand = nn.Conv2d(inside, wide, 1) if stage.expand > 1 else None
+        padding = stage.kernel // 2 if stride == 1 else 0
+        self.depthwise = nn.Conv2d(
+            wide, wide, stage.kernel, stride=stride, padding=padding, groups=wide
+        )
+        self.project = nn.Conv2d(wide, stage.out, 1)
+        self.adds = stride == 1 and inside == stage.out
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x if self.expand is None else F.relu6(self.expand(x))
+        if self.depthwise.stride[0] == 2:
+            y = _pad_same(y, self.depthwise.kernel_size[0])
+        y = self.project(F.relu6(self.depthwise(y)))
+        return x + y if self.adds else y
+
+
+class _UpStep(nn.Module):
+    """Project, double the sides, join the skip connection and the hints, filter."""
+
+    def __init__(self, below: int, skip: int, out: int, twice: bool) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(below, out, 1)
+        self.join = nn.Conv2d(out + skip, out, 3, padding=1)
+        self.join_hints = _hint_conv(out)
+        self.refine = nn.Conv2d(out, out, 3, padding=1) if twice else None
+
+    def forward(self, x: Tensor, skip: Tensor, hints: Tensor | None) -> Tensor:
+        x = F.interpolate(self.project(x), scale_factor=2, mode="bilinear")
+        x = self.join(torch.cat([x, skip], dim=1))
+        if hints is not None:
+            x = x + self.join_hints(_pool_hints(hints, hints.shape[-1] // x.shape[-1]))
+        x = F.relu(x)
+        return x if self.refine is None else F.relu(self.refine(x))
+
+
+def _hint_conv(out: int, stride: int = 1) -> nn.Conv2d:
+    padding = 1 if stride == 1 else 0
+    return nn.Conv2d(HINT_CHANNELS, out, 3, stride=stride, padding=padding, bias=False)
+
+
+def _pool_hints(hints: Tensor, factor: int) -> Tensor:
+    """Mean colour of the hints in each cell of `factor` px, and whether there is any."""
+    if factor == 1:
+        return hints
+    mean = F.avg_pool2d(hints, factor)
+    ab = mean[:, :2] / mean[:, 2:].clamp(min=1e-6)
+    return torch.cat([ab, (mean[:, 2:] > 0).to(ab)], dim=1)
+
+
+def _pad_same(x: Tensor, kernel: int) -> Tensor:
+    """Pad for a convolution of stride 2 as TensorFlow's SAME does, on even sides.
+
+    The trunk was trained so; symmetric padding costs it 6 points of ImageNet top-1.
+    """
+    before = (kernel - 2) // 2
+    after = kernel - 2 - before
+    return F.pad(x, (before, after, before, after))
+
+
+def _initialise(network: Compact) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for module in network.modules():
+        if isinstance(module, _Bottleneck):
+            nn.init.kaiming_normal_(module.project.weight, nonlinearity="linear")
+            if module.adds:  # as a residual branch: start close to the identity
+                module.project.weight.data.mul_(0.2)
+    for name, module in network.named_modules():
+        if name.endswith("hints") and isinstance(module, nn.Conv2d):
+            nn.init.zeros_(
+                module.weight
+            )  # without hints' effect, the trunk is unharmed
+    nn.init.normal_(network.head.weight, std=0.01)  # starts near gray

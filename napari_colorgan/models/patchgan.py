@@ -1,0 +1,45 @@
+"""The PatchGAN discriminator of pix2pix (arXiv 1611.07004, sections 3.2.2 and 6.1.2)."""
+
+import torch
+from torch import Tensor, nn
+
+from napari_colorgan.models.norm import Norm, check_norm, norm_layer
+
+
+class PatchDiscriminator(nn.Module):
+    """Judge every 70 x 70 px patch of a (source, color) pair as real or not.
+
+    Shapes
+    ------
+    source : (N, 1, H, W) float32 in [-1, 1]
+    color : (N, 2 or 3, H, W) float32 in [-1, 1]
+    returns : (N, 1, H // 8 - 2, W // 8 - 2) float32 logits, positive means real
+    """
+
+    def __init__(
+        self, in_channels: int = 3, width: int = 64, norm: Norm = "batch"
+    ) -> None:
+        super().__init__()
+        check_norm(norm)
+        self.layers = nn.Sequential(
+            nn.Conv2d(in_channels, width, 4, stride=2, padding=1),  # no norm: raw px
+            nn.LeakyReLU(0.2),
+            *_block(norm, width, 2 * width, stride=2),
+            *_block(norm, 2 * width, 4 * width, stride=2),
+            *_block(norm, 4 * width, 8 * width, stride=1),
+            nn.Conv2d(8 * width, 1, 4, stride=1, padding=1),
+        )
+
+    def forward(self, source: Tensor, color: Tensor) -> Tensor:
+        """Logits of all patches."""
+        logits: Tensor = self.layers(torch.cat([source, color], dim=1))
+        return logits
+
+
+def _block(norm: Norm, inside: int, out: int, stride: int) -> list[nn.Module]:
+    bias = norm != "batch"  # batch norm has a bias of its own
+    return [
+        nn.Conv2d(inside, out, 4, stride=stride, padding=1, bias=bias),
+        *norm_layer(norm, out),
+        nn.LeakyReLU(0.2),
+    ]

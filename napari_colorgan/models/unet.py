@@ -1,0 +1,90 @@
+"""The U-Net generator of pix2pix (Isola et al. 2017, arXiv 1611.07004, section 6.1)."""
+
+import torch
+from torch import Tensor, nn
+
+from napari_colorgan.errors import BadSetting
+from napari_colorgan.models.norm import Norm, check_norm, norm_layer
+
+
+class UNet(nn.Module):
+    """Encoder-decoder with skip connections; every step halves or doubles the sides.
+
+    With ``depth=8`` this is the paper's generator for 256 x 256 px, with ``depth=7`` the
+    one for 128 x 128; parameters are counted and initialised like those of the PyTorch
+    pix2pix code.
+
+    Shapes
+    ------
+    source : (N, in_channels, H, W) float32 in [-1, 1]; sides are multiples of `stride`
+    returns : (N, out_channels, H, W) float32 in [-1, 1]
+
+    Parameters
+    ----------
+    depth : number of halvings, at least 5
+    width : channels after the first convolution; at most 8 times as many inside
+    norm : normalisation of the inner layers
+    dropout : drop half of the channels' values in the inner steps of the decoder
+    """
+
+    takes_hints = False
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        out_channels: int = 2,
+        depth: int = 8,
+        width: int = 64,
+        norm: Norm = "batch",
+        dropout: bool = True,
+    ) -> None:
+        super().__init__()
+        check_norm(norm)
+        if depth < 5:
+            raise BadSetting("depth", depth, "at least 5")
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.stride = 2**depth
+        self.halo = 128
+        """Px of context to read around a window; more is seen but hardly matters."""
+        channels = [min(2**step, 8) * width for step in range(depth)]
+        bias = norm == "instance"  # batch norm has a bias of its own
+        self.down = nn.ModuleList()
+        for step, out in enumerate(channels):
+            below = channels[step - 1] if step else in_channels
+            self.down.append(
+                nn.Sequential(
+                    *([nn.LeakyReLU(0.2)] if step else []),
+                    nn.Conv2d(below, out, 4, stride=2, padding=1, bias=bias),
+                    # outermost: raw px; innermost: a single px, whose variance is 0
+                    *(norm_layer(norm, out) if 0 < step < depth - 1 else []),
+                )
+            )
+        self.up = nn.ModuleList()
+        for step in reversed(range(depth)):
+            out = channels[step - 1] if step else out_channels
+            inside = channels[step] * (1 if step == depth - 1 else 2)
+            self.up.append(
+                nn.Sequential(
+                    nn.ReLU(),
+                    nn.ConvTranspose2d(
+                        inside, out, 4, stride=2, padding=1, bias=bias or step == 0
+                    ),
+                    *(norm_layer(norm, out) if step else [nn.Tanh()]),
+                    *([nn.Dropout(0.5)] if dropout and 4 <= step < depth - 1 else []),
+                )
+            )
+
+    def forward(self, source: Tensor) -> Tensor:
+        """Translate `source`."""
+        skips: list[Tensor] = []
+        x = source
+        for down in self.down:
+            x = down(x)
+            skips.append(x)
+        skips.pop()
+        for up in self.up:
+            x = up(x)
+            if skips:
+                x = torch.cat([skips.pop(), x], dim=1)
+        return x

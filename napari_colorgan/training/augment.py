@@ -1,0 +1,47 @@
+"""Changes to training crops that leave the right answer as it is."""
+
+import torch
+from torch import Tensor
+
+
+def vary_gray(gray: Tensor, share: float, random: torch.Generator) -> Tensor:
+    """Another gamma, contrast, brightness and noise for a share of (N, 1, H, W) in [0, 1].
+
+    Cameras, films and scanners disagree about the gray of one and the same scene.
+    """
+    n = gray.shape[0]
+
+    def uniform(low: float, high: float) -> Tensor:
+        return torch.rand((n, 1, 1, 1), generator=random) * (high - low) + low
+
+    chosen = uniform(0, 1) < share
+    gamma = torch.exp(uniform(-0.45, 0.45))  # 0.64 to 1.57
+    contrast, brightness = uniform(0.7, 1.15), uniform(-0.1, 0.1)
+    noise = torch.randn(gray.shape, generator=random) * uniform(0, 0.04)
+    varied = (gray.clamp(min=1e-4) ** gamma - 0.5) * contrast + 0.5 + brightness + noise
+    return torch.where(chosen, varied.clamp(0, 1), gray)
+
+
+def simulate_hints(
+    target: Tensor, share: float, random: torch.Generator, most: int = 12
+) -> Tensor:
+    """Colour hints as a user might give them; (N, 3, H, W), see `models.compact`.
+
+    A share of the crops gets 1 to `most` squares of 1 to 9 px with the mean colour of
+    the target there, as in Zhang et al. 2017 (arXiv 1705.02999, section 3.2).
+    """
+    n, _, height, width = target.shape
+    hints = target.new_zeros((n, 3, height, width))
+    for index in range(n):
+        if torch.rand((), generator=random) >= share:
+            continue
+        for _ in range(int(torch.randint(1, most + 1, (), generator=random))):
+            side = 2 * int(torch.randint(0, 5, (), generator=random)) + 1
+            y = int(torch.randint(0, height - side + 1, (), generator=random))
+            x = int(torch.randint(0, width - side + 1, (), generator=random))
+            place = (slice(y, y + side), slice(x, x + side))
+            hints[index, :2, *place] = target[index, :, *place].mean(
+                (1, 2), keepdim=True
+            )
+            hints[index, 2, *place] = 1
+    return hints

