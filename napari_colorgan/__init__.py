@@ -1,0 +1,72 @@
+"""Colour gray images with pix2pix generators, in napari, Python and on the command line.
+
+Names are imported when they are first used: importing the package costs next to nothing.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+try:
+    __version__ = version("napari-colorgan")
+except PackageNotFoundError:  # a bare source tree
+    __version__ = "0+unknown"
+
+if TYPE_CHECKING:
+    from napari_colorgan.checkpoints.metadata import Metadata
+    from napari_colorgan.checkpoints.store import Checkpoint, load, save
+    from napari_colorgan.checkpoints.zoo import find, list_models
+    from napari_colorgan.errors import ColorganError
+    from napari_colorgan.inference.colorize import (
+        colorize,
+        colorize_job,
+        colorize_region,
+        colorizer_job,
+    )
+    from napari_colorgan.inference.source import Source
+    from napari_colorgan.job import Control, finish
+
+_HOMES = {
+    "Checkpoint": "checkpoints.store",
+    "ColorganError": "errors",
+    "Control": "job",
+    "Metadata": "checkpoints.metadata",
+    "Source": "inference.source",
+    "colorize": "inference.colorize",
+    "colorize_job": "inference.colorize",
+    "colorize_region": "inference.colorize",
+    "colorizer_job": "inference.colorize",
+    "find": "checkpoints.zoo",
+    "finish": "job",
+    "list_models": "checkpoints.zoo",
+    "load": "checkpoints.store",
+    "save": "checkpoints.store",
+}
+
+__all__ = [
+    "Checkpoint",
+    "ColorganError",
+    "Control",
+    "Metadata",
+    "Source",
+    "__version__",
+    "colorize",
+    "colorize_job",
+    "colorize_region",
+    "colorizer_job",
+    "find",
+    "finish",
+    "list_models",
+    "load",
+    "save",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'napari_colorgan' has no attribute '{name}'")
+    return getattr(import_module(f"napari_colorgan.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

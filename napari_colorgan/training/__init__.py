@@ -1,0 +1,1 @@
+"""A checkpoint made, or made better, from colour pictures."""

@@ -1,0 +1,99 @@
+"""Which dimension of an array is what."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Self
+
+from napari_colorgan.errors import BadAxes
+
+LEADING = "TZCPRMQI"
+"""Letters of axes that may come beside Y and X: time, depth, channel, position, others."""
+
+Region = tuple[slice, slice]
+"""Rows and columns of a plane, with explicit non-negative start and stop in px."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """One letter per dimension; Y and X once each, S (RGB samples) at most once, last."""
+
+    letters: str
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], letters: str | None = None) -> Self:
+        """Check `letters` against `shape`, or assume (..., Y, X[, S]) without letters.
+
+        Without letters a last dimension of 3 or 4, behind two others, is taken for RGB
+        or RGBA samples.
+
+        Raises
+        ------
+        BadAxes
+            Too few dimensions; letters unknown, repeated, or not one per dimension.
+        """
+        if letters is None:
+            samples = "S" if len(shape) > 2 and shape[-1] in (3, 4) else ""
+            leading = len(shape) - len(samples) - 2
+            if leading < 0:
+                raise BadAxes(
+                    f"The array has the shape {shape}; a gray picture needs at least "
+                    "the two dimensions Y and X."
+                )
+            if leading > len(LEADING):
+                raise BadAxes(
+                    f"The array has {len(shape)} dimensions; at most "
+                    f"{len(LEADING) + 2} and RGB samples can be named."
+                )
+            # which letter an unnamed axis gets has no effect on the result
+            return cls(LEADING[:leading] + "YX" + samples)
+        upper = letters.upper()
+        if len(upper) != len(shape):
+            raise BadAxes(
+                f"axes is '{letters}', which is {len(upper)} letters, but the array has "
+                f"{len(shape)} dimensions ({' x '.join(map(str, shape))}). Give one "
+                "letter per dimension, such as TYX."
+            )
+        unknown = sorted(set(upper) - set(LEADING + "YXS"))
+        doubled = sorted({c for c in upper if upper.count(c) > 1})
+        if unknown or doubled or not {"Y", "X"} <= set(upper):
+            what = (
+                f"the unknown letter '{unknown[0]}'"
+                if unknown
+                else f"'{doubled[0]}' twice"
+                if doubled
+                else "no Y or no X"
+            )
+            raise BadAxes(
+                f"axes is '{letters}', with {what}. Use Y and X once each and, for other "
+                f"dimensions, different letters of {', '.join(LEADING)} (S for RGB)."
+            )
+        if "S" in upper and shape[upper.index("S")] not in (3, 4):
+            raise BadAxes(
+                f"axes is '{letters}', but the dimension S has length "
+                f"{shape[upper.index('S')]}; RGB samples are 3 or 4. Use C for channels "
+                "to be coloured one by one."
+            )
+        return cls(upper)
+
+    @property
+    def leading(self) -> str:
+        """Letters of the axes that are stepped through, in the array's order."""
+        return "".join(c for c in self.letters if c not in "YXS")
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Permutation of the dimensions to (leading..., Y, X[, S])."""
+        wanted = self.leading + "YX" + ("S" if "S" in self.letters else "")
+        return tuple(self.letters.index(letter) for letter in wanted)
+
+
+def indices(
+    leading: tuple[int, ...], first: tuple[int, ...] | None = None
+) -> Iterator[tuple[int, ...]]:
+    """Index of every plane of an array with these leading lengths, `first` first."""
+    if first is not None:
+        yield first
+    for index in product(*map(range, leading)):
+        if index != first:
+            yield index

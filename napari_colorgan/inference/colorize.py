@@ -1,0 +1,266 @@
+"""Colour arrays: the jobs that widgets and the command line run, and plain functions."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.metadata import Context
+from napari_colorgan.checkpoints.store import Checkpoint, load
+from napari_colorgan.errors import BadSetting, ColorganWarning, OutOfMemory
+from napari_colorgan.inference.axes import Region
+from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.inference.device import choose_device
+from napari_colorgan.inference.intensity import Limits
+from napari_colorgan.inference.source import Plane, Source
+from napari_colorgan.inference.views import RGB
+from napari_colorgan.job import STOP, Job, Progress, finish, is_out_of_memory
+
+_GRAY_BAND = 1 << 22  # px converted at once
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLoaded(Progress):
+    """A model is ready on a device."""
+
+    name: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class TileDone(Progress):
+    """A piece of a plane has its final colours."""
+
+    index: tuple[int, ...]
+    """Of the plane, along the leading axes."""
+    region: Region
+    """Px of the plane that are final now."""
+
+
+def colorizer_job(
+    model: str | Checkpoint = zoo.DEFAULT,
+    *,
+    device: str = "auto",
+    context: Context | None = None,
+    tile: int | None = None,
+) -> Job[Colorizer]:
+    """Load a model (a name, a path or a checkpoint) and put it on a device.
+
+    Raises
+    ------
+    UnknownModel, CheckpointError, BadSetting, TileTooSmall
+    """
+    place = choose_device(device)
+    checkpoint = load(zoo.find(model).path) if isinstance(model, str) else model
+    colorizer = Colorizer(checkpoint, place, context=context, tile=tile)
+    yield ModelLoaded(0, 1, checkpoint.metadata.name, str(place))
+    return colorizer
+
+
+def colorize_job(
+    source: Source,
+    colorizer: Colorizer,
+    *,
+    out: Any = None,
+    first: tuple[int, ...] | None = None,
+) -> Job[Any]:
+    """Colour every plane of `source`, piece by piece.
+
+    Parameters
+    ----------
+    out : where to write, (..., Y, X, 3) uint8 with numpy's basic indexing; it should
+        start as `as_gray_rgb(source)`, for on STOP what is not coloured yet stays as it
+        is. Default: such an array is made.
+    first : index of the plane to begin with
+
+    Returns
+    -------
+    `out`; every px is written once, unless memory ran out and a plane was begun again
+    with smaller windows. Pixels that are NaN or infinite are black, and a
+    `ColorganWarning` tells how many.
+
+    Raises
+    ------
+    OutOfMemory, BadSetting
+    """
+    out = _checked(out, source)
+    before, left, invalid = 0, source.count, 0
+    for plane in source.planes(first):
+        for piece in _pieces(plane.loaded(), colorizer):
+            out[(*plane.index, *piece.region)] = piece.rgb
+            invalid += piece.invalid
+            total = before + piece.count * left
+            event = TileDone(before + piece.number, total, plane.index, piece.region)
+            if (yield event) is STOP:
+                return out
+        before, left = before + piece.count, left - 1
+    if invalid:
+        warnings.warn(
+            f"{invalid} pixels are NaN or infinite; they are black in the result.",
+            ColorganWarning,
+            stacklevel=2,
+        )
+    return out
+
+
+def colorize(
+    array: Any,
+    model: str | Checkpoint | Colorizer = zoo.DEFAULT,
+    *,
+    axes: str | None = None,
+    limits: Limits | tuple[float, float] | None = None,
+    context: Context | None = None,
+    device: str = "auto",
+    tile: int | None = None,
+    from_color: bool = False,
+) -> RGB:
+    """Colour an array of gray pictures.
+
+    Parameters
+    ----------
+    array : (..., Y, X) of bool, any integer or any float type; numpy, dask or zarr
+    model : a model's name, the path of a checkpoint, a checkpoint, or a colorizer (which
+        then decides about context, device and tile)
+    axes : one letter per dimension, such as ``"TYX"``; default (..., Y, X), or RGB
+        samples where the last of three or more dimensions is 3 or 4 long
+    limits : gray values of black and white; default the full range of bool and uint8,
+        otherwise the 0.1 and 99.9 % percentiles of a sample of the whole array
+    context : `whole` (the plane resized once, for photographs) or `local` (windows at
+        native resolution, for micrographs); default the model's own
+    device : `auto`, `cpu`, `cuda` or `mps`
+    tile : side of a `local` window in px; default 1024
+    from_color : start from the lightness of a picture that has colour
+
+    Returns
+    -------
+    (..., Y, X, 3) uint8, sRGB
+
+    Raises
+    ------
+    ColorganError
+        One of its children, saying what was found, what was expected and what to do.
+    """
+    source = Source.of(array, axes=axes, limits=limits, from_color=from_color)
+    colorizer = _colorizer(model, device=device, context=context, tile=tile)
+    result: RGB = finish(colorize_job(source, colorizer))
+    return result
+
+
+def colorize_region(
+    source: Source | Any,
+    model: str | Checkpoint | Colorizer,
+    region: Region,
+    index: tuple[int, ...] = (),
+) -> RGB:
+    """Colour part of one plane as it would be within the whole, reading what it needs.
+
+    Parameters
+    ----------
+    source : a source, or an array as for `colorize`
+    region : slices of rows and columns with start and stop in px
+    index : of the plane along the leading axes
+
+    Returns
+    -------
+    (Y, X, 3) uint8
+    """
+    if not isinstance(source, Source):
+        source = Source.of(source)
+    plane = source.plane(index)
+    (top, bottom, _), (left, right, _) = (
+        part.indices(length) for part, length in zip(region, plane.shape, strict=True)
+    )
+    out = np.zeros((max(0, bottom - top), max(0, right - left), 3), np.uint8)
+    if out.size:
+        view = _colorizer(model).view(plane)
+        for (y, x), rgb in view.finished((slice(top, bottom), slice(left, right))):
+            out[y.start - top : y.stop - top, x.start - left : x.stop - left] = rgb
+    return out
+
+
+def preview_job(
+    source: Source, colorizer: Colorizer, index: tuple[int, ...], side: int
+) -> Job[RGB]:
+    """Colour a small picture of one plane: all of it reduced, or its middle.
+
+    A generator with `whole` context sees the plane reduced, one with `local` context
+    `side` px from the middle at native resolution. Returns (Y, X, 3) uint8.
+    """
+    plane = source.plane(index)
+    if colorizer.context == "whole":
+        factor = max(1, min(plane.shape) // colorizer.working_size)
+        small = Source.of(plane.reduced(factor), axes="YX", limits=Limits(0.0, 1.0))
+        rgb: RGB = yield from colorize_job(small, colorizer)
+        return rgb
+    starts = [max(0, (length - side) // 2) for length in plane.shape]
+    region = (slice(starts[0], starts[0] + side), slice(starts[1], starts[1] + side))
+    rgb = colorize_region(source, colorizer, region, index)
+    yield TileDone(1, 1, index, region)
+    return rgb
+
+
+def as_gray_rgb(source: Source) -> RGB:
+    """Every plane in gray, as RGB (..., Y, X, 3) uint8: a result before it has colour."""
+    out = np.empty((*source.shape, 3), np.uint8)
+    height, width = source.plane_shape
+    rows = max(1, _GRAY_BAND // width)
+    for plane in source.planes():
+        for top in range(0, height, rows):
+            region = (slice(top, min(top + rows, height)), slice(0, width))
+            gray = (plane.gray(region) * 255).round().astype(np.uint8)
+            out[(*plane.index, *region)] = gray[..., None]
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A coloured piece of a plane: the `number`-th of `count`."""
+
+    number: int
+    count: int
+    region: Region
+    rgb: RGB
+    invalid: int
+
+
+def _pieces(plane: Plane, colorizer: Colorizer) -> Iterator[_Piece]:
+    """Pieces of a plane; begun again with smaller windows whenever memory runs out."""
+    while True:
+        view = colorizer.view(plane)
+        count = view.count(plane.whole)
+        try:
+            for number, (region, rgb) in enumerate(view.finished(plane.whole), 1):
+                mask = plane.invalid(region)
+                invalid = 0 if mask is None else int(mask.sum())
+                yield _Piece(number, count, region, rgb, invalid)
+            return
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if not colorizer.shrink():
+                raise OutOfMemory(
+                    f"Not even one window of {colorizer.tiling.window} px fits into the "
+                    f"memory of '{colorizer.device}'. Close other programs or use the "
+                    "CPU, then try again."
+                ) from error
+
+
+def _colorizer(model: str | Checkpoint | Colorizer, **settings: Any) -> Colorizer:
+    if isinstance(model, Colorizer):
+        return model
+    return finish(colorizer_job(model, **settings))
+
+
+def _checked(out: Any, source: Source) -> Any:
+    if out is None:
+        return as_gray_rgb(source)
+    if tuple(out.shape) != (*source.shape, 3) or out.dtype != np.uint8:
+        raise BadSetting(
+            "out",
+            f"{out.dtype} of shape {tuple(out.shape)}",
+            f"uint8 of shape {(*source.shape, 3)}",
+        )
+    return out

@@ -1,0 +1,131 @@
+"""A generator and its codec on a device, ready to colour planes."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from napari_colorgan.checkpoints.metadata import Context
+from napari_colorgan.checkpoints.store import Checkpoint
+from napari_colorgan.color import CODECS, Codec
+from napari_colorgan.errors import BadSetting
+from napari_colorgan.inference.source import Plane
+from napari_colorgan.inference.statistics import Statistics, StatisticsMeter
+from napari_colorgan.inference.tiling import Tiling
+from napari_colorgan.inference.views import LocalView, View, WholeView
+
+_WINDOWS_AT_ONCE = {"cpu": 1, "cuda": 4, "mps": 2}
+
+
+class Colorizer:
+    """What a checkpoint needs to colour planes; safe to use from several threads.
+
+    Parameters
+    ----------
+    checkpoint : weights and metadata
+    device : where the generator runs
+    context : `whole` or `local`; default what the checkpoint was trained for
+    tile : side of a `local` window in px, halo included; default 1024
+    working_size : shorter side in px for `whole`; default the checkpoint's
+
+    Raises
+    ------
+    CheckpointError, BadSetting, TileTooSmall
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        *,
+        context: Context | None = None,
+        tile: int | None = None,
+        working_size: int | None = None,
+    ) -> None:
+        metadata = checkpoint.metadata
+        if context not in (None, "whole", "local"):
+            raise BadSetting("context", context, "'whole' or 'local'")
+        self.checkpoint = checkpoint
+        self.device = device
+        self.context: Context = context or metadata.context
+        self.working_size = working_size or metadata.working_size
+        self.codec: Codec = CODECS[metadata.codec]()
+        generator = checkpoint.generator()
+        if generator.out_channels != self.codec.out_channels:
+            raise BadSetting(
+                "out_channels of the generator",
+                generator.out_channels,
+                f"{self.codec.out_channels} for the codec '{metadata.codec}'",
+            )
+        self.stride = generator.stride
+        # channels-last is the faster layout of convolutions on every device measured
+        self._generator = generator.to(device, memory_format=torch.channels_last)
+        self._meter = (
+            StatisticsMeter(self._generator)
+            if metadata.statistics == "picture"
+            else None
+        )
+        self.tiling = Tiling(halo=generator.halo)
+        if tile is not None:
+            self.tiling = replace(self.tiling, window=tile)
+        self.windows_at_once = _WINDOWS_AT_ONCE.get(device.type, 1)
+
+    def view(self, plane: Plane) -> View:
+        """Prepare a plane: what all of it decides is computed once, when first needed."""
+        return (
+            WholeView(self, plane)
+            if self.context == "whole"
+            else LocalView(self, plane)
+        )
+
+    @torch.inference_mode()
+    def predict(self, gray: Tensor, statistics: Statistics | None) -> Tensor:
+        """Prediction (N, 2 or 3, H, W) in [-1, 1], on the CPU, for gray in [0, 1].
+
+        Sides are multiples of `stride`; `statistics` come from `measure`.
+        """
+        source = self.codec.encode(gray.to(self.device))
+        source = source.contiguous(memory_format=torch.channels_last)
+        if statistics is None:
+            prediction = self._generator(source)
+        else:
+            prediction = torch.func.functional_call(self._generator, statistics, source)
+        result: Tensor = prediction.float().cpu()
+        return result
+
+    @torch.inference_mode()
+    def measure(self, sample: Callable[[], Tensor]) -> Statistics | None:
+        """Statistics of the gray windows that `sample` reads; None if none are needed."""
+        if self._meter is None:
+            return None
+        return self._meter.measure(self.codec.encode(sample().to(self.device)))
+
+    @torch.inference_mode()
+    def decode(self, gray: Tensor, prediction: Tensor) -> Tensor:
+        """RGB (N, H, W, 3) uint8 from gray in [0, 1] and a prediction of the same size."""
+        rgb = self.codec.decode(gray, prediction)
+        return (rgb * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+    def shrink(self) -> bool:
+        """Ask for less memory at once; False if it cannot be less."""
+        if self.windows_at_once > 1:
+            self.windows_at_once = 1
+            return True
+        smaller = self.tiling.shrunk()
+        if smaller is None or self.context == "whole":
+            return False
+        self.tiling = smaller
+        return True
+
+    def settings(self) -> dict[str, Any]:
+        """What was used to colour, for metadata of results."""
+        local = {"tile": self.tiling.window}
+        whole = {"working_size": self.working_size}
+        return {
+            "model": self.checkpoint.metadata.name,
+            "digest": self.checkpoint.digest,
+            "context": self.context,
+            "device": str(self.device),
+        } | (whole if self.context == "whole" else local)

@@ -1,0 +1,112 @@
+"""From gray values of any type to [0, 1], with limits that are fixed once per array."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_colorgan.errors import BadArray, BadSetting
+
+PERCENTILES = (0.1, 99.9)
+"""Default limits of everything but bool and uint8: robust against a few hot pixels."""
+
+Gray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Gray values shown as black and white, in the array's own unit."""
+
+    low: float
+    high: float
+    gamma: float = 1.0
+    """Exponent after scaling to [0, 1], as napari's layers have it."""
+
+    @classmethod
+    def checked(cls, low: float, high: float, gamma: float = 1.0) -> Self:
+        """Limits as a user gives them.
+
+        Raises
+        ------
+        BadSetting
+            Not finite, not in ascending order, or gamma not positive.
+        """
+        if not (np.isfinite([low, high]).all() and low < high):
+            raise BadSetting(
+                "limits", (low, high), "two finite numbers, low before high"
+            )
+        if not (np.isfinite(gamma) and gamma > 0):
+            raise BadSetting("gamma", gamma, "a positive number")
+        return cls(float(low), float(high), float(gamma))
+
+
+def check_dtype(dtype: np.dtype[Any], name: str) -> None:
+    """Raise `BadArray` unless values of `dtype` are real numbers or booleans."""
+    if dtype.kind not in "buif":
+        what = "complex numbers" if dtype.kind == "c" else f"values of type {dtype}"
+        remedy = (
+            " Take its magnitude (np.abs) or real part." if dtype.kind == "c" else ""
+        )
+        raise BadArray(
+            f"{name} holds {what}; gray pictures hold booleans, integers or real "
+            f"numbers.{remedy}"
+        )
+
+
+def full_range(dtype: np.dtype[Any]) -> Limits:
+    """Limits that span all values of a type; [0, 1] for floats."""
+    if dtype.kind in "ui":
+        info = np.iinfo(dtype)
+        return Limits(float(info.min), float(info.max))
+    return Limits(0.0, 1.0)
+
+
+def percentile_limits(sample: npt.NDArray[Any]) -> Limits:
+    """Limits from the percentiles of the finite values of a sample, 1 at least."""
+    values = sample[np.isfinite(sample)].astype(np.float64)
+    if values.size == 0:
+        return Limits(0.0, 1.0)
+    low, high = np.percentile(values, PERCENTILES)
+    if low == high:  # mostly background: the percentiles miss what little there is
+        low, high = values.min(), values.max()
+    return Limits(float(low), float(high))
+
+
+def scale(values: npt.NDArray[Any], limits: Limits) -> Gray:
+    """Gray values to [0, 1], clipped; a value at two equal limits becomes 0.5.
+
+    Raises no warning and keeps no NaN: what is not finite must be replaced by the caller,
+    here it becomes 0.
+    """
+    if values.dtype == np.uint8 and limits == Limits(0.0, 255.0):
+        return values.astype(np.float32) / np.float32(255)
+    x = values.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if limits.low < limits.high:
+            # halves first: the span of float64's largest numbers is not a float64
+            span = limits.high / 2 - limits.low / 2
+            x = (x / 2 - limits.low / 2) / span
+        else:
+            x = (np.sign(x - limits.low) + 1) / 2
+        x = np.clip(np.nan_to_num(x, nan=0.0), 0, 1)
+    if limits.gamma != 1:
+        x **= limits.gamma
+    return x.astype(np.float32)
+
+
+def color_to_gray(rgb: npt.NDArray[Any]) -> Gray:
+    """Gray in [0, 1] with the lightness of RGB (..., 3 or more) of any real type.
+
+    CIE Y of linear sRGB, encoded again: a gray pixel keeps its value.
+    """
+    full = full_range(rgb.dtype)
+    encoded = np.clip(
+        (rgb[..., :3].astype(np.float64) - full.low) / (full.high - full.low), 0, 1
+    )
+    linear = np.where(
+        encoded > 0.04045, ((encoded + 0.055) / 1.055) ** 2.4, encoded / 12.92
+    )
+    y = linear @ np.array([0.212671, 0.715160, 0.072169])
+    gray = np.where(y > 0.0031308, 1.055 * y ** (1 / 2.4) - 0.055, y * 12.92)
+    return np.clip(gray, 0, 1).astype(np.float32)

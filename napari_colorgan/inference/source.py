@@ -1,0 +1,265 @@
+"""An array seen as gray planes with fixed limits."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_colorgan.errors import BadArray, ColorSource
+from napari_colorgan.inference.axes import Axes, Region, indices
+from napari_colorgan.inference.intensity import (
+    Gray,
+    Limits,
+    check_dtype,
+    color_to_gray,
+    full_range,
+    percentile_limits,
+    scale,
+)
+
+_SAMPLED_PLANES = 16
+_SAMPLED_PIXELS = 1 << 20
+_BAND = 1 << 22  # px read at once where a whole plane is reduced
+
+
+@dataclass(frozen=True)
+class Source:
+    """Gray planes of an array (..., Y, X), and the limits that all of them share.
+
+    `array` is anything with a shape, a dtype and numpy's basic indexing: numpy, dask,
+    zarr. Only the parts needed are read.
+    """
+
+    array: Any
+    """(..., Y, X), or (..., Y, X, S) with RGB samples."""
+    axes: Axes
+    limits: Limits
+    channels: Literal["none", "equal", "color"] = "none"
+    """Whether there are RGB samples, and whether these differ."""
+    fill: float = 0.5
+    """Gray in [0, 1] that stands in for NaN and infinite pixels."""
+
+    @classmethod
+    def of(
+        cls,
+        array: Any,
+        *,
+        axes: str | None = None,
+        limits: Limits | tuple[float, float] | None = None,
+        from_color: bool = False,
+        name: str = "the array",
+    ) -> Self:
+        """Check `array` and fix its limits.
+
+        Parameters
+        ----------
+        axes : one letter per dimension, such as ``"TYX"``; default (..., Y, X), or
+            (..., Y, X, S) where the last of three or more dimensions is 3 or 4 long
+        limits : gray values of black and white. Default: the full range of bool and
+            uint8, otherwise the 0.1 and 99.9 % percentiles of a sample of at most
+            2**20 px of 16 planes
+        from_color : take the lightness of a picture that has colour
+        name : what errors call the array
+
+        Raises
+        ------
+        BadArray, BadAxes, ColorSource, BadSetting
+        """
+        if not hasattr(array, "shape") or not hasattr(array, "dtype"):
+            array = np.asarray(array)
+        if isinstance(array, np.ma.MaskedArray):
+            array = _unmasked(array)
+        name = name[0].upper() + name[1:]
+        check_dtype(np.dtype(array.dtype), name)
+        shape = tuple(int(n) for n in array.shape)
+        named = Axes.of(shape, axes)
+        if 0 in shape:
+            raise BadArray(
+                f"{name} is empty: its shape is {shape}. Every dimension needs at "
+                "least one pixel."
+            )
+        array = _in_order(array, named.order)
+        channels: Literal["none", "equal", "color"] = "none"
+        if "S" in named.letters:
+            channels = "equal" if _equal_channels(array) else "color"
+        if channels == "color":
+            if not from_color:
+                raise ColorSource(name)
+            return cls(array, named, Limits(0.0, 1.0), channels)
+        source = cls(array, named, Limits(0.0, 1.0), channels)
+        if isinstance(limits, tuple):
+            limits = Limits.checked(*limits)
+        dtype = np.dtype(array.dtype)
+        if limits is None and (dtype.kind == "b" or dtype == np.uint8):
+            limits = full_range(dtype)
+        if limits is not None and dtype.kind != "f":
+            return cls(array, named, limits, channels)
+        sample = source._sample()
+        limits = limits or percentile_limits(sample)
+        finite = sample[np.isfinite(sample)]
+        middle = np.median(finite) if finite.size else np.float64(0.5)
+        return cls(array, named, limits, channels, float(scale(middle, limits)))
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """Lengths of the leading axes."""
+        shape = self.array.shape
+        return tuple(shape[:-2] if self.channels == "none" else shape[:-3])
+
+    @property
+    def plane_shape(self) -> tuple[int, int]:
+        """Height and width of every plane in px."""
+        height, width = self.array.shape[len(self.leading) :][:2]
+        return int(height), int(width)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the gray array, (..., Y, X)."""
+        return (*self.leading, *self.plane_shape)
+
+    def plane(self, index: tuple[int, ...] = ()) -> "Plane":
+        """Return the plane at `index` of the leading axes."""
+        return Plane(self, index)
+
+    def planes(self, first: tuple[int, ...] | None = None) -> Iterator["Plane"]:
+        """All planes in order, but `first` first."""
+        return map(self.plane, indices(self.leading, first))
+
+    @property
+    def count(self) -> int:
+        """How many planes there are."""
+        return math.prod(self.leading)
+
+    def read(self, index: tuple[int, ...], region: Region) -> npt.NDArray[Any]:
+        """Values of part of a plane as they are; lightness in [0, 1] for colour."""
+        values = np.asarray(self.array[(*index, *region)])
+        if self.channels == "color":
+            return color_to_gray(values)
+        return values[..., 0] if self.channels == "equal" else values
+
+    def _sample(self) -> npt.NDArray[Any]:
+        """At most 2**20 px of at most 16 planes, evenly spread."""
+        step = max(1, -(-self.count // _SAMPLED_PLANES))
+        chosen = list(indices(self.leading))[::step]
+        height, width = self.plane_shape
+        each = _SAMPLED_PIXELS // len(chosen)
+        stride = max(1, math.isqrt(height * width // each))
+        region = (slice(0, height, stride), slice(0, width, stride))
+        return np.concatenate([self.read(index, region).ravel() for index in chosen])
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One YX plane of a source."""
+
+    source: Source
+    index: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in px."""
+        return self.source.plane_shape
+
+    @property
+    def whole(self) -> Region:
+        """Return the region that is all of the plane."""
+        height, width = self.shape
+        return slice(0, height), slice(0, width)
+
+    def loaded(self) -> "Plane":
+        """Return this plane with its values in memory, read and computed only once."""
+        if isinstance(self.source.array, np.ndarray):
+            return self
+        values = np.asarray(self.source.array[self.index])
+        return Plane(replace(self.source, array=values), ())
+
+    def gray(self, region: Region) -> Gray:
+        """Gray in [0, 1] (Y, X); pixels that are not finite have the source's fill."""
+        values = self.source.read(self.index, region)
+        gray = scale(values, self.source.limits)
+        if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
+            gray[~finite] = self.source.fill
+        return gray
+
+    def invalid(self, region: Region) -> npt.NDArray[np.bool_] | None:
+        """Which pixels are NaN or infinite; None if no pixel is."""
+        if np.dtype(self.source.array.dtype).kind != "f":
+            return None
+        finite = np.isfinite(self.source.read(self.index, region))
+        return None if finite.all() else ~finite
+
+    def reflected(self, rows: range, columns: range) -> Gray:
+        """Gray of a window that may reach beyond the plane, continued by reflection.
+
+        By index, so that a window may be larger than the plane: 1 x 1 px works.
+        """
+        y, x = _reflect(rows, self.shape[0]), _reflect(columns, self.shape[1])
+        top, left = int(y.min()), int(x.min())
+        region = (slice(top, int(y.max()) + 1), slice(left, int(x.max()) + 1))
+        return self.gray(region)[np.ix_(y - top, x - left)]
+
+    def reduced(self, factor: int) -> Gray:
+        """Gray of the whole plane, averaged over blocks of `factor` px, read in bands."""
+        height, width = self.shape
+        rows = max(1, _BAND // (width * factor)) * factor
+        return np.concatenate(
+            [
+                _block_mean(
+                    self.gray((slice(y, min(y + rows, height)), slice(0, width))),
+                    factor,
+                )
+                for y in range(0, height, rows)
+            ]
+        )
+
+
+def _reflect(positions: range, length: int) -> npt.NDArray[np.intp]:
+    """Indices into 0 ... length - 1 for positions mirrored at the first and last px."""
+    if length == 1:
+        return np.zeros(len(positions), np.intp)
+    period = 2 * length - 2
+    folded = np.arange(positions.start, positions.stop) % period
+    return np.minimum(folded, period - folded).astype(np.intp)
+
+
+def _block_mean(gray: Gray, factor: int) -> Gray:
+    """Mean over blocks; blocks at the far borders may be smaller."""
+    if factor == 1:
+        return gray
+    height, width = gray.shape
+    rows = np.add.reduceat(gray, np.arange(0, height, factor), axis=0, dtype=np.float64)
+    sums = np.add.reduceat(rows, np.arange(0, width, factor), axis=1)
+    tall = np.diff([*range(0, height, factor), height])
+    wide = np.diff([*range(0, width, factor), width])
+    return (sums / np.outer(tall, wide)).astype(np.float32)
+
+
+def _in_order(array: Any, order: tuple[int, ...]) -> Any:
+    if order == tuple(range(len(order))):
+        return array
+    if not hasattr(array, "transpose"):  # zarr arrays cannot be transposed, views can
+        import dask.array
+
+        array = dask.array.from_array(array)
+    return array.transpose(order)
+
+
+def _equal_channels(array: Any) -> bool:
+    """Whether R, G and B are the same everywhere, read plane by plane."""
+    for index in indices(tuple(array.shape[:-3])):
+        plane = np.asarray(array[index])
+        red = plane[..., 0]
+        for other in (plane[..., 1], plane[..., 2]):
+            if not np.array_equal(red, other, equal_nan=plane.dtype.kind == "f"):
+                return False
+    return True
+
+
+def _unmasked(array: "np.ma.MaskedArray[Any, Any]") -> npt.NDArray[Any]:
+    """Masked values become NaN, and so are masked in the result."""
+    if not np.ma.is_masked(array):
+        return np.asarray(array)
+    return array.astype(np.promote_types(array.dtype, np.float32)).filled(np.nan)

@@ -1,0 +1,131 @@
+"""Windows on a fixed grid, and how much of each is kept.
+
+Along one side of a plane, windows start every ``step = window - 2 * halo - blend`` px:
+
+    read    halo | blend |  core  | blend | halo
+    weight   0   | ramp  |   1    | ramp  |  0
+
+Ramps of neighbours sum to 1. At the plane's own border a window reads only `BORDER` px of
+reflection and keeps everything. The grid depends on the plane's size alone, so a region
+coloured alone uses the very windows that the whole plane uses.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_colorgan.errors import BadSetting, TileTooSmall
+from napari_colorgan.inference.axes import Region
+
+BORDER = 32
+"""Px of reflection around a plane: there is nothing to know beyond it, but a network's
+zero padding at the very edge would show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """Size of windows in px: what is read, discarded at each side, and cross-faded."""
+
+    window: int = 1024
+    halo: int = 128
+    blend: int = 64
+
+    def __post_init__(self) -> None:
+        if self.halo < 0 or self.blend < 0:
+            raise BadSetting("halo or blend", (self.halo, self.blend), "0 px or more")
+        if self.window < self.minimum:
+            raise TileTooSmall(self.window, self.minimum)
+
+    @property
+    def minimum(self) -> int:
+        """Smallest possible window with this halo and blend."""
+        return max(2 * (self.halo + self.blend), 32) + 32
+
+    @property
+    def step(self) -> int:
+        """Distance between windows in px."""
+        return self.window - 2 * self.halo - self.blend
+
+    def shrunk(self) -> Self | None:
+        """A tiling of about half the core, or None if this is the smallest."""
+        fixed = 2 * (self.halo + self.blend)
+        window = max(self.minimum, fixed + (self.window - fixed) // 64 * 32)
+        if window >= self.window:
+            return None
+        return type(self)(window, self.halo, self.blend)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One window along one side of a plane; positions in px of the plane."""
+
+    read: range
+    """What the network sees; may reach beyond the plane."""
+    keep: slice
+    """Where its weight is above zero."""
+    final: slice
+    """What no later window touches once this one is done."""
+    weight: npt.NDArray[np.float32]
+    """Of every px of `keep`, in (0, 1]."""
+
+
+def spans(length: int, tiling: Tiling, stride: int) -> list[Span]:
+    """All windows along a side of `length` px, read sizes being multiples of `stride`."""
+    step, blend = tiling.step, tiling.blend
+    single = length + 2 * BORDER <= tiling.window
+    count = 1 if single else -(-length // step)
+    result = []
+    for k in range(count):
+        first, last = k == 0, k == count - 1
+        start = -BORDER if first else k * step - blend - tiling.halo
+        stop = length + BORDER if last else (k + 1) * step + tiling.halo
+        keep = slice(
+            0 if first else k * step - blend, length if last else (k + 1) * step
+        )
+        result.append(
+            Span(
+                read=range(start, start - (start - stop) // stride * stride),
+                keep=keep,
+                final=slice(keep.start, length if last else keep.stop - blend),
+                weight=_weight(keep, 0 if first else blend, 0 if last else blend),
+            )
+        )
+    return result
+
+
+def touching(all_spans: list[Span], part: slice) -> list[Span]:
+    """Those spans that decide about any px of `part`."""
+    return [
+        s for s in all_spans if s.keep.start < part.stop and part.start < s.keep.stop
+    ]
+
+
+def rectangles(region: Region, side: int) -> Iterator[Region]:
+    """Cut `region` along a grid of `side` px that starts at the plane's origin."""
+    rows, columns = region
+    for top in range(rows.start // side * side, rows.stop, side):
+        for left in range(columns.start // side * side, columns.stop, side):
+            yield (
+                slice(max(top, rows.start), min(top + side, rows.stop)),
+                slice(max(left, columns.start), min(left + side, columns.stop)),
+            )
+
+
+def intersection(a: slice, b: slice) -> slice:
+    """Px that are in both; empty slices start at their stop."""
+    start, stop = max(a.start, b.start), min(a.stop, b.stop)
+    return slice(min(start, stop), stop)
+
+
+def _weight(keep: slice, ramp_in: int, ramp_out: int) -> npt.NDArray[np.float32]:
+    """Ramps that with those of the neighbouring windows sum to exactly 1."""
+    x = np.arange(keep.stop - keep.start)
+    weight = np.ones(len(x))
+    if ramp_in:
+        weight = np.minimum(weight, (x + 1) / (ramp_in + 1))
+    if ramp_out:
+        weight = np.minimum(weight, (x[::-1] + 1) / (ramp_out + 1))
+    return weight.astype(np.float32)
