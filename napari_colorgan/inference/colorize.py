@@ -40,6 +40,16 @@ class TileDone(Progress):
     """Px of the plane that are final now."""
 
 
+@dataclass(frozen=True, slots=True)
+class InvalidPixels(Progress):
+    """Some pixels could not be coloured; last event of a job that met any."""
+
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.count} pixels are NaN or infinite; they are black in the result."
+
+
 def colorizer_job(
     model: str | Checkpoint = zoo.DEFAULT,
     *,
@@ -79,8 +89,8 @@ def colorize_job(
     Returns
     -------
     `out`; every px is written once, unless memory ran out and a plane was begun again
-    with smaller windows. Pixels that are NaN or infinite are black, and a
-    `ColorganWarning` tells how many.
+    with smaller windows. Pixels that are NaN or infinite are black, and a last event
+    tells how many.
 
     Raises
     ------
@@ -98,11 +108,7 @@ def colorize_job(
                 return out
         before, left = before + piece.count, left - 1
     if invalid:
-        warnings.warn(
-            f"{invalid} pixels are NaN or infinite; they are black in the result.",
-            ColorganWarning,
-            stacklevel=2,
-        )
+        yield InvalidPixels(before, before, invalid)
     return out
 
 
@@ -142,10 +148,15 @@ def colorize(
     ------
     ColorganError
         One of its children, saying what was found, what was expected and what to do.
+
+    Warns
+    -----
+    ColorganWarning
+        Some pixels are NaN or infinite; they are black in the result.
     """
     source = Source.of(array, axes=axes, limits=limits, from_color=from_color)
     colorizer = _colorizer(model, device=device, context=context, tile=tile)
-    result: RGB = finish(colorize_job(source, colorizer))
+    result: RGB = finish(colorize_job(source, colorizer), _warn)
     return result
 
 
@@ -252,6 +263,11 @@ def _colorizer(model: str | Checkpoint | Colorizer, **settings: Any) -> Colorize
     if isinstance(model, Colorizer):
         return model
     return finish(colorizer_job(model, **settings))
+
+
+def _warn(event: Progress) -> None:
+    if isinstance(event, InvalidPixels):
+        warnings.warn(str(event), ColorganWarning, stacklevel=4)
 
 
 def _checked(out: Any, source: Source) -> Any:

@@ -100,12 +100,11 @@ class LocalView:
         """
         rows, columns = self._touching(region)
         left, right = columns[0].keep.start, columns[-1].keep.stop
-        shared = torch.zeros(0)  # bottom strip of the row of windows above
+        channels = self._colorizer.codec.out_channels
+        shared = torch.zeros(channels, 0, right - left)  # strip of the row above
         for row in rows:
-            height = row.keep.stop - row.keep.start
-            channels = self._colorizer.codec.out_channels
-            band = torch.zeros(channels, height, right - left)
-            band[:, : shared.shape[1] if shared.ndim == 3 else 0] = shared
+            band = torch.zeros(channels, row.keep.stop - row.keep.start, right - left)
+            band[:, : shared.shape[1]] = shared
             for column, prediction in self._predicted(row, columns):
                 place = slice(column.keep.start - left, column.keep.stop - left)
                 weight = np.outer(row.weight, column.weight)
