@@ -1,0 +1,10 @@
+"""What the entries in napari's Layers menu do."""
+
+from napari.viewer import Viewer
+
+
+def show_colorize(viewer: Viewer) -> None:
+    """Open the Colorize dock, or bring it to the front."""
+    dock, _ = viewer.window.add_plugin_dock_widget("napari-colorgan", "Colorize")
+    dock.show()
+    dock.raise_()
