@@ -1,0 +1,37 @@
+"""Gray pictures to try the plugin with, offline: File > Open Sample in napari."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+LayerData = tuple[NDArray[Any], dict[str, Any], Literal["image"]]
+"""Data, keyword arguments and type of one napari layer."""
+
+DATA = Path(__file__).parent / "data"
+"""Folder of the shipped pictures; its PROVENANCE.txt tells where they come from."""
+
+
+def photograph() -> list[LayerData]:
+    """Open scikit-image's photographer: (512, 512) uint8."""
+    from skimage import data
+
+    return [(np.asarray(data.camera()), {"name": "photograph"}, "image")]
+
+
+def micrograph() -> list[LayerData]:
+    """Open a blood smear: (480, 640) uint16 that uses 12 bits, as cameras do."""
+    return [(_read("blood_smear.tif"), {"name": "blood smear"}, "image")]
+
+
+def stack() -> list[LayerData]:
+    """Open four fields of a stained tissue: (4, 256, 320) uint8."""
+    meta = {"name": "stained tissue", "axis_labels": ("field", "y", "x")}
+    return [(_read("stained_nuclei.tif"), meta, "image")]
+
+
+def _read(name: str) -> NDArray[Any]:
+    import tifffile
+
+    return np.asarray(tifffile.imread(DATA / name))
