@@ -1,0 +1,92 @@
+"""Fixtures for all tests, and a display for them on a Linux machine without one."""
+
+import atexit
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from npe2 import PluginManifest
+from numpy.typing import NDArray
+from skimage import color, data
+
+MANIFEST = Path(__file__).parents[1] / "napari_colorgan" / "napari.yaml"
+
+# What Qt 6 and OpenGL load at run time: the package of Debian and Ubuntu for each.
+LIBRARIES = {
+    "libEGL.so.1": "libegl1",
+    "libdbus-1.so.3": "libdbus-1-3",
+    "libfontconfig.so.1": "libfontconfig1",
+    "libglib-2.0.so.0": "libglib2.0-0",
+    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
+    "libxcb-cursor.so.0": "libxcb-cursor0",
+    "libxcb-icccm.so.4": "libxcb-icccm4",
+    "libxcb-keysyms.so.1": "libxcb-keysyms1",
+    "libxcb-shape.so.0": "libxcb-shape0",
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-qt, which loads Qt
+def pytest_configure() -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    has_display = "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    if missing := missing_packages(needs_xvfb=not has_display):
+        raise pytest.UsageError(
+            "The tests open windows, for which this machine lacks packages: "
+            f"sudo apt-get install {' '.join(missing)}"
+        )
+    if not has_display:
+        start_xvfb()
+
+
+def missing_packages(needs_xvfb: bool) -> list[str]:
+    missing = ["xvfb"] if needs_xvfb and not shutil.which("Xvfb") else []
+    for library, package in LIBRARIES.items():
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            missing.append(package)
+    return missing
+
+
+def start_xvfb() -> None:
+    # Qt's offscreen platform has no OpenGL: napari cannot show an image with it.
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1600x1200x24"],
+        pass_fds=[write],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    atexit.register(server.terminate)
+    os.close(write)
+    with os.fdopen(read) as answer:
+        number = answer.readline().strip()
+    if not number:
+        raise pytest.UsageError("Xvfb does not start: run `Xvfb :99` to see why.")
+    os.environ["DISPLAY"] = f":{number}"
+
+
+@pytest.fixture
+def plugin(plugin_settings, npe2pm) -> PluginManifest:
+    """Our manifest as the only plugin; preferences live in a temporary folder."""
+    manifest = PluginManifest.from_file(MANIFEST)
+    npe2pm.register(manifest)
+    return manifest
+
+
+@pytest.fixture(scope="session")
+def photo() -> NDArray[np.uint8]:
+    """A colour photograph with a face: (256, 320, 3) uint8."""
+    return data.astronaut()[:256, 60:380]
+
+
+@pytest.fixture(scope="session")
+def gray(photo) -> NDArray[np.uint8]:
+    """The same photograph without its colour: (256, 320) uint8."""
+    return np.rint(color.rgb2gray(photo) * 255).astype(np.uint8)
