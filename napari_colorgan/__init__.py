@@ -1,6 +1,6 @@
-"""Colour gray images with pix2pix generators, in napari, Python and on the command line.
+"""Colour gray images with pix2pix generators: in napari, Python and a terminal.
 
-Names are imported when they are first used: importing the package costs next to nothing.
+Names are imported when they are first used: importing the package costs nearly nothing.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Colour spaces in torch: sRGB <-> CIE Lab (D65, 2 degree observer), and the two codecs.
+"""Colour spaces in torch: sRGB <-> CIE Lab (D65, 2 degree observer); two codecs.
 
 A codec says what a generator sees of a gray picture and how its output becomes RGB.
 Tensors are (N, C, H, W) float32; gray and RGB are sRGB-encoded in [0, 1]; L is in
@@ -88,7 +88,7 @@ class Codec(Protocol):
         """Source of the generator, (N, 1, H, W) in [-1, 1], from gray in [0, 1]."""
 
     def target(self, rgb: Tensor) -> Tensor:
-        """What the generator should produce for RGB in [0, 1]; scaled to [-1, 1]."""
+        """Return what the generator should produce for RGB; scaled to [-1, 1]."""
 
     def decode(self, gray: Tensor, prediction: Tensor) -> Tensor:
         """RGB (N, 3, H, W) in [0, 1] from the gray picture and the prediction."""
@@ -112,7 +112,7 @@ class LabCodec:
         return rgb_to_lab(rgb)[:, 1:] / AB_SCALE
 
     def decode(self, gray: Tensor, prediction: Tensor) -> Tensor:
-        """RGB with the L of `gray` and as much of the predicted chroma as sRGB holds."""
+        """RGB with the L of `gray` and as much of the chroma as sRGB holds."""
         lab = torch.cat([gray_to_lightness(gray), prediction * AB_SCALE], dim=1)
         return lab_to_rgb(fit_chroma(lab))
 
@@ -166,7 +166,7 @@ def _linear_rgb(lab: Tensor) -> Tensor:
     lightness, a, b = lab.unbind(1)
     y = (lightness + 16) / 116
     xyz = _cube(torch.stack([y + a / 500, y, y - b / 200], dim=1))
-    # inverted in float64: the float32 inverse is off by more than an 8-bit step can hide
+    # inverted in float64: the float32 inverse is off by more than 8 bits can hide
     inverse = torch.linalg.inv(torch.tensor(_XYZ_OF_RGB, dtype=torch.float64)).float()
     return _mix(xyz * _column(_WHITE, lab), inverse)
 

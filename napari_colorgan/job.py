@@ -1,8 +1,8 @@
 """How long work reports progress, pauses and ends.
 
-A *job* is a generator: it yields small frozen events, may receive `STOP` as the value of
-a ``yield`` (finish early, return what there is) and returns its result. `drive` is the
-only function that runs jobs, for Python, the command line and the widgets alike.
+A *job* is a generator: it yields small frozen events, may receive `STOP` as the value
+of a ``yield`` (finish early, return what there is) and returns its result. `drive` is
+the only function that runs jobs, for Python, the command line and the widgets alike.
 """
 
 import threading
@@ -79,8 +79,8 @@ class Control:
 def drive(job: Job[R], control: Control) -> Generator[Progress, None, R]:
     """Run `job` and forward its events, obeying `control`.
 
-    `STOP` is sent at every yield once a stop was asked for, so that an outer job hears it
-    after its inner one has ended.
+    `STOP` is sent at every yield once a stop was asked for, so that an outer job hears
+    it after its inner one has ended.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a checkpoint file says of itself; readable without torch and without its weights.
+"""What a checkpoint file says of itself; readable without torch or its weights.
 
 A checkpoint is a safetensors file: 8 bytes of header length, a JSON header that names
 tensors and holds our metadata, the tensors. Header sizes are bounded before anything is
@@ -141,8 +141,8 @@ def read_header(path: Path) -> dict[str, Any]:
         found = False
     if not found or len(header) > _MAX_TENSORS or size > _MAX_FILE:
         raise CheckpointError(
-            f"'{path}' is not a checkpoint of napari-colorgan, or it is damaged. Choose "
-            "a .safetensors file that napari-colorgan wrote, or fetch it again."
+            f"'{path}' is not a checkpoint of napari-colorgan, or it is damaged. "
+            "Choose a .safetensors file that napari-colorgan wrote, or fetch it again."
         )
     result: dict[str, Any] = header
     return result

@@ -1,4 +1,4 @@
-"""Checkpoints on disk: safetensors with JSON metadata and a digest, written atomically."""
+"""Checkpoints on disk: safetensors with JSON metadata and a digest."""
 
 import hashlib
 import os

@@ -48,7 +48,7 @@ def user_folder() -> Path:
 
 
 def list_models() -> list[Model]:
-    """Shipped models, then the user's, each sorted by name; unreadable files are left out."""
+    """Shipped models, then the user's, each by name; unreadable files are left out."""
     found: dict[str, Model] = {}
     for folder, shipped in ((_shipped_folder(), True), (user_folder(), False)):
         for path in _checkpoint_files(folder):

@@ -8,7 +8,7 @@ from typing import Self
 from napari_colorgan.errors import BadAxes
 
 LEADING = "TZCPRMQI"
-"""Letters of axes that may come beside Y and X: time, depth, channel, position, others."""
+"""Letters of axes beside Y and X: time, depth, channel, position, others."""
 
 Region = tuple[slice, slice]
 """Rows and columns of a plane, with explicit non-negative start and stop in px."""
@@ -16,7 +16,7 @@ Region = tuple[slice, slice]
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """One letter per dimension; Y and X once each, S (RGB samples) at most once, last."""
+    """One letter per dimension; Y and X once each, S (RGB samples) at most once."""
 
     letters: str
 
@@ -50,9 +50,9 @@ class Axes:
         upper = letters.upper()
         if len(upper) != len(shape):
             raise BadAxes(
-                f"axes is '{letters}', which is {len(upper)} letters, but the array has "
-                f"{len(shape)} dimensions ({' x '.join(map(str, shape))}). Give one "
-                "letter per dimension, such as TYX."
+                f"axes is '{letters}', which is {len(upper)} letters, but the array "
+                f"has {len(shape)} dimensions ({' x '.join(map(str, shape))}). Give "
+                "one letter per dimension, such as TYX."
             )
         unknown = sorted(set(upper) - set(LEADING + "YXS"))
         doubled = sorted({c for c in upper if upper.count(c) > 1})
@@ -65,14 +65,15 @@ class Axes:
                 else "no Y or no X"
             )
             raise BadAxes(
-                f"axes is '{letters}', with {what}. Use Y and X once each and, for other "
-                f"dimensions, different letters of {', '.join(LEADING)} (S for RGB)."
+                f"axes is '{letters}', with {what}. Use Y and X once each and, for "
+                f"other dimensions, different letters of {', '.join(LEADING)} (S for "
+                "RGB)."
             )
         if "S" in upper and shape[upper.index("S")] not in (3, 4):
             raise BadAxes(
                 f"axes is '{letters}', but the dimension S has length "
-                f"{shape[upper.index('S')]}; RGB samples are 3 or 4. Use C for channels "
-                "to be coloured one by one."
+                f"{shape[upper.index('S')]}; RGB samples are 3 or 4. Use C for "
+                "channels to be coloured one by one."
             )
         return cls(upper)
 

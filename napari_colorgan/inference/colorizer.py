@@ -61,7 +61,9 @@ class Colorizer:
             )
         self.stride = generator.stride
         # channels-last is the faster layout of convolutions on every device measured
-        self._generator = generator.to(device, memory_format=torch.channels_last)
+        self._generator = generator.to(  # type: ignore[call-overload]
+            device, memory_format=torch.channels_last
+        )
         self._meter = (
             StatisticsMeter(self._generator)
             if metadata.statistics == "picture"
@@ -73,7 +75,7 @@ class Colorizer:
         self.windows_at_once = _WINDOWS_AT_ONCE.get(device.type, 1)
 
     def view(self, plane: Plane) -> View:
-        """Prepare a plane: what all of it decides is computed once, when first needed."""
+        """Prepare a plane: what all of it decides is computed once, when needed."""
         return (
             WholeView(self, plane)
             if self.context == "whole"
@@ -97,14 +99,14 @@ class Colorizer:
 
     @torch.inference_mode()
     def measure(self, sample: Callable[[], Tensor]) -> Statistics | None:
-        """Statistics of the gray windows that `sample` reads; None if none are needed."""
+        """Statistics of the gray windows that `sample` reads; None if not needed."""
         if self._meter is None:
             return None
         return self._meter.measure(self.codec.encode(sample().to(self.device)))
 
     @torch.inference_mode()
     def decode(self, gray: Tensor, prediction: Tensor) -> Tensor:
-        """RGB (N, H, W, 3) uint8 from gray in [0, 1] and a prediction of the same size."""
+        """RGB (N, H, W, 3) uint8 from gray in [0, 1] and a prediction as large."""
         rgb = self.codec.decode(gray, prediction)
         return (rgb * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
@@ -120,7 +122,7 @@ class Colorizer:
         return True
 
     def settings(self) -> dict[str, Any]:
-        """What was used to colour, for metadata of results."""
+        """Return what was used to colour, for metadata of results."""
         local = {"tile": self.tiling.window}
         whole = {"working_size": self.working_size}
         return {

@@ -39,7 +39,8 @@ def why_no_gpu() -> str:
     """One clause that says why work runs on the CPU; empty if a GPU can be used."""
     if _has_cuda() or _has_mps():
         return ""
-    if not torch.backends.cuda.is_built() and not torch.backends.mps.is_built():
+    cuda_built: bool = torch.backends.cuda.is_built()  # type: ignore[no-untyped-call]
+    if not cuda_built and not torch.backends.mps.is_built():
         return f"torch {torch.__version__} is built without GPU support"
     return "torch finds no GPU with a working driver"
 

@@ -76,8 +76,8 @@ def percentile_limits(sample: npt.NDArray[Any]) -> Limits:
 def scale(values: npt.NDArray[Any], limits: Limits) -> Gray:
     """Gray values to [0, 1], clipped; a value at two equal limits becomes 0.5.
 
-    Raises no warning and keeps no NaN: what is not finite must be replaced by the caller,
-    here it becomes 0.
+    Raises no warning and keeps no NaN: what is not finite must be replaced by the
+    caller, here NaN becomes 0.
     """
     if values.dtype == np.uint8 and limits == Limits(0.0, 255.0):
         return values.astype(np.float32) / np.float32(255)
@@ -109,4 +109,5 @@ def color_to_gray(rgb: npt.NDArray[Any]) -> Gray:
     )
     y = linear @ np.array([0.212671, 0.715160, 0.072169])
     gray = np.where(y > 0.0031308, 1.055 * y ** (1 / 2.4) - 0.055, y * 12.92)
-    return np.clip(gray, 0, 1).astype(np.float32)
+    clipped: Gray = np.clip(gray, 0, 1).astype(np.float32)
+    return clipped

@@ -100,8 +100,9 @@ class Source:
         sample = source._sample()
         limits = limits or percentile_limits(sample)
         finite = sample[np.isfinite(sample)]
-        middle = np.median(finite) if finite.size else np.float64(0.5)
-        return cls(array, named, limits, channels, float(scale(middle, limits)))
+        # scaled first: the mean of two of the largest floats is infinite
+        fill = float(np.median(scale(finite, limits))) if finite.size else 0.5
+        return cls(array, named, limits, channels, fill)
 
     @property
     def leading(self) -> tuple[int, ...]:
@@ -202,7 +203,7 @@ class Plane:
         return self.gray(region)[np.ix_(y - top, x - left)]
 
     def reduced(self, factor: int) -> Gray:
-        """Gray of the whole plane, averaged over blocks of `factor` px, read in bands."""
+        """Gray of the whole plane, averaged over blocks of `factor` px."""
         height, width = self.shape
         rows = max(1, _BAND // (width * factor)) * factor
         return np.concatenate(
@@ -217,7 +218,7 @@ class Plane:
 
 
 def _reflect(positions: range, length: int) -> npt.NDArray[np.intp]:
-    """Indices into 0 ... length - 1 for positions mirrored at the first and last px."""
+    """Mirror positions at the first and last px, into 0 ... length - 1."""
     if length == 1:
         return np.zeros(len(positions), np.intp)
     period = 2 * length - 2
@@ -234,7 +235,8 @@ def _block_mean(gray: Gray, factor: int) -> Gray:
     sums = np.add.reduceat(rows, np.arange(0, width, factor), axis=1)
     tall = np.diff([*range(0, height, factor), height])
     wide = np.diff([*range(0, width, factor), width])
-    return (sums / np.outer(tall, wide)).astype(np.float32)
+    means: Gray = (sums / np.outer(tall, wide)).astype(np.float32)
+    return means
 
 
 def _in_order(array: Any, order: tuple[int, ...]) -> Any:
@@ -262,4 +264,5 @@ def _unmasked(array: "np.ma.MaskedArray[Any, Any]") -> npt.NDArray[Any]:
     """Masked values become NaN, and so are masked in the result."""
     if not np.ma.is_masked(array):
         return np.asarray(array)
-    return array.astype(np.promote_types(array.dtype, np.float32)).filled(np.nan)
+    values = np.asarray(array.data, np.promote_types(array.dtype, np.float32))
+    return np.where(np.ma.getmaskarray(array), np.nan, values)

@@ -30,13 +30,15 @@ class StatisticsMeter:
             layer.register_forward_pre_hook(_pool)
 
     def measure(self, source: Tensor) -> Statistics:
-        """Statistics pooled over all of `source` (N, C, H, W), for `functional_call`."""
+        """Statistics pooled over `source` (N, C, H, W), for `functional_call`."""
         with self._lock:
             self._network(source)
             found = {}
             for name, layer in self._layers.items():
-                found[f"{name}.running_mean"] = layer.running_mean
-                found[f"{name}.running_var"] = layer.running_var
+                mean, var = layer.running_mean, layer.running_var
+                assert mean is not None and var is not None  # `_pool` has set them
+                found[f"{name}.running_mean"] = mean
+                found[f"{name}.running_var"] = var
             return found
 
 

@@ -5,9 +5,9 @@ Along one side of a plane, windows start every ``step = window - 2 * halo - blen
     read    halo | blend |  core  | blend | halo
     weight   0   | ramp  |   1    | ramp  |  0
 
-Ramps of neighbours sum to 1. At the plane's own border a window reads only `BORDER` px of
-reflection and keeps everything. The grid depends on the plane's size alone, so a region
-coloured alone uses the very windows that the whole plane uses.
+Ramps of neighbours sum to 1. At the plane's own border a window reads only `BORDER` px
+of reflection and keeps everything. The grid depends on the plane's size alone, so a
+region coloured alone uses the very windows that the whole plane uses.
 """
 
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ class Tiling:
         return self.window - 2 * self.halo - self.blend
 
     def shrunk(self) -> Self | None:
-        """A tiling of about half the core, or None if this is the smallest."""
+        """Return a tiling of about half the core, or None if this is the smallest."""
         fixed = 2 * (self.halo + self.blend)
         window = max(self.minimum, fixed + (self.window - fixed) // 64 * 32)
         if window >= self.window:
@@ -73,7 +73,7 @@ class Span:
 
 
 def spans(length: int, tiling: Tiling, stride: int) -> list[Span]:
-    """All windows along a side of `length` px, read sizes being multiples of `stride`."""
+    """All windows along a side of `length` px; they read multiples of `stride` px."""
     step, blend = tiling.step, tiling.blend
     single = length + 2 * BORDER <= tiling.window
     count = 1 if single else -(-length // step)

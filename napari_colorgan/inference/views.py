@@ -1,4 +1,4 @@
-"""The two ways a generator sees a plane: the whole of it at once, or window by window."""
+"""The two ways a generator sees a plane: all of it at once, or window by window."""
 
 import math
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ class View(Protocol):
 
 
 class WholeView:
-    """The plane, resized once, decides about all colours; its own L keeps the detail."""
+    """The plane, resized once, decides all colours; its own L keeps the detail."""
 
     def __init__(self, colorizer: "Colorizer", plane: Plane) -> None:
         self._colorizer = colorizer
@@ -94,7 +94,7 @@ class LocalView:
         return len(rows) * len(columns)
 
     def finished(self, region: Region) -> Iterator[tuple[Region, RGB]]:
-        """Pieces of `region` and their RGB; a piece is what a window is the last to touch.
+        """Pieces of `region` and their RGB: what each window is the last to touch.
 
         One row of windows is held in memory, plus the strip it shares with the next.
         """
@@ -218,7 +218,7 @@ def _kept(span: Span) -> slice:
 
 
 def _spread(length: int, side: int, count: int) -> list[int]:
-    """Starts of up to `count` windows of `side` px, evenly spread over `length` px."""
+    """Return starts of up to `count` windows of `side` px, spread over `length`."""
     count = min(count, max(1, length // side))
     if count == 1:
         return [(length - side) // 2]

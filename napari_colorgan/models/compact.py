@@ -22,7 +22,7 @@ HINT_CHANNELS = 3
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """Inverted bottlenecks that share kernel and output channels (table 1 of the paper)."""
+    """Inverted bottlenecks that share kernel and output channels (paper, table 1)."""
 
     kernel: int
     stride: int
@@ -147,8 +147,8 @@ class _Bottleneck(nn.Module):
         y = x if self.expand is None else F.relu6(self.expand(x))
         if self.depthwise.stride[0] == 2:
             y = _pad_same(y, self.depthwise.kernel_size[0])
-        y = self.project(F.relu6(self.depthwise(y)))
-        return x + y if self.adds else y
+        out: Tensor = self.project(F.relu6(self.depthwise(y)))
+        return x + out if self.adds else out
 
 
 class _UpStep(nn.Module):
@@ -176,7 +176,7 @@ def _hint_conv(out: int, stride: int = 1) -> nn.Conv2d:
 
 
 def _pool_hints(hints: Tensor, factor: int) -> Tensor:
-    """Mean colour of the hints in each cell of `factor` px, and whether there is any."""
+    """Mean colour of the hints in cells of `factor` px, and whether there is any."""
     if factor == 1:
         return hints
     mean = F.avg_pool2d(hints, factor)

@@ -1,4 +1,4 @@
-"""The PatchGAN discriminator of pix2pix (arXiv 1611.07004, sections 3.2.2 and 6.1.2)."""
+"""The PatchGAN discriminator of pix2pix (arXiv 1611.07004, 3.2.2 and 6.1.2)."""
 
 import torch
 from torch import Tensor, nn

@@ -10,9 +10,8 @@ from napari_colorgan.models.norm import Norm, check_norm, norm_layer
 class UNet(nn.Module):
     """Encoder-decoder with skip connections; every step halves or doubles the sides.
 
-    With ``depth=8`` this is the paper's generator for 256 x 256 px, with ``depth=7`` the
-    one for 128 x 128; parameters are counted and initialised like those of the PyTorch
-    pix2pix code.
+    With ``depth=8`` this is the paper's generator for 256 x 256 px, with ``depth=7``
+    the one for 128 x 128; its parameters are those of the PyTorch pix2pix code.
 
     Shapes
     ------

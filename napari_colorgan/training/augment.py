@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def vary_gray(gray: Tensor, share: float, random: torch.Generator) -> Tensor:
-    """Another gamma, contrast, brightness and noise for a share of (N, 1, H, W) in [0, 1].
+    """Change gamma, contrast, brightness and noise of a share of (N, 1, H, W).
 
     Cameras, films and scanners disagree about the gray of one and the same scene.
     """

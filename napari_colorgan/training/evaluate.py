@@ -70,9 +70,9 @@ def evaluate_job(
 ) -> Job[Scores]:
     """Colour the lightness of colour pictures and compare with the truth.
 
-    Pictures are resized to `side` px on their shorter side before anything else, so that
-    scores of models can be compared; pictures without colour are left out. With `limit`,
-    that many are taken, evenly spread over the sorted names.
+    Pictures are resized to `side` px on their shorter side before anything else, so
+    that scores of models can be compared; pictures without colour are left out. With
+    `limit`, that many are taken, evenly spread over the sorted names.
 
     Raises
     ------

@@ -19,8 +19,8 @@ class PictureCache:
     """Colour pictures of some folders in memory, as uint8 at a small size.
 
     Gray pictures are left out: they would teach that nothing has a colour. Folders are
-    drawn from in proportion to the square root of their size, so that a large collection
-    does not drown a small one.
+    drawn from in proportion to the square root of their size, so that a large
+    collection does not drown a small one.
     """
 
     def __init__(self, folders: Sequence[Path], side: int) -> None:
@@ -47,7 +47,7 @@ class PictureCache:
     def sample(
         self, count: int, side: int, min_scale: float, rng: np.random.Generator
     ) -> Tensor:
-        """Random square crops, resized and flipped; (count, 3, side, side) in [0, 1]."""
+        """Random square crops, resized, flipped; (count, 3, side, side) in [0, 1]."""
         crops = np.empty((count, side, side, 3), np.uint8)
         for crop in crops:
             pictures = self.folders[rng.choice(len(self.folders), p=self._shares)]

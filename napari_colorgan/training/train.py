@@ -1,4 +1,4 @@
-"""Train a compact generator on folders of colour pictures, in as many runs as it takes."""
+"""Train a compact generator on folders of colour pictures, in one or many runs."""
 
 import dataclasses
 import io
@@ -57,8 +57,8 @@ def train_job(
 ) -> Job[Checkpoint]:
     """Train on the pictures below `folders`; write `out`, and go on from it next time.
 
-    Beside `out` lie `out`.state, from which an interrupted training goes on exactly as if
-    it had not been interrupted, and `out`.csv, its log. The randomness of every step
+    Beside `out` lie `out`.state, from which an interrupted training goes on exactly as
+    if it had not been interrupted, and `out`.csv, its log. The randomness of every step
     follows from the seed and the step's number alone.
 
     Parameters

@@ -57,7 +57,7 @@ class Trainer:
                 "lower learning rate."
             )
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), _MAX_GRADIENT)
         self.optimizer.step()
         self.done += 1
