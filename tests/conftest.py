@@ -19,6 +19,7 @@ MANIFEST = Path(__file__).parents[1] / "napari_colorgan" / "napari.yaml"
 # What Qt 6 and OpenGL load at run time: the package of Debian and Ubuntu for each.
 LIBRARIES = {
     "libEGL.so.1": "libegl1",
+    "libGL.so.1": "libgl1",
     "libdbus-1.so.3": "libdbus-1-3",
     "libfontconfig.so.1": "libfontconfig1",
     "libglib-2.0.so.0": "libglib2.0-0",
@@ -30,28 +31,39 @@ LIBRARIES = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-qt, which loads Qt
-def pytest_configure() -> None:
+def missing_packages() -> list[str]:
+    """Names of the apt packages without which no window can be opened here."""
     if not sys.platform.startswith("linux"):
-        return
-    has_display = "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
-    if missing := missing_packages(needs_xvfb=not has_display):
-        raise pytest.UsageError(
-            "The tests open windows, for which this machine lacks packages: "
-            f"sudo apt-get install {' '.join(missing)}"
-        )
-    if not has_display:
-        start_xvfb()
-
-
-def missing_packages(needs_xvfb: bool) -> list[str]:
-    missing = ["xvfb"] if needs_xvfb and not shutil.which("Xvfb") else []
+        return []
+    missing = [] if has_display() or shutil.which("Xvfb") else ["xvfb"]
     for library, package in LIBRARIES.items():
         try:
             ctypes.CDLL(library)
         except OSError:
             missing.append(package)
     return missing
+
+
+def has_display() -> bool:
+    return "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+
+
+MISSING = missing_packages()
+
+# `-p no:napari` in the options keeps napari's fixtures from being loaded before this
+# file: without the libraries that fails with a traceback instead of an answer.
+pytest_plugins = [] if MISSING else ["napari.utils._testsupport"]
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-qt, which loads Qt
+def pytest_configure() -> None:
+    if MISSING:
+        raise pytest.UsageError(
+            "The tests open windows, for which this machine lacks packages: "
+            f"sudo apt-get install {' '.join(MISSING)}"
+        )
+    if sys.platform.startswith("linux") and not has_display():
+        start_xvfb()
 
 
 def start_xvfb() -> None:
