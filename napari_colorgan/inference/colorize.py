@@ -1,7 +1,7 @@
-"""Colour arrays: the jobs that widgets and the command line run, and plain functions."""
+"""Colour arrays: jobs for widgets and the command line, plain functions for Python."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,14 @@ from napari_colorgan.checkpoints.store import Checkpoint, load
 from napari_colorgan.errors import BadSetting, ColorganWarning, OutOfMemory
 from napari_colorgan.inference.axes import Region
 from napari_colorgan.inference.colorizer import Colorizer
-from napari_colorgan.inference.device import choose_device
+from napari_colorgan.inference.device import choose_device, why_no_gpu
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.source import Plane, Source
+from napari_colorgan.inference.tiling import rectangles
 from napari_colorgan.inference.views import RGB
 from napari_colorgan.job import STOP, Job, Progress, finish, is_out_of_memory
 
-_GRAY_BAND = 1 << 22  # px converted at once
+_GRAY_SIDE = 2048  # px of the pieces converted at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,13 @@ class ModelLoaded(Progress):
 
     name: str
     device: str
+    note: str
+    """Why no GPU is used although any would do; empty otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneGray(Progress):
+    """One more plane of a result is there in gray."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,10 @@ def colorizer_job(
     place = choose_device(device)
     checkpoint = load(zoo.find(model).path) if isinstance(model, str) else model
     colorizer = Colorizer(checkpoint, place, context=context, tile=tile)
-    yield ModelLoaded(0, 1, checkpoint.metadata.name, str(place))
+    note = ""
+    if device == "auto" and place.type == "cpu":
+        note = f"Computed on the CPU: {why_no_gpu()}."
+    yield ModelLoaded(0, 1, checkpoint.metadata.name, str(place), note)
     return colorizer
 
 
@@ -82,8 +93,8 @@ def colorize_job(
     Parameters
     ----------
     out : where to write, (..., Y, X, 3) uint8 with numpy's basic indexing; it should
-        start as `as_gray_rgb(source)`, for on STOP what is not coloured yet stays as it
-        is. Default: such an array is made.
+        start as what `gray_canvas_job` makes, for on STOP what is not coloured yet
+        stays as it is. Default: such an array is made.
     first : index of the plane to begin with
 
     Returns
@@ -96,7 +107,9 @@ def colorize_job(
     ------
     OutOfMemory, BadSetting
     """
-    out = _checked(out, source)
+    if out is None:
+        out = yield from gray_canvas_job(source)
+    _check_out(out, source)
     before, left, invalid = 0, source.count, 0
     for plane in source.planes(first):
         for piece in _pieces(plane.loaded(), colorizer):
@@ -117,7 +130,7 @@ def colorize(
     model: str | Checkpoint | Colorizer = zoo.DEFAULT,
     *,
     axes: str | None = None,
-    limits: Limits | tuple[float, float] | None = None,
+    limits: Limits | Sequence[float] | None = None,
     context: Context | None = None,
     device: str = "auto",
     tile: int | None = None,
@@ -128,11 +141,11 @@ def colorize(
     Parameters
     ----------
     array : (..., Y, X) of bool, any integer or any float type; numpy, dask or zarr
-    model : a model's name, the path of a checkpoint, a checkpoint, or a colorizer (which
-        then decides about context, device and tile)
+    model : a model's name, the path of a checkpoint, a checkpoint, or a colorizer
+        (which then decides about context, device and tile)
     axes : one letter per dimension, such as ``"TYX"``; default (..., Y, X), or RGB
         samples where the last of three or more dimensions is 3 or 4 long
-    limits : gray values of black and white; default the full range of bool and uint8,
+    limits : gray values of black and white, and optionally gamma; default the full range of bool and uint8,
         otherwise the 0.1 and 99.9 % percentiles of a sample of the whole array
     context : `whole` (the plane resized once, for photographs) or `local` (windows at
         native resolution, for micrographs); default the model's own
@@ -213,16 +226,19 @@ def preview_job(
     return rgb
 
 
-def as_gray_rgb(source: Source) -> RGB:
-    """Every plane in gray, as RGB (..., Y, X, 3) uint8: a result before it has colour."""
-    out = np.empty((*source.shape, 3), np.uint8)
-    height, width = source.plane_shape
-    rows = max(1, _GRAY_BAND // width)
-    for plane in source.planes():
-        for top in range(0, height, rows):
-            region = (slice(top, min(top + rows, height)), slice(0, width))
-            gray = (plane.gray(region) * 255).round().astype(np.uint8)
-            out[(*plane.index, *region)] = gray[..., None]
+def gray_canvas_job(source: Source) -> Job[RGB]:
+    """Every plane in gray, as RGB (..., Y, X, 3) uint8: a result before it has colour.
+
+    On STOP the planes that are left stay black.
+    """
+    out = np.zeros((*source.shape, 3), np.uint8)
+    for done, plane in enumerate(source.planes(), 1):
+        loaded = plane.loaded()
+        for region in rectangles(plane.whole, _GRAY_SIDE):
+            gray = (loaded.gray(region) * 255).round().astype(np.uint8)
+            out[plane.index][region] = gray[..., None]
+        if (yield PlaneGray(done, source.count)) is STOP:
+            break
     return out
 
 
@@ -253,9 +269,9 @@ def _pieces(plane: Plane, colorizer: Colorizer) -> Iterator[_Piece]:
                 raise
             if not colorizer.shrink():
                 raise OutOfMemory(
-                    f"Not even one window of {colorizer.tiling.window} px fits into the "
-                    f"memory of '{colorizer.device}'. Close other programs or use the "
-                    "CPU, then try again."
+                    f"Not even one window of {colorizer.tiling.window} px fits into "
+                    f"the memory of '{colorizer.device}'. Close other programs or use "
+                    "the CPU, then try again."
                 ) from error
 
 
@@ -270,13 +286,10 @@ def _warn(event: Progress) -> None:
         warnings.warn(str(event), ColorganWarning, stacklevel=4)
 
 
-def _checked(out: Any, source: Source) -> Any:
-    if out is None:
-        return as_gray_rgb(source)
+def _check_out(out: Any, source: Source) -> None:
     if tuple(out.shape) != (*source.shape, 3) or out.dtype != np.uint8:
         raise BadSetting(
             "out",
             f"{out.dtype} of shape {tuple(out.shape)}",
             f"uint8 of shape {(*source.shape, 3)}",
         )
-    return out

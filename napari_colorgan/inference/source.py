@@ -1,14 +1,14 @@
 """An array seen as gray planes with fixed limits."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_colorgan.errors import BadArray, ColorSource
+from napari_colorgan.errors import BadArray, BadSetting, ColorSource
 from napari_colorgan.inference.axes import Axes, Region, indices
 from napari_colorgan.inference.intensity import (
     Gray,
@@ -48,7 +48,7 @@ class Source:
         array: Any,
         *,
         axes: str | None = None,
-        limits: Limits | tuple[float, float] | None = None,
+        limits: Limits | Sequence[float] | None = None,
         from_color: bool = False,
         name: str = "the array",
     ) -> Self:
@@ -58,7 +58,7 @@ class Source:
         ----------
         axes : one letter per dimension, such as ``"TYX"``; default (..., Y, X), or
             (..., Y, X, S) where the last of three or more dimensions is 3 or 4 long
-        limits : gray values of black and white. Default: the full range of bool and
+        limits : gray values of black and white, and optionally gamma. Default: the full range of bool and
             uint8, otherwise the 0.1 and 99.9 % percentiles of a sample of at most
             2**20 px of 16 planes
         from_color : take the lightness of a picture that has colour
@@ -90,7 +90,9 @@ class Source:
                 raise ColorSource(name)
             return cls(array, named, Limits(0.0, 1.0), channels)
         source = cls(array, named, Limits(0.0, 1.0), channels)
-        if isinstance(limits, tuple):
+        if limits is not None and not isinstance(limits, Limits):
+            if len(limits) not in (2, 3):
+                raise BadSetting("limits", limits, "low and high, or low, high and gamma")
             limits = Limits.checked(*limits)
         dtype = np.dtype(array.dtype)
         if limits is None and (dtype.kind == "b" or dtype == np.uint8):

@@ -1,0 +1,433 @@
+"""The Colorize dock: choose gray layers and a model, look at a preview, run."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import napari.viewer
+import numpy as np
+import numpy.typing as npt
+from magicgui.widgets import (
+    CheckBox,
+    ComboBox,
+    Container,
+    Label,
+    ProgressBar,
+    PushButton,
+    Select,
+    SpinBox,
+    Widget,
+)
+from napari.layers import Image
+from napari.utils.notifications import show_info
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QSizePolicy
+
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.errors import ColorganError
+from napari_colorgan.job import Control, Progress
+from napari_colorgan.widgets._layers import (
+    LimitsChoice,
+    Planes,
+    gray_from_color,
+    gray_layers,
+    is_color,
+    is_gray,
+    read_source,
+)
+from napari_colorgan.widgets._run import (
+    METADATA_KEY,
+    Choice,
+    LayerRun,
+    color_layers_job,
+    preview_layer_job,
+)
+from napari_colorgan.widgets._settings import load_settings, save_settings
+from napari_colorgan.widgets._worker import LatestOnly, run_job, show_failure
+
+_PREVIEW = 220  # px
+_AUTO = "as trained"
+
+
+class ColorizeWidget(Container[Widget]):
+    """Dock widget that colours gray layers of a viewer."""
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__(labels=False)
+        self._viewer = napari_viewer
+        self._browsed: list[Path] = []
+        self._control: Control | None = None
+        self._run: LayerRun | None = None
+
+        self.layers = Select(label="Gray layers", choices=self._layer_choices)
+        self.layers.max_height = 84
+        self.lightness = PushButton(
+            text="Use its lightness",
+            tooltip="Make a gray layer from the selected RGB layer",
+            visible=False,
+        )
+        self.model = ComboBox(label="Model", choices=self._model_choices)
+        self.about = Label(value="")
+        self.browse = PushButton(text="Browse...", tooltip="Use a checkpoint file")
+        self.show_preview = CheckBox(text="Preview", value=True)
+        self.planes = ComboBox(label="Planes", choices=get_args(Planes))
+        self.limits = ComboBox(
+            label="Gray limits",
+            choices=get_args(LimitsChoice),
+            tooltip="Which gray values become black and white: those of the layer's "
+            "contrast limits and gamma, all of its type, or the 0.1 and 99.9 % "
+            "percentiles of the whole array",
+        )
+        self.context = ComboBox(
+            label="Context",
+            choices=(_AUTO, "whole", "local"),
+            tooltip="whole: the picture is seen at once, reduced (photographs); local: "
+            "in windows at full resolution (micrographs)",
+        )
+        self.device = ComboBox(label="Device", choices=("auto", "cpu", "cuda", "mps"))
+        self.tile = SpinBox(
+            label="Tile (px)",
+            value=1024,
+            min=64,
+            max=8192,
+            step=64,
+            tooltip="Side of the windows of local context; smaller needs less memory",
+        )
+        self.run = PushButton(text="Colorize")
+        self.stop = PushButton(
+            text="Stop", enabled=False, tooltip="End early and keep what is coloured"
+        )
+        self.progress = ProgressBar(value=0, max=1, visible=False)
+        self.reason = Label(value="")
+        self.status = Label(value="")
+        self.copy = PushButton(
+            text="Copy as Python", tooltip="Put the equivalent call on the clipboard"
+        )
+        buttons = Container(
+            widgets=[self.run, self.stop], layout="horizontal", labels=False
+        )
+        footer = Container(
+            widgets=[buttons, self.reason, self.progress, self.status, self.copy],
+            labels=False,
+        )
+        what = Container(widgets=[self.layers, self.lightness, self.model, self.browse])
+        how = Container(
+            widgets=[
+                self.planes,
+                self.limits,
+                self.context,
+                self.device,
+                self.tile,
+                self.show_preview,
+            ]
+        )
+        for text in (self.about, self.reason, self.status):
+            text.native.setWordWrap(True)
+            # as wide as the dock, as high as it takes
+            text.native.setSizePolicy(
+                QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum
+            )
+        for part in (buttons, footer, what, how):
+            part.margins = (0, 0, 0, 0)
+        self.extend([what, self.about, how, footer])
+        self._picture = QLabel()
+        self._picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._picture.setVisible(False)
+        layout = self.native.layout()
+        layout.addWidget(self._picture)
+        layout.addStretch()
+        self._preview = LatestOnly(self._on_preview, self._on_preview_error)
+        self._restore()
+        self._select_active()
+        self._connect()
+        self._update()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is in progress."""
+        return self._control is not None
+
+    def reset_choices(self, *_: object) -> None:
+        """Refresh the pickers; napari calls this whenever its layers change."""
+        chosen = list(self.layers.value)
+        with self.layers.changed.blocked():
+            super().reset_choices()
+            kept = [layer for layer in chosen if layer in self._viewer.layers]
+            self.layers.value = kept
+            if not kept:
+                self._select_active()
+        if kept != chosen or not chosen:
+            self._on_choice()
+        self._update()
+
+    # -- choices
+
+    def _layer_choices(self, _: Any = None) -> list[Image]:
+        return list(gray_layers(self._viewer))
+
+    def _model_choices(self, _: Any = None) -> list[str]:
+        names = [model.name for model in zoo.list_models()]
+        return names + [str(path) for path in self._browsed]
+
+    def _select_active(self) -> None:
+        active = self._viewer.layers.selection.active
+        candidates = [active] if is_gray(active) else self._layer_choices()[:1]
+        if not self.layers.value and candidates:
+            self.layers.value = candidates
+
+    def _restore(self) -> None:
+        settings = load_settings()
+        for name in ("model", "planes", "limits", "context", "device", "tile"):
+            widget = getattr(self, name)
+            if name in settings and (
+                name == "tile" or settings[name] in widget.choices
+            ):
+                try:
+                    widget.value = settings[name]
+                except (ValueError, TypeError):
+                    continue  # from another version; the default serves
+        self.show_preview.value = bool(settings.get("preview", True))
+        self._describe_model()
+
+    def _remember(self) -> None:
+        names = ("model", "planes", "limits", "context", "device", "tile")
+        settings = {name: getattr(self, name).value for name in names}
+        save_settings(settings | {"preview": self.show_preview.value})
+
+    def _choice(self) -> Choice:
+        context = self.context.value
+        return Choice(
+            model=str(self.model.value),
+            device=str(self.device.value),
+            context=None if context == _AUTO else context,
+            tile=int(self.tile.value),
+        )
+
+    # -- slots
+
+    def _connect(self) -> None:
+        self.run.changed.connect(self._on_run)
+        self.stop.changed.connect(self._on_stop)
+        self.browse.changed.connect(self._on_browse)
+        self.copy.changed.connect(self._on_copy)
+        self.lightness.changed.connect(self._on_lightness)
+        self.model.changed.connect(self._describe_model)
+        for widget in (
+            self.layers,
+            self.model,
+            self.limits,
+            self.context,
+            self.device,
+            self.show_preview,
+        ):
+            widget.changed.connect(self._on_choice)
+        self.layers.changed.connect(self._update)
+        events = self._viewer.layers.events
+        events.removed.connect(self._on_layer_removed)
+        self._viewer.layers.selection.events.active.connect(self._update)
+        # closing the dock or the viewer destroys this widget
+        self.native.destroyed.connect(lambda *_: self._on_closed())
+
+    def _on_closed(self) -> None:
+        self._preview.stop()
+        if self._control is not None:
+            self._control.request_stop()
+        for emitter, slot in (
+            (self._viewer.layers.events.removed, self._on_layer_removed),
+            (self._viewer.layers.selection.events.active, self._update),
+        ):
+            emitter.disconnect(slot)
+
+    def _on_run(self) -> None:
+        if self.busy or not self.layers.value:
+            return  # the button says why
+        self._remember()
+        self._preview.stop()
+        point = tuple(self._viewer.dims.point)
+        layers = list(self.layers.value)
+        taken = [
+            read_source(layer, point, self.limits.value, self.planes.value)
+            for layer in layers
+        ]
+        self._run = LayerRun(self._viewer, layers, taken)
+        self._control = run_job(
+            color_layers_job(taken, self._choice()),
+            on_event=self._on_event,
+            on_result=self._on_result,
+            on_end=self._on_end,
+        )
+        self._update()
+
+    def _on_event(self, event: Progress) -> None:
+        assert self._run is not None
+        self._run.on_event(event)
+        self.progress.visible = True
+        self.progress.max = max(1, event.total)
+        self.progress.value = event.done
+        self.status.value = self._run.describe(event)
+
+    def _on_result(self, complete: bool) -> None:
+        assert self._run is not None
+        note = f" {self._run.device_note}" if self._run.device_note else ""
+        self.status.value = (
+            f"Done.{note}" if complete else "Stopped; what was coloured is kept."
+        )
+
+    def _on_end(self) -> None:
+        if self._run is not None:
+            self._run.close()
+        self._run = self._control = None
+        self.progress.visible = False
+        self._update()
+
+    def _on_stop(self) -> None:
+        if self._control is not None:
+            self._control.request_stop()
+            self.status.value = "Stopping..."
+
+    def _on_layer_removed(self, event: Any) -> None:
+        if self._run is not None and self._run.uses(event.value):
+            show_info(
+                f"The layer '{event.value.name}' was removed: colouring it has stopped."
+            )
+            self._on_stop()
+
+    def _on_browse(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self.native, "Choose a model", "", "Checkpoints (*.safetensors)"
+        )
+        if path:
+            self.add_model(Path(path))
+
+    def add_model(self, path: Path) -> None:
+        """Offer a checkpoint file in the picker and choose it."""
+        try:
+            zoo.find(path)
+        except ColorganError as error:
+            show_failure(error)
+            return
+        if path not in self._browsed:
+            self._browsed.append(path)
+        self.model.reset_choices()
+        self.model.value = str(path)
+
+    def _on_copy(self) -> None:
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.as_python())
+            show_info("The Python code is on the clipboard.")
+
+    def as_python(self) -> str:
+        """Python code that colours the chosen layers with the chosen settings."""
+        choice = self._choice()
+        point = tuple(self._viewer.dims.point)
+        lines = ["import napari_colorgan", ""]
+        for layer in self.layers.value:
+            taken = read_source(layer, point, self.limits.value, self.planes.value)
+            data = f"viewer.layers[{layer.name!r}].data" + "[0]" * layer.multiscale
+            if taken.plane_only:
+                data += f"[{', '.join(map(str, taken.index))}]"
+            axes = taken.axes[-2:] if taken.plane_only else taken.axes
+            arguments = [data, f"model={choice.model!r}", f"axes={axes!r}"]
+            if taken.limits is not None:
+                given = (taken.limits.low, taken.limits.high, taken.limits.gamma)
+                arguments.append(f"limits={given[: 2 if given[2] == 1 else 3]!r}")
+            if choice.context is not None:
+                arguments.append(f"context={choice.context!r}")
+            arguments += [f"device={choice.device!r}", f"tile={choice.tile!r}"]
+            body = "".join(f"    {argument},\n" for argument in arguments)
+            lines.append(f"rgb = napari_colorgan.colorize(\n{body})")
+            lines.append("viewer.add_image(rgb, rgb=True)")
+        return "\n".join(lines) + "\n"
+
+    def _on_lightness(self) -> None:
+        layer = self._color_layer()
+        if layer is None:
+            return
+        options = {"name": f"{layer.name} lightness", "scale": layer.scale}
+        options |= {"translate": layer.translate, "affine": layer.affine}
+        options |= {"rotate": layer.rotate, "shear": layer.shear, "units": layer.units}
+        gray = self._viewer.add_image(gray_from_color(layer), **options)
+        self.layers.value = [gray]
+
+    def _on_choice(self) -> None:
+        """Make a new preview."""
+        shown = bool(self.show_preview.value) and bool(self.layers.value)
+        if not shown or self.busy or self.model.value is None:
+            self._preview.stop()
+            self._picture.setVisible(shown and self._picture.isVisible())
+            return
+        layer = self.layers.value[0]
+        point = tuple(self._viewer.dims.point)
+        taken = read_source(layer, point, self.limits.value, "whole stack")
+        choice = self._choice()
+        self._preview.request(lambda: preview_layer_job(taken, choice, _PREVIEW))
+
+    def _on_preview(self, rgb: npt.NDArray[np.uint8]) -> None:
+        rgb = np.ascontiguousarray(rgb)
+        height, width = rgb.shape[:2]
+        image = QImage(
+            rgb.data, width, height, 3 * width, QImage.Format.Format_RGB888
+        ).copy()  # Qt does not own the array
+        self._picture.setPixmap(
+            QPixmap.fromImage(image).scaled(
+                _PREVIEW,
+                _PREVIEW,
+                Qt.AspectRatioMode.KeepAspectRatio,
+                Qt.TransformationMode.SmoothTransformation,
+            )
+        )
+        self._picture.setVisible(True)
+
+    def _on_preview_error(self, error: BaseException) -> None:
+        self._picture.setVisible(False)
+        self.status.value = f"No preview: {error}"
+
+    # -- showing state
+
+    def _describe_model(self, *_: object) -> None:
+        name = self.model.value
+        if name is None:
+            self.about.value = "There is no model; choose a file."
+            return
+        try:
+            model = zoo.find(name)
+        except ColorganError as error:
+            self.about.value = str(error)
+            return
+        self.about.value = model.description
+        self.model.tooltip = model.card
+        self.about.tooltip = model.card
+
+    def _update(self, *_: object) -> None:
+        """Enable what can work, and say what is missing."""
+        busy = self.busy
+        reason = ""
+        color = self._color_layer()
+        if busy:
+            reason = "A run is in progress."
+        elif not self._layer_choices():
+            reason = "Open a gray image first."
+            if color is not None:
+                reason = (
+                    f"'{color.name}' already has colour; colorization starts from gray."
+                )
+        elif not self.layers.value:
+            reason = "Choose at least one gray layer."
+        elif self.model.value is None:
+            reason = "Choose a model."
+        self.run.enabled = not reason
+        self.run.tooltip = reason or "Colour the chosen layers into new layers"
+        self.stop.enabled = busy
+        self.lightness.visible = color is not None and not busy
+        self.reason.value = "" if busy else reason
+        self.reason.visible = bool(self.reason.value)
+
+    def _color_layer(self) -> Image | None:
+        """Return the RGB layer that is selected, or the topmost if no layer is gray."""
+        active = self._viewer.layers.selection.active
+        if is_color(active) and METADATA_KEY not in active.metadata:
+            return active
+        if self._layer_choices():
+            return None
+        return next((c for c in reversed(self._viewer.layers) if is_color(c)), None)

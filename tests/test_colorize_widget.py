@@ -1,0 +1,504 @@
+"""The Colorize dock, used as a user would: click, wait, look at the layers."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import dask.array as da
+import numpy as np
+import pytest
+import torch
+from napari.utils.notifications import notification_manager
+from qtpy.QtWidgets import QApplication
+
+from napari_colorgan import Checkpoint, Metadata, colorize, save
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.inference.intensity import Limits
+from napari_colorgan.models.unet import UNet
+from napari_colorgan.widgets import _settings
+from napari_colorgan.widgets._layers import Refresher
+from napari_colorgan.widgets._worker import LatestOnly
+
+MODEL = "tiny"
+ENOUGH = 60_000  # ms; for what takes a second on an idle machine
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Checkpoint:
+    """A small seeded generator with strong colours."""
+    torch.manual_seed(3)
+    options = {"depth": 5, "width": 8, "dropout": False, "norm": "none"}
+    network = UNet(**options)
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.1)
+    return Checkpoint(
+        Metadata(generator="unet", options=options, context="local", name=MODEL),
+        network.state_dict(),
+    )
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch, tiny):
+    """The user's folders, with one model in it."""
+    (tmp_path / "models").mkdir()
+    save(tiny, tmp_path / "models" / f"{MODEL}.safetensors")
+    monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
+    monkeypatch.setattr(_settings, "settings_file", lambda: tmp_path / "last.json")
+    return tmp_path
+
+
+@pytest.fixture
+def viewer(make_napari_viewer, plugin, qtbot):
+    viewer = make_napari_viewer()
+    yield viewer
+    qtbot.waitUntil(no_jobs, timeout=ENOUGH)
+
+
+def open_dock(viewer):
+    _, widget = viewer.window.add_plugin_dock_widget("napari-colorgan", "Colorize")
+    widget.show_preview.value = False
+    widget.model.value = MODEL
+    return widget
+
+
+def run(widget, qtbot) -> None:
+    widget.run.native.click()
+    qtbot.waitUntil(lambda: not widget.busy, timeout=ENOUGH)
+
+
+def no_jobs() -> bool:
+    from superqt.utils._qthreading import WorkerBase
+
+    return not WorkerBase._worker_set
+
+
+def is_colored(rgb) -> bool:
+    return bool((np.ptp(np.asarray(rgb), axis=-1) > 8).mean() > 0.2)
+
+
+def is_gray(rgb) -> bool:
+    return not np.ptp(np.asarray(rgb), axis=-1).any()
+
+
+@pytest.fixture
+def messages():
+    """Texts of the notifications shown during a test."""
+    texts = []
+
+    def note(event) -> None:
+        texts.append(str(getattr(event, "value", event).message))
+
+    notification_manager.notification_ready.connect(note)
+    yield texts
+    notification_manager.notification_ready.disconnect(note)
+
+
+def test_pressing_colorize_gives_a_new_colour_layer_where_its_source_is(
+    viewer, qtbot, gray
+):
+    source = viewer.add_image(
+        gray,
+        name="scan",
+        scale=(0.5, 0.25),
+        translate=(3, 4),
+        rotate=20,
+        shear=[0.1],
+        affine=[[1, 0.2, 5], [0, 1, 6], [0, 0, 1]],
+        units=("um", "um"),
+        axis_labels=("y", "x"),
+    )
+    widget = open_dock(viewer)
+    run(widget, qtbot)
+    result = viewer.layers[-1]
+    assert result.rgb and result.data.dtype == np.uint8
+    assert result.name == "scan colorized"
+    assert is_colored(result.data)
+    corner = (10.0, 30.0)
+    np.testing.assert_allclose(result.data_to_world(corner), source.data_to_world(corner))
+    assert result.units == source.units and result.axis_labels == source.axis_labels
+    made = result.metadata["colorgan"]
+    assert made["model"] == MODEL and made["complete"] and len(made["digest"]) == 64
+    assert made["limits"] == tuple(source.contrast_limits)
+    np.testing.assert_array_equal(
+        result.data, colorize(gray, MODEL, limits=source.contrast_limits)
+    )
+
+
+def test_running_again_leaves_the_first_result_alone(viewer, qtbot, gray):
+    viewer.add_image(gray, name="scan")
+    widget = open_dock(viewer)
+    run(widget, qtbot)
+    first = viewer.layers[-1]
+    before = first.data.copy()
+    run(widget, qtbot)
+    assert len(viewer.layers) == 3
+    assert len({layer.name for layer in viewer.layers}) == 3
+    np.testing.assert_array_equal(first.data, before)
+
+
+def test_the_picker_follows_the_viewer(viewer, qtbot, gray, photo):
+    before = viewer.add_image(gray, name="before")  # opened before the dock
+    viewer.add_image(photo, rgb=True, name="colour")
+    viewer.add_labels(np.zeros((9, 9), int))
+    widget = open_dock(viewer)
+    assert list(widget.layers.choices) == [before]
+    later = viewer.add_image(gray, name="later")
+    assert set(widget.layers.choices) == {before, later}
+    before.name = "renamed"
+    texts = [widget.layers.native.item(i).text() for i in range(2)]
+    assert "renamed" in texts and "before" not in texts
+    viewer.layers.remove(before)
+    assert list(widget.layers.choices) == [later]
+
+
+def test_run_is_disabled_with_a_reason(viewer, qtbot, gray):
+    widget = open_dock(viewer)
+    assert not widget.run.enabled and "Open a gray image" in widget.reason.value
+    layer = viewer.add_image(gray)
+    assert widget.run.enabled and not widget.reason.value
+    widget.layers.value = []
+    assert not widget.run.enabled and "Choose at least one" in widget.reason.value
+    widget.layers.value = [layer]
+    viewer.layers.clear()
+    assert not widget.run.enabled
+
+
+def test_a_colour_picture_is_offered_by_its_lightness(viewer, qtbot, photo):
+    viewer.add_image(photo, rgb=True, name="scan", scale=(2, 2))
+    widget = open_dock(viewer)
+    assert "already has colour" in widget.reason.value
+    assert widget.lightness.native.isVisibleTo(widget.native)
+    widget.lightness.native.click()
+    gray = viewer.layers["scan lightness"]
+    assert not gray.rgb and tuple(gray.scale) == (2, 2)
+    run(widget, qtbot)
+    assert is_colored(viewer.layers[-1].data)
+
+
+def test_an_rgb_scan_with_equal_channels_becomes_that_channel(viewer, qtbot, gray):
+    viewer.add_image(np.stack([gray] * 3, -1), rgb=True, name="scan")
+    widget = open_dock(viewer)
+    widget.lightness.native.click()
+    np.testing.assert_array_equal(viewer.layers["scan lightness"].data, gray)
+
+
+def test_several_layers_are_coloured_in_turn(viewer, qtbot, gray):
+    one = viewer.add_image(gray, name="one")
+    two = viewer.add_image(255 - gray[:100], name="two")
+    widget = open_dock(viewer)
+    widget.layers.value = [one, two]
+    run(widget, qtbot)
+    assert is_colored(viewer.layers["one colorized"].data)
+    assert is_colored(viewer.layers["two colorized"].data)
+    assert viewer.layers["two colorized"].data.shape == (100, 320, 3)
+
+
+def test_a_whole_stack_or_the_displayed_plane(viewer, qtbot, gray):
+    planes = np.stack([gray, gray[::-1], gray[:, ::-1]])
+    stack = viewer.add_image(
+        planes, name="stack", scale=(3, 1, 1), translate=(10, 0, 0), rotate=(0, 0, 30)
+    )
+    viewer.dims.set_current_step(0, 1)
+    widget = open_dock(viewer)
+    run(widget, qtbot)
+    whole = viewer.layers[-1]
+    assert whole.data.shape == (*planes.shape, 3)
+    widget.layers.value = [stack]
+    widget.planes.value = "current plane"
+    run(widget, qtbot)
+    plane = viewer.layers[-1]
+    assert plane.data.shape == (1, *gray.shape, 3)
+    np.testing.assert_array_equal(plane.data[0], whole.data[1])
+    np.testing.assert_allclose(
+        plane.data_to_world((0, 5, 7)), stack.data_to_world((1, 5, 7))
+    )
+
+
+def test_gray_limits_are_those_displayed_unless_chosen_otherwise(viewer, qtbot, gray):
+    wide = gray.astype(np.uint16) * 100
+    layer = viewer.add_image(wide, name="wide", contrast_limits=(2000, 9000), gamma=0.7)
+    widget = open_dock(viewer)
+    run(widget, qtbot)
+    shown = colorize(wide, MODEL, limits=Limits(2000, 9000, 0.7))
+    np.testing.assert_array_equal(viewer.layers[-1].data, shown)
+    widget.layers.value = [layer]
+    widget.limits.value = "percentiles"
+    run(widget, qtbot)
+    np.testing.assert_array_equal(viewer.layers[-1].data, colorize(wide, MODEL))
+    widget.layers.value = [layer]
+    widget.limits.value = "full range"
+    run(widget, qtbot)
+    full = colorize(wide, MODEL, limits=(0, 65535))
+    np.testing.assert_array_equal(viewer.layers[-1].data, full)
+
+
+@pytest.fixture
+def large(gray):
+    """Enough windows for something to happen while they are coloured."""
+    return np.tile(gray, (6, 6))
+
+
+def start_large(viewer, qtbot, large):
+    """Start a run and return the widget once the first window has its colours."""
+    viewer.add_image(large, name="large")
+    widget = open_dock(viewer)
+    widget.tile.value = 448
+    widget.run.native.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=ENOUGH)
+    qtbot.waitUntil(lambda: widget.progress.value > 0, timeout=ENOUGH)
+    assert widget.busy
+    return widget
+
+
+def wait_for_the_end(qtbot) -> float:
+    began = time.monotonic()
+    qtbot.waitUntil(no_jobs, timeout=ENOUGH)
+    return time.monotonic() - began
+
+
+def test_stop_keeps_what_is_coloured(viewer, qtbot, large):
+    widget = start_large(viewer, qtbot, large)
+    assert not widget.run.enabled and widget.stop.enabled
+    widget.stop.native.click()
+    qtbot.waitUntil(lambda: not widget.busy, timeout=ENOUGH)
+    result = viewer.layers[-1]
+    assert is_colored(result.data[:64, :64])
+    assert is_gray(result.data[-64:, -64:])
+    assert not result.metadata["colorgan"]["complete"]
+    assert "kept" in widget.status.value
+    assert widget.run.enabled and not widget.stop.enabled
+
+
+def test_a_second_start_is_refused(viewer, qtbot, large):
+    widget = start_large(viewer, qtbot, large)
+    widget._on_run()
+    widget.stop.native.click()
+    qtbot.waitUntil(lambda: not widget.busy, timeout=ENOUGH)
+    assert len(viewer.layers) == 2
+
+
+@pytest.mark.parametrize("name", ["large", "large colorized"])
+def test_removing_a_layer_ends_its_run(viewer, qtbot, large, name, messages):
+    widget = start_large(viewer, qtbot, large)
+    viewer.layers.remove(name)
+    qtbot.waitUntil(lambda: not widget.busy, timeout=ENOUGH)
+    assert any("was removed" in text for text in messages)
+    assert not any("unexpected" in text for text in messages)
+
+
+def test_closing_the_dock_ends_the_run(viewer, qtbot, large, messages):
+    widget = start_large(viewer, qtbot, large)
+    control = widget._control
+    viewer.window.remove_dock_widget(widget.native)
+    wait_for_the_end(qtbot)
+    assert control.stop
+    assert not messages
+    viewer.layers.clear()  # no slot of the dead widget may answer
+
+
+def test_closing_the_viewer_ends_the_run(make_napari_viewer, plugin, qtbot, large):
+    viewer = make_napari_viewer()
+    widget = start_large(viewer, qtbot, large)
+    control = widget._control
+    viewer.close()
+    wait_for_the_end(qtbot)
+    assert control.stop
+
+
+def test_no_thread_is_left_behind(viewer, qtbot, gray):
+    viewer.add_image(gray)
+    widget = open_dock(viewer)
+    run(widget, qtbot)
+    before = threading.active_count()
+    run(widget, qtbot)
+    assert threading.active_count() <= before
+
+
+def test_a_file_that_is_no_model_is_refused_in_a_sentence(
+    viewer, qtbot, home, messages
+):
+    widget = open_dock(viewer)
+    offered = list(widget.model.choices)
+    (home / "foreign.safetensors").write_bytes(b"nothing of ours")
+    widget.add_model(home / "foreign.safetensors")
+    assert any("not a checkpoint" in text for text in messages)
+    assert list(widget.model.choices) == offered
+
+
+def test_a_model_file_is_used_once_browsed(viewer, qtbot, home, tiny, gray):
+    save(tiny, home / "mine.safetensors")
+    viewer.add_image(gray)
+    widget = open_dock(viewer)
+    widget.add_model(home / "mine.safetensors")
+    assert widget.model.value == str(home / "mine.safetensors")
+    run(widget, qtbot)
+    assert is_colored(viewer.layers[-1].data)
+
+
+def test_a_model_deleted_meanwhile_gives_a_sentence(viewer, qtbot, home, gray, messages):
+    viewer.add_image(gray)
+    widget = open_dock(viewer)
+    (home / "models" / f"{MODEL}.safetensors").unlink()
+    run(widget, qtbot)
+    assert any("no model or checkpoint file called 'tiny'" in text for text in messages)
+    assert len(viewer.layers) == 1
+    assert widget.run.enabled
+
+
+def test_an_array_that_cannot_be_coloured_gives_a_sentence(
+    viewer, qtbot, gray, messages
+):
+    viewer.add_image(gray + 1j, name="spectrum")
+    widget = open_dock(viewer)
+    run(widget, qtbot)
+    assert any("complex" in text for text in messages)
+    assert len(viewer.layers) == 1
+
+
+def test_nan_pixels_are_reported(viewer, qtbot, gray, messages):
+    holes = gray / 255
+    holes[10:12, 10:15] = np.nan
+    viewer.add_image(holes, contrast_limits=(0, 1))
+    widget = open_dock(viewer)
+    run(widget, qtbot)
+    assert any("10 pixels are NaN" in text for text in messages)
+    assert not viewer.layers[-1].data[10:12, 10:15].any()
+
+
+def test_dask_and_multiscale_layers(viewer, qtbot, gray):
+    viewer.add_image(da.from_array(gray, chunks=100), name="lazy")
+    widget = open_dock(viewer)
+    run(widget, qtbot)
+    limits = viewer.layers["lazy"].contrast_limits
+    expected = colorize(gray, MODEL, limits=tuple(limits))
+    np.testing.assert_array_equal(viewer.layers[-1].data, expected)
+    pyramid = viewer.add_image([gray, gray[::2, ::2]], multiscale=True, name="pyramid")
+    widget.layers.value = [pyramid]
+    run(widget, qtbot)
+    assert viewer.layers[-1].data.shape == (*gray.shape, 3)
+
+
+def test_a_large_result_is_multiscale_and_its_levels_agree(viewer, qtbot, gray):
+    large = np.tile(gray, (1, 8))
+    viewer.add_image(large, name="large")
+    widget = open_dock(viewer)
+    run(widget, qtbot)
+    result = viewer.layers[-1]
+    assert result.multiscale
+    assert is_colored(result.data[0])
+    np.testing.assert_array_equal(result.data[1], result.data[0][::2, ::2])
+
+
+def test_a_preview_appears_and_the_last_request_wins(viewer, qtbot, gray):
+    viewer.add_image(gray, name="one")
+    widget = open_dock(viewer)
+    assert not widget._picture.isVisibleTo(widget.native)
+    widget.show_preview.value = True
+    qtbot.waitUntil(lambda: widget._picture.isVisibleTo(widget.native), timeout=ENOUGH)
+    picture = widget._picture.pixmap().toImage()
+    colors = {picture.pixelColor(x, 60).getRgb()[:3] for x in range(20, 200, 5)}
+    assert any(max(c) - min(c) > 8 for c in colors)
+    widget.show_preview.value = False
+    assert not widget._picture.isVisibleTo(widget.native)
+
+
+def test_only_the_latest_preview_is_shown(qtbot, qapp):
+    shown = []
+    latest = LatestOnly(shown.append, shown.append)
+
+    def job(name):
+        from napari_colorgan.job import Progress
+
+        for _ in range(20):
+            time.sleep(0.01)
+            yield Progress(0, 1)
+        return name
+
+    for name in "abc":
+        latest.request(lambda name=name: job(name))
+    qtbot.waitUntil(lambda: bool(shown), timeout=ENOUGH)
+    qtbot.waitUntil(no_jobs, timeout=ENOUGH)
+    assert shown == ["c"]
+
+
+def test_settings_are_remembered(viewer, qtbot, gray):
+    viewer.add_image(gray)
+    widget = open_dock(viewer)
+    widget.limits.value = "percentiles"
+    widget.context.value = "whole"
+    widget.tile.value = 512
+    run(widget, qtbot)
+    viewer.window.remove_dock_widget(widget.native)
+    again = open_dock(viewer)
+    assert again.limits.value == "percentiles"
+    assert again.context.value == "whole" and again.tile.value == 512
+
+
+def test_preferences_changed_later_win_over_what_was_used_last(viewer, gray):
+    _settings.save_settings({"device": "cpu", "tile": 512})
+    saved = json.loads(_settings.settings_file().read_text())
+    assert _settings.load_settings()["tile"] == 512
+    saved["preferences"]["tile"] = 2048  # what preferences were at that time
+    _settings.settings_file().write_text(json.dumps(saved))
+    assert _settings.load_settings()["tile"] == 1024
+
+
+@pytest.mark.parametrize("damage", ["", "[]", '{"last": 3}', "{"])
+def test_damaged_settings_count_as_none(viewer, damage):
+    _settings.settings_file().write_text(damage)
+    assert _settings.load_settings() == _settings.preferences()
+
+
+def test_copy_as_python_makes_the_same_picture(viewer, qtbot, gray):
+    stack = np.stack([gray, 255 - gray]).astype(np.float32)
+    layer = viewer.add_image(
+        stack, name="it's a stack", contrast_limits=(10, 200), gamma=1.2
+    )
+    widget = open_dock(viewer)
+    widget.planes.value = "current plane"
+    viewer.dims.set_current_step(0, 1)
+    run(widget, qtbot)
+    result = viewer.layers[-1].data[0]
+    widget.layers.value = [layer]
+    widget.copy.native.click()
+    code = QApplication.clipboard().text()
+    names = {"viewer": viewer}
+    exec(code, names)
+    np.testing.assert_array_equal(names["rgb"], result)
+
+
+def test_the_result_is_redrawn_seldom_and_only_where_it_is_seen(viewer, gray):
+    layer = viewer.add_image(np.stack([gray, gray]))
+    times = iter([0.0, 0.05, 0.1, 5.0, 5.05, 5.5, 5.6])
+    refresher = Refresher(layer, clock=lambda: next(times))
+    here = (0.0, 0.0, 0.0)
+    assert refresher.changed((0,), here)  # at 0, takes 0.05 s
+    assert not refresher.changed((0,), here)  # 0.1: too soon
+    assert refresher.changed((0,), here)  # 5.0, takes 0.05 s, next after 5.55
+    assert not refresher.changed((0,), here)  # 5.5
+    assert not refresher.changed((1,), here)  # another plane is shown
+
+
+def test_opening_the_dock_does_not_import_torch():
+    code = (
+        "import sys\n"
+        "import napari_colorgan.widgets.colorize as module\n"
+        "from napari.components import ViewerModel\n"
+        "from qtpy.QtWidgets import QApplication\n"
+        "import numpy\n"
+        "app = QApplication([])\n"
+        "viewer = ViewerModel()\n"
+        "viewer.add_image(numpy.zeros((40, 40)))\n"
+        "widget = module.ColorizeWidget(viewer)\n"
+        "assert widget.run.enabled, widget.reason.value\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
