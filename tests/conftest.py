@@ -102,3 +102,41 @@ def photo() -> NDArray[np.uint8]:
 def gray(photo) -> NDArray[np.uint8]:
     """The same photograph without its colour: (256, 320) uint8."""
     return np.rint(color.rgb2gray(photo) * 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def make_checkpoint():
+    """Make checkpoints of small seeded generators whose colours are strong.
+
+    Called with a generator's name, its options (default: small), a seed, and metadata.
+    """
+    import torch  # not at import: tests of files and menus need none of it
+
+    from napari_colorgan.checkpoints.metadata import Metadata
+    from napari_colorgan.checkpoints.store import Checkpoint
+    from napari_colorgan.models import GeneratorSpec, build
+
+    small = {
+        "unet": {"depth": 5, "width": 8, "dropout": False},
+        "compact": {"widths": [16, 16, 16, 16]},
+    }
+
+    def make(generator="unet", options=None, *, seed=0, **metadata):
+        options = small[generator] | (options or {})
+        with torch.random.fork_rng(), torch.no_grad():
+            torch.manual_seed(seed)
+            network = build(GeneratorSpec(generator, options))
+            for layer in network.modules():
+                if isinstance(layer, torch.nn.BatchNorm2d):
+                    layer.momentum = 1.0  # one picture decides
+            noise = torch.rand(1, network.in_channels, 256, 256) * 2 - 1
+            last = network.head if generator == "compact" else network.up[-1][1]
+            seen = []
+            handle = last.register_forward_hook(lambda *_args: seen.append(_args[-1]))
+            network.train()(noise)
+            handle.remove()
+            last.weight *= 0.5 / seen[0].std()  # half of the scale: vivid
+        values = {"generator": generator, "options": options, "name": "test"}
+        return Checkpoint(Metadata(**(values | metadata)), network.state_dict())
+
+    return make

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models.norm import Norm, check_norm, norm_layer
 
+_DEEPEST = 10  # a window of 1024 px is then a single px inside
 
 class UNet(nn.Module):
     """Encoder-decoder with skip connections; every step halves or doubles the sides.
@@ -20,7 +21,7 @@ class UNet(nn.Module):
 
     Parameters
     ----------
-    depth : number of halvings, at least 5
+    depth : number of halvings, 5 to 10
     width : channels after the first convolution; at most 8 times as many inside
     norm : normalisation of the inner layers
     dropout : drop half of the channels' values in the inner steps of the decoder
@@ -39,8 +40,8 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         check_norm(norm)
-        if depth < 5:
-            raise BadSetting("depth", depth, "at least 5")
+        if not 5 <= depth <= _DEEPEST:
+            raise BadSetting("depth", depth, f"from 5 to {_DEEPEST}")
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.stride = 2**depth

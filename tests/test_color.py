@@ -1,0 +1,200 @@
+"""Colour conversion agrees with scikit-image; colorization keeps the lightness."""
+
+import numpy as np
+import pytest
+import torch
+from skimage import color as skimage_color
+from skimage import data
+
+from napari_colorgan.color import (
+    AB_SCALE,
+    CODECS,
+    LabCodec,
+    RgbCodec,
+    fit_chroma,
+    gray_to_lightness,
+    lab_to_rgb,
+    lightness_to_gray,
+    rgb_to_lab,
+)
+
+
+def as_tensor(image):
+    """(Y, X, C) of numbers to (1, C, Y, X) float32."""
+    return torch.from_numpy(np.asarray(image, np.float32)).movedim(-1, 0)[None]
+
+
+def as_image(tensor):
+    return tensor[0].movedim(0, -1).double().numpy()
+
+
+@pytest.fixture(scope="module")
+def rgb_cube():
+    """Every 5th level of R, G and B: (2704, 52, 3) in [0, 1]."""
+    levels = np.linspace(0, 1, 52)
+    grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1)
+    return grid.reshape(-1, 52, 3)
+
+
+@pytest.fixture(scope="module")
+def bold(photo):
+    """A photograph's gray, and chroma far too strong for it."""
+    gray = as_tensor(skimage_color.rgb2gray(photo)[..., None])
+    random = torch.Generator().manual_seed(3)
+    shape = (1, 2, *gray.shape[2:])
+    return gray, torch.rand(shape, generator=random) * 2 - 1
+
+
+def test_lab_equals_scikit_image(rgb_cube):
+    lab = as_image(rgb_to_lab(as_tensor(rgb_cube)))
+    assert np.abs(lab - skimage_color.rgb2lab(rgb_cube)).max() < 1e-3
+
+
+def test_rgb_equals_scikit_image(rgb_cube):
+    lab = skimage_color.rgb2lab(rgb_cube)
+    assert np.abs(as_image(lab_to_rgb(as_tensor(lab))) - rgb_cube).max() < 1e-3
+    # and for lightness and chroma of its own, not only for what RGB gave
+    grid = np.stack(
+        np.meshgrid(
+            np.linspace(1, 99, 30), np.linspace(-9, 9, 9), np.linspace(-9, 9, 9)
+        ),
+        axis=-1,
+    ).reshape(-1, 9, 3)
+    reference = skimage_color.lab2rgb(grid)
+    assert np.abs(as_image(lab_to_rgb(as_tensor(grid))) - reference).max() < 1e-3
+
+
+def test_every_8_bit_color_survives_there_and_back():
+    levels = np.arange(256, dtype=np.uint8)
+    cube = np.stack(np.meshgrid(levels, levels[::5], levels[::5]), axis=-1)
+    image = cube.reshape(256, -1, 3)
+    back = lab_to_rgb(rgb_to_lab(as_tensor(image / 255)))
+    assert np.array_equal(np.rint(as_image(back) * 255), image)
+
+
+def test_gray_survives_there_and_back():
+    gray = torch.linspace(0, 1, 65536)
+    assert torch.allclose(lightness_to_gray(gray_to_lightness(gray)), gray, atol=1e-5)
+
+
+def test_lightness_of_gray_is_that_of_equal_channels():
+    gray = torch.linspace(0, 1, 256).view(1, 1, 16, 16)
+    lab = rgb_to_lab(gray.expand(1, 3, 16, 16))
+    assert torch.allclose(gray_to_lightness(gray), lab[:, :1], atol=1e-3)
+    assert lab[:, 1:].abs().max() < 0.01
+
+
+@pytest.mark.parametrize("level", [0.0, 0.04045, 0.2, 0.5, 1.0])
+def test_gradients_are_finite_at_black_white_and_gray(level):
+    rgb = torch.full((1, 3, 4, 4), level, requires_grad=True)
+    rgb_to_lab(rgb).pow(2).sum().backward()
+    assert torch.isfinite(rgb.grad).all()
+    assert rgb.grad.abs().max() > 0 or level == 0  # L is 0 there, and so is d(L^2)
+    lab = rgb_to_lab(torch.full((1, 3, 4, 4), level)).requires_grad_()
+    lab_to_rgb(lab).pow(2).sum().backward()
+    assert torch.isfinite(lab.grad).all()
+
+
+def test_gradients_are_finite_for_colors_outside_srgb():
+    lab = torch.tensor(
+        [[0, 90, 90], [100, -90, 90], [50, 110, -110]], dtype=torch.float
+    )
+    lab = lab.T.reshape(1, 3, 3, 1).requires_grad_()
+    lab_to_rgb(lab).sum().backward()
+    assert torch.isfinite(lab.grad).all()
+
+
+def test_bold_colors_keep_the_lightness(bold):
+    gray, prediction = bold
+    rgb = LabCodec().decode(gray, prediction)
+    shift = (rgb_to_lab(rgb)[:, :1] - gray_to_lightness(gray)).abs()
+    assert shift.max() <= 1
+    assert shift.median() <= 0.25
+    # the control: what clipping RGB would do to the same colours
+    lab = torch.cat([gray_to_lightness(gray), prediction * AB_SCALE], 1)
+    clipped = (rgb_to_lab(lab_to_rgb(lab))[:, :1] - lab[:, :1]).abs()
+    assert clipped.max() > 10 * shift.max()
+
+
+def test_bold_colors_keep_their_hue(bold):
+    gray, prediction = bold
+    lab = torch.cat([gray_to_lightness(gray), prediction * AB_SCALE], 1)
+    a, b = fit_chroma(lab)[:, 1:].unbind(1)
+    wished_a, wished_b = lab[:, 1:].unbind(1)
+    chroma, wished = torch.hypot(a, b), torch.hypot(wished_a, wished_b)
+    assert (chroma <= wished + 1e-4).all()
+    # never more than a thousandth of its length beside the wished direction
+    assert ((a * wished_b - b * wished_a).abs() <= 1e-3 * chroma * wished + 1e-3).all()
+    # and no muted colour: 2 % more chroma would leave sRGB
+    outside = chroma < wished - 1e-3
+    assert outside.float().mean() > 0.3
+    more = torch.stack([lab[:, 0], a * 1.02, b * 1.02], 1)
+    visible = outside & (chroma > 5)
+    pulled_back = (fit_chroma(more) - more).abs().amax(1)
+    assert pulled_back[visible].min() > 0.01
+
+
+def test_colors_inside_srgb_are_not_touched(photo):
+    lab = rgb_to_lab(as_tensor(photo / 255))
+    assert fit_chroma(lab) is lab
+    mixed = lab.clone()
+    mixed[..., :10] *= torch.tensor([1.0, 5.0, 5.0]).view(1, 3, 1, 1)
+    assert torch.equal(fit_chroma(mixed)[..., 10:], lab[..., 10:])
+
+
+def test_black_and_white_take_no_color():
+    gray = torch.tensor([0.0, 1.0]).view(1, 1, 1, 2)
+    rgb = LabCodec().decode(gray, torch.ones(1, 2, 1, 2))
+    assert torch.allclose(rgb, gray.expand(1, 3, 1, 2), atol=0.01)
+
+
+def test_a_batch_is_decoded_like_its_pictures(bold):
+    gray, prediction = bold
+    batch = torch.cat([gray, gray.flip(3)]), torch.cat([prediction, -prediction])
+    codec = LabCodec()
+    alone = [codec.decode(g[None], p[None]) for g, p in zip(*batch, strict=True)]
+    assert torch.allclose(codec.decode(*batch), torch.cat(alone), atol=1e-6)
+
+
+def test_lab_codec_gives_back_the_photograph_from_its_true_chroma(photo):
+    rgb = as_tensor(photo / 255)
+    gray = lightness_to_gray(rgb_to_lab(rgb)[:, :1])
+    codec = LabCodec()
+    assert codec.target(rgb).shape == (1, codec.out_channels, *photo.shape[:2])
+    assert codec.target(rgb).abs().max() <= 1
+    assert torch.allclose(codec.decode(gray, codec.target(rgb)), rgb, atol=2e-3)
+
+
+def test_no_chroma_leaves_the_picture_gray(gray):
+    tensor = as_tensor(gray[..., None] / 255)
+    rgb = LabCodec().decode(tensor, torch.zeros(1, 2, *gray.shape))
+    assert torch.allclose(rgb, tensor.expand_as(rgb), atol=1e-3)
+
+
+def test_rgb_codec_gives_back_its_target(photo):
+    rgb = as_tensor(photo / 255)
+    codec = RgbCodec()
+    prediction = codec.target(rgb)
+    assert prediction.shape[1] == codec.out_channels
+    assert torch.allclose(codec.decode(rgb[:, :1], prediction), rgb, atol=1e-6)
+    assert codec.decode(rgb[:, :1], prediction * 9).max() <= 1
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_sources_of_every_codec_span_minus_one_to_one(name):
+    codec = CODECS[name]()
+    assert codec.name == name
+    ends = codec.encode(torch.tensor([0.0, 1.0]).view(1, 1, 1, 2)).flatten()
+    assert ends.tolist() == pytest.approx([-1, 1], abs=1e-4)
+
+
+def test_srgb_chroma_stays_inside_the_scale(rgb_cube):
+    assert rgb_to_lab(as_tensor(rgb_cube))[:, 1:].abs().max() < AB_SCALE
+
+
+def test_pictures_with_film_grain_and_deep_shadows_keep_their_lightness():
+    coins = data.coins() // 8  # nearly black: sRGB holds next to no chroma there
+    gray = as_tensor(coins[..., None] / 255)
+    rgb = LabCodec().decode(gray, torch.ones(1, 2, *coins.shape))
+    shift = (rgb_to_lab(rgb)[:, :1] - gray_to_lightness(gray)).abs()
+    assert shift.max() <= 1

@@ -1,0 +1,215 @@
+"""Generators and the discriminator have the published sizes and shapes."""
+
+import pytest
+import torch
+
+from napari_colorgan.errors import BadSetting
+from napari_colorgan.models import GENERATORS, GeneratorSpec, build, count_parameters
+from napari_colorgan.models.compact import HINT_CHANNELS, Compact
+from napari_colorgan.models.patchgan import PatchDiscriminator
+from napari_colorgan.models.unet import UNet
+
+SMALL = {
+    "unet": {"depth": 5, "width": 8, "dropout": False},
+    "compact": {"widths": (16, 16, 16, 16)},
+}
+
+
+def small(name, **options):
+    torch.manual_seed(1)
+    return build(GeneratorSpec(name, SMALL[name] | options)).eval()
+
+
+# Counted in checkpoints of the PyTorch pix2pix code, 3 -> 3 channels, ngf 64.
+@pytest.mark.parametrize(
+    ("depth", "norm", "parameters", "keys"),
+    [
+        (8, "batch", 54_413_955, 82),
+        (8, "instance", 54_409_603, 32),
+        (8, "none", 54_404_099, 17),
+        (7, "batch", 41_828_995, 70),
+        (7, "instance", 41_825_667, 28),
+        (7, "none", 41_821_187, 15),
+    ],
+)
+@pytest.mark.parametrize("dropout", [True, False])
+def test_unet_has_the_parameters_of_pix2pix(depth, norm, parameters, keys, dropout):
+    with torch.device("meta"):
+        network = UNet(3, 3, depth=depth, norm=norm, dropout=dropout)
+    assert count_parameters(network) == parameters
+    # statistics that instance normalisation keeps are ours, pix2pix files have none
+    ours = [k for k in network.state_dict() if norm == "batch" or "running" not in k]
+    assert len([k for k in ours if norm == "batch" or "tracked" not in k]) == keys
+
+
+def test_unet_drops_out_in_the_inner_steps_only():
+    for depth, expected in ((8, 3), (7, 2)):
+        with torch.device("meta"):
+            network = UNet(depth=depth)
+        drops = [m for m in network.modules() if isinstance(m, torch.nn.Dropout)]
+        assert len(drops) == expected
+
+
+def test_compact_has_about_the_size_of_its_notes():
+    network = Compact()
+    trunk = sum(p.numel() for p in network.encoder_parameters())
+    # EfficientNet-lite0 has 4.65 M, of which 1.28 M classify and 0.41 M are its last
+    # convolution (Tan & Le 2019)
+    assert trunk == pytest.approx(2.96e6, rel=0.05)
+    assert count_parameters(network) < 5e6
+
+
+@pytest.mark.parametrize("out_channels", [2, 3])
+@pytest.mark.parametrize("name", GENERATORS)
+def test_generators_keep_the_size_and_stay_in_range(name, out_channels):
+    network = small(name, out_channels=out_channels)
+    s = network.stride
+    source = torch.rand(2, 1, 2 * s, 3 * s) * 2 - 1
+    with torch.no_grad():
+        out = network(source)
+    assert out.shape == (2, out_channels, 2 * s, 3 * s)
+    assert out.dtype == torch.float32
+    assert out.abs().max() <= 1
+    assert network.out_channels == out_channels
+    assert network.in_channels == 1
+    assert network.halo > 0
+
+
+@pytest.mark.parametrize("depth", [5, 6, 7, 8])
+def test_unet_takes_multiples_of_its_stride(depth):
+    network = small("unet", depth=depth)
+    assert network.stride == 2**depth
+    with torch.no_grad():
+        out = network(torch.zeros(1, 1, network.stride, 2 * network.stride))
+    assert out.shape == (1, 2, network.stride, 2 * network.stride)
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
+@pytest.mark.parametrize("name", ["unet"])
+def test_a_picture_is_colored_alike_alone_and_in_a_batch(name, norm):
+    network = small(name, norm=norm)
+    batch = torch.rand(3, 1, 64, 64) * 2 - 1
+    with torch.no_grad():
+        assert torch.allclose(network(batch)[1:2], network(batch[1:2]), atol=1e-5)
+
+
+def test_a_compact_generator_has_no_normalisation():
+    # so that windows of one picture always agree
+    kinds = {type(m).__name__ for m in Compact().modules()}
+    assert not [kind for kind in kinds if "Norm" in kind]
+
+
+def test_fresh_generators_are_nearly_gray():
+    with torch.no_grad():
+        assert Compact()(torch.rand(1, 1, 64, 64)).abs().mean() < 0.2
+
+
+def test_a_fresh_compact_generator_ignores_hints():
+    network = small("compact")
+    source = torch.rand(1, 1, 64, 64)
+    hints = torch.ones(1, HINT_CHANNELS, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(network(source, hints), network(source))
+    assert network.takes_hints
+    assert not small("unet").takes_hints
+
+
+@pytest.mark.parametrize("out_channels", [2, 3])
+def test_a_hint_acts_around_its_place(out_channels):
+    network = small("compact", out_channels=out_channels)
+    with torch.no_grad():
+        for name, module in network.named_modules():
+            if name.endswith("hints"):
+                module.weight.normal_(0, 0.3)
+        source = torch.rand(1, 1, 256, 256)
+        hints = torch.zeros(1, HINT_CHANNELS, 256, 256)
+        none = network(source, hints)
+        hints[..., 100:105, 60:65] = 1.0
+        change = (network(source, hints) - none).abs().sum(1)[0]
+    near, far = change[92:113, 52:73].mean(), change[200:, 200:].mean()
+    assert near > 10 * far
+    assert near > 0
+    assert torch.equal(none, network(source))
+
+
+def test_the_color_of_a_hint_matters():
+    network = small("compact")
+    torch.nn.init.normal_(network.stem_hints.weight)
+    source = torch.rand(1, 1, 64, 64)
+    red, blue = torch.zeros(2, 1, HINT_CHANNELS, 64, 64)
+    red[:, 0, 20:30], blue[:, 1, 20:30] = 0.5, -0.5
+    red[:, 2, 20:30] = blue[:, 2, 20:30] = 1
+    with torch.no_grad():
+        assert not torch.allclose(network(source, red), network(source, blue))
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_all_parameters_of_a_generator_learn(name):
+    network = small(name).train()
+    hints = [torch.ones(2, HINT_CHANNELS, 64, 64)] if network.takes_hints else []
+    network(torch.rand(2, 1, 64, 64), *hints).pow(2).sum().backward()
+    unmoved = [
+        n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()
+    ]
+    assert unmoved == []
+
+
+def test_build_refuses_unknown_names_and_options():
+    with pytest.raises(BadSetting, match=r"'cyclegan'.*one of unet, compact"):
+        build(GeneratorSpec("cyclegan"))
+    with pytest.raises(BadSetting, match=r"'colour'.*depth.*width"):
+        build(GeneratorSpec("unet", {"colour": 1}))
+    with pytest.raises(BadSetting, match="self"):
+        build(GeneratorSpec("unet", {"self": 1}))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("unet", {"norm": "layer"}),
+        ("unet", {"depth": 4}),
+        ("unet", {"depth": 10**9}),
+        ("compact", {"widths": (16, 16)}),
+    ],
+)
+def test_build_refuses_impossible_options(name, options):
+    with pytest.raises(BadSetting, match="it must be"):
+        build(GeneratorSpec(name, options))
+
+
+def test_the_discriminator_sees_exactly_70_px():
+    # weights and slopes of 1: nothing can cancel, every px that is seen counts
+    judge = PatchDiscriminator(width=2, norm="none").double().eval()
+    for parameter in judge.parameters():
+        torch.nn.init.constant_(parameter, 0.01)
+    side = 256
+    source = torch.ones(1, 1, side, side, dtype=torch.float64, requires_grad=True)
+    color = torch.ones(1, 2, side, side, dtype=torch.float64, requires_grad=True)
+    logits = judge(source, color)
+    logits[0, 0, 15, 15].backward()
+    for grad in (source.grad[0, 0], color.grad[0, 0], color.grad[0, 1]):
+        rows, columns = grad.nonzero(as_tuple=True)
+        assert rows.max() - rows.min() + 1 == 70
+        assert columns.max() - columns.min() + 1 == 70
+        assert len(rows) == 70 * 70
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
+def test_the_discriminator_judges_one_patch_per_8_px(norm):
+    judge = PatchDiscriminator(in_channels=4, width=8, norm=norm).eval()
+    logits = judge(torch.zeros(2, 1, 96, 128), torch.zeros(2, 3, 96, 128))
+    assert logits.shape == (2, 1, 96 // 8 - 2, 128 // 8 - 2)
+
+
+def test_the_discriminator_has_the_parameters_of_pix2pix():
+    # layer by layer from checkpoints of the PyTorch pix2pix code, 6 channels in, ndf 64
+    convs = 6 * 64 * 16 + 64 + (64 * 128 + 128 * 256 + 256 * 512) * 16 + 512 * 16 + 1
+    norms = 2 * (128 + 256 + 512)
+    assert count_parameters(PatchDiscriminator(6)) == convs + norms
+    biases = 128 + 256 + 512
+    assert count_parameters(PatchDiscriminator(6, norm="instance")) == convs + biases
+
+
+def test_the_discriminator_refuses_an_unknown_norm():
+    with pytest.raises(BadSetting, match="batch, instance, none"):
+        PatchDiscriminator(norm="layer")
