@@ -14,6 +14,13 @@ from napari_colorgan.errors import ColorganError, JobFailed, OutOfMemory
 
 R = TypeVar("R")
 
+_MEMORY_WORDS = (
+    "out of memory",  # CUDA, MPS
+    "can't allocate memory",  # CPU
+    "not enough memory",  # CPU on Windows
+    "bad_alloc",
+)
+
 
 @final
 class Stop:
@@ -64,8 +71,9 @@ class Control:
 
     def request_pause(self) -> None:
         """Ask the job to wait at its next event."""
-        if not self.stop:
-            self._go_on.clear()
+        self._go_on.clear()
+        if self.stop:  # looked at last: a stop may come from another thread just now
+            self._go_on.set()
 
     def resume(self) -> None:
         """End a pause."""
@@ -109,14 +117,17 @@ def finish(
 ) -> R:
     """Run `job` to its end in this thread and return its result."""
     driven = drive(job, control or Control())
-    while True:
-        try:
-            event = next(driven)
-        except StopIteration as end:
-            result: R = end.value
-            return result
-        if on_event is not None:
-            on_event(event)
+    try:
+        while True:
+            try:
+                event = next(driven)
+            except StopIteration as end:
+                result: R = end.value
+                return result
+            if on_event is not None:
+                on_event(event)
+    finally:
+        driven.close()  # where `on_event` raised, the job must not wait for a collector
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -124,7 +135,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     text = str(error).lower()
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError)  # torch.OutOfMemoryError is one, too
-        and ("out of memory" in text or "can't allocate memory" in text)
+        and any(words in text for words in _MEMORY_WORDS)
     )
 
 
