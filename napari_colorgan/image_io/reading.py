@@ -192,10 +192,9 @@ def _tiff_by_pillow(path: Path, series: Any) -> Array:
     same = {page.shape for page in pages}
     if len(pages) != math.prod(leading) or len(same) != 1 or same.pop()[:2] != plane:
         raise BadImageFile(
-            f"'{path}' is packed ({series.keyframe.compression.name}, "
-            f"{series.keyframe.photometric.name}) in a way that another package is "
-            "needed for. Run: pip install imagecodecs, or save the picture without "
-            "compression."
+            f"'{path}' is damaged, or packed ({series.keyframe.compression.name}, "
+            f"{series.keyframe.photometric.name}) in a way that needs another package. "
+            "Run: pip install imagecodecs, or save the picture without compression."
         )
     return np.stack(pages).reshape(*leading, *pages[0].shape)
 
