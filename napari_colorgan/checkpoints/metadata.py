@@ -72,7 +72,7 @@ class Metadata:
             raise CheckpointError(
                 f"'{where}' holds unreadable metadata. Download or export it again."
             ) from None
-        if schema != SCHEMA:
+        if type(schema) is not int or schema != SCHEMA:
             raise CheckpointError(
                 f"'{where}' has metadata of version {schema!r}, this napari-colorgan "
                 f"reads version {SCHEMA}. Update napari-colorgan."

@@ -1,8 +1,9 @@
 """Checkpoints on disk: safetensors with JSON metadata and a digest."""
 
+import contextlib
 import hashlib
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,7 +49,8 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            Name or options are unknown, or weights are missing, left over or misshapen.
+            Name or options are unknown, or weights are missing, left over, misshapen or
+            no finite numbers.
         """
         try:
             with torch.device("meta"):  # costs nothing, whatever the options claim
@@ -67,6 +69,12 @@ class Checkpoint:
             else tensor.clone()
             for name, tensor in self.weights.items()
         }
+        for name, tensor in weights.items():
+            if not tensor.isfinite().all():
+                raise CheckpointError(
+                    f"Weight '{name}' holds values that are not finite: the training "
+                    "that made it went wrong. Use another checkpoint."
+                )
         network.load_state_dict(weights, assign=True)
         return network.eval()
 
@@ -80,6 +88,15 @@ class Checkpoint:
                 f"unknown ({_some(unknown)}). Export the checkpoint again."
             )
         for name, tensor in expected.items():
+            found = self.weights[name].dtype
+            if tensor.is_floating_point() != found.is_floating_point or (
+                found.is_complex or found == torch.bool
+            ):
+                kind = "real" if tensor.is_floating_point() else "whole"
+                raise CheckpointError(
+                    f"Weight '{name}' holds {found}, expected {kind} numbers. Export "
+                    "the checkpoint again."
+                )
             if tensor.shape != self.weights[name].shape:
                 raise CheckpointError(
                     f"Weight '{name}' has the shape {tuple(self.weights[name].shape)}, "
@@ -87,7 +104,7 @@ class Checkpoint:
                 )
 
 
-def save(checkpoint: Checkpoint, path: Path) -> None:
+def save(checkpoint: Checkpoint, path: str | Path) -> None:
     """Write a checkpoint; an older file at `path` stays whole until the new one is.
 
     Raises
@@ -100,10 +117,10 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         DIGEST_KEY: checkpoint.digest,
     }
     tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.weights.items()}
-    write_atomically(path, safetensors.torch.save(tensors, metadata))
+    write_atomically(Path(path), safetensors.torch.save(tensors, metadata))
 
 
-def load(path: Path) -> Checkpoint:
+def load(path: str | Path) -> Checkpoint:
     """Read a checkpoint and check its digest.
 
     The file is read, not mapped: it may change afterwards without harm.
@@ -113,6 +130,7 @@ def load(path: Path) -> Checkpoint:
     CheckpointError
         The file is missing, foreign, truncated, changed, or of another schema.
     """
+    path = Path(path)
     header = read_header(path)
     metadata = Metadata.from_json(header["__metadata__"][METADATA_KEY], path)
     try:
@@ -139,23 +157,22 @@ def write_atomically(path: Path, content: bytes) -> None:
     CheckpointError
         The folder does not exist, is not writable, or the disk is full.
     """
-    temporary = None
+    # not by `tempfile`, whose files nobody else may read: models are shared
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        handle, temporary = tempfile.mkstemp(
-            prefix=f".{path.name}.", suffix=".tmp", dir=path.parent
-        )
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise CheckpointError(
-            f"'{path}' cannot be written: {error.strerror}. Choose another place or "
-            "free some space."
+            f"'{path}' cannot be written: {error.strerror or error}. Choose another "
+            "place or free some space."
         ) from error
+    finally:
+        with contextlib.suppress(OSError):  # it became `path`, or was never made
+            temporary.unlink()
 
 
 def _some(names: list[str]) -> str:

@@ -3,6 +3,7 @@
 Names, descriptions and cards are read without torch.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -37,7 +38,8 @@ class Model:
     def card(self) -> str:
         """Model card in Markdown; put together from the metadata if there is none."""
         try:
-            return self.path.with_suffix(".md").read_text(encoding="utf-8")
+            card = self.path.with_suffix(".md")
+            return card.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return _card_of(self)
 
@@ -73,16 +75,23 @@ def find(name: str | Path) -> Model:
     """
     for folder, shipped in ((_shipped_folder(), True), (user_folder(), False)):
         path = folder / f"{name}{_SUFFIX}"
-        if path.parent == folder and path.is_file():
+        if path.parent == folder and _is_file(path):
             return Model(str(name), path, read_metadata(path), shipped)
-    path = Path(name).expanduser()
-    if path.is_file():
+    path = Path(os.path.expanduser(name))  # Path.expanduser raises for unknown users
+    if _is_file(path):
         return Model(path.stem, path, read_metadata(path))
     raise UnknownModel(str(name), (model.name for model in list_models()))
 
 
 def _shipped_folder() -> Path:
     return Path(str(files("napari_colorgan"))) / "checkpoints" / "weights"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # such as a name that is too long for the file system
+        return False
 
 
 def _checkpoint_files(folder: Path) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class InvalidPixels(Progress):
 
 
 def colorizer_job(
-    model: str | Checkpoint = zoo.DEFAULT,
+    model: str | Path | Checkpoint = zoo.DEFAULT,
     *,
     device: str = "auto",
     context: Context | None = None,
@@ -72,7 +73,7 @@ def colorizer_job(
     UnknownModel, CheckpointError, BadSetting, TileTooSmall
     """
     place = choose_device(device)
-    checkpoint = load(zoo.find(model).path) if isinstance(model, str) else model
+    checkpoint = model if isinstance(model, Checkpoint) else load(zoo.find(model).path)
     colorizer = Colorizer(checkpoint, place, context=context, tile=tile)
     note = ""
     if device == "auto" and place.type == "cpu":
@@ -127,7 +128,7 @@ def colorize_job(
 
 def colorize(
     array: Any,
-    model: str | Checkpoint | Colorizer = zoo.DEFAULT,
+    model: str | Path | Checkpoint | Colorizer = zoo.DEFAULT,
     *,
     axes: str | None = None,
     limits: Limits | Sequence[float] | None = None,
@@ -175,7 +176,7 @@ def colorize(
 
 def colorize_region(
     source: Source | Any,
-    model: str | Checkpoint | Colorizer,
+    model: str | Path | Checkpoint | Colorizer,
     region: Region,
     index: tuple[int, ...] = (),
 ) -> RGB:
@@ -275,7 +276,9 @@ def _pieces(plane: Plane, colorizer: Colorizer) -> Iterator[_Piece]:
                 ) from error
 
 
-def _colorizer(model: str | Checkpoint | Colorizer, **settings: Any) -> Colorizer:
+def _colorizer(
+    model: str | Path | Checkpoint | Colorizer, **settings: Any
+) -> Colorizer:
     if isinstance(model, Colorizer):
         return model
     return finish(colorizer_job(model, **settings))

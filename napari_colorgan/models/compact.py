@@ -69,7 +69,7 @@ class Compact(nn.Module):
         self, out_channels: int = 2, widths: tuple[int, ...] = (192, 128, 64, 32)
     ) -> None:
         super().__init__()
-        if len(widths) != len(_SKIPS) - 1:
+        if len(widths) != len(_SKIPS) - 1 or min(widths) < 1:
             raise BadSetting("widths", tuple(widths), "four numbers of channels")
         self.out_channels = out_channels
         self.stem = nn.Conv2d(1, _STEM, 3, stride=2)

@@ -1,0 +1,550 @@
+"""Checkpoints come back as they were written, or are refused with one clear error."""
+
+import dataclasses
+import json
+import os
+import pickle
+import random
+import stat
+
+import pytest
+import safetensors.torch
+import torch
+
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.metadata import (
+    DIGEST_KEY,
+    METADATA_KEY,
+    SCHEMA,
+    Metadata,
+    read_metadata,
+)
+from napari_colorgan.checkpoints.store import Checkpoint, load, save
+from napari_colorgan.errors import CheckpointError, UnknownModel
+from napari_colorgan.job import finish
+
+UNET = {"depth": 5, "width": 1, "norm": "none", "dropout": False}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(make_checkpoint):
+    return make_checkpoint("unet", UNET, description="a test", license="CC0-1.0")
+
+
+@pytest.fixture
+def file(checkpoint, tmp_path):
+    path = tmp_path / "small.safetensors"
+    save(checkpoint, path)
+    return path
+
+
+def same(a, b):
+    return (
+        a.metadata == b.metadata
+        and a.weights.keys() == b.weights.keys()
+        and all(torch.equal(a.weights[k], b.weights[k]) for k in a.weights)
+    )
+
+
+def split(content):
+    """Header and tensors of a safetensors file."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    return json.loads(content[8:end]), content[end:]
+
+
+def joined(header, tensors):
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + tensors
+
+
+def with_metadata(content, change):
+    """The file with its metadata changed, its digest left as it is."""
+    header, tensors = split(content)
+    values = json.loads(header["__metadata__"][METADATA_KEY])
+    change(values)
+    header["__metadata__"][METADATA_KEY] = json.dumps(values)
+    return joined(header, tensors)
+
+
+# -- there and back
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_a_checkpoint_comes_back_as_it_was_saved(checkpoint, tmp_path, dtype):
+    weights = {k: v.to(dtype) for k, v in checkpoint.weights.items()}
+    saved = Checkpoint(checkpoint.metadata, weights)
+    save(saved, tmp_path / "a.safetensors")
+    loaded = load(tmp_path / "a.safetensors")
+    assert same(loaded, saved)
+    assert loaded.digest == saved.digest
+    assert read_metadata(tmp_path / "a.safetensors") == saved.metadata
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
+def test_the_generator_gives_the_same_colors_after_a_round_trip(
+    make_checkpoint, tmp_path, norm
+):
+    saved = make_checkpoint("unet", {"norm": norm})
+    save(saved, tmp_path / "a.safetensors")
+    source = torch.rand(1, 1, 64, 64)
+    loaded = load(tmp_path / "a.safetensors").generator()
+    assert not loaded.training
+    with torch.no_grad():
+        assert torch.equal(loaded(source), saved.generator()(source))
+
+
+def test_half_precision_weights_make_a_float32_generator(checkpoint):
+    weights = {k: v.half() for k, v in checkpoint.weights.items()}
+    network = Checkpoint(checkpoint.metadata, weights).generator()
+    assert {p.dtype for p in network.parameters()} == {torch.float32}
+
+
+def test_training_a_generator_leaves_its_checkpoint_alone(checkpoint):
+    before = {k: v.clone() for k, v in checkpoint.weights.items()}
+    with torch.no_grad():
+        for parameter in checkpoint.generator().parameters():
+            parameter.add_(1)
+    assert all(torch.equal(before[k], checkpoint.weights[k]) for k in before)
+
+
+def test_paths_may_be_plain_text(checkpoint, tmp_path):
+    save(checkpoint, str(tmp_path / "a.safetensors"))
+    assert same(load(str(tmp_path / "a.safetensors")), checkpoint)
+
+
+def test_a_loaded_checkpoint_survives_its_file(file, checkpoint):
+    loaded = load(file)
+    file.write_bytes(b"\0" * file.stat().st_size)
+    assert same(loaded, checkpoint)
+
+
+# -- the digest
+
+
+def test_equal_checkpoints_have_equal_digests(checkpoint):
+    shuffled = dict(reversed(checkpoint.weights.items()))
+    copy = Checkpoint(dataclasses.replace(checkpoint.metadata), shuffled)
+    assert copy.digest == checkpoint.digest
+
+
+def test_every_bit_of_a_weight_changes_the_digest(checkpoint):
+    name = next(iter(checkpoint.weights))
+    digests = {checkpoint.digest}
+    for bit in range(32):
+        weight = checkpoint.weights[name].clone()
+        weight.view(-1).view(torch.int32)[-1] ^= 1 << bit if bit < 31 else -(1 << 31)
+        weights = {**checkpoint.weights, name: weight}
+        digests.add(Checkpoint(checkpoint.metadata, weights).digest)
+    assert len(digests) == 33
+
+
+def test_names_types_and_shapes_change_the_digest(checkpoint):
+    name, weight = next(iter(checkpoint.weights.items()))
+    others = {k: v for k, v in checkpoint.weights.items() if k != name}
+    variants = [
+        others,
+        others | {name + "x": weight},
+        others | {name: weight.view(torch.int32)},
+        others | {name: weight.flatten()},
+    ]
+    digests = {Checkpoint(checkpoint.metadata, w).digest for w in variants}
+    assert len(digests | {checkpoint.digest}) == 5
+
+
+def test_every_field_of_the_metadata_changes_the_digest(checkpoint):
+    changes = {
+        "generator": "compact",
+        "options": UNET | {"width": 2},
+        "codec": "rgb",
+        "context": "whole",
+        "working_size": 257,
+        "statistics": "picture",
+        "training": {"steps": 1},
+    }
+    digests = set()
+    for field in dataclasses.fields(Metadata):
+        value = changes.get(field.name, "something else")
+        metadata = dataclasses.replace(checkpoint.metadata, **{field.name: value})
+        digests.add(Checkpoint(metadata, checkpoint.weights).digest)
+    assert checkpoint.digest not in digests
+    assert len(digests) == len(dataclasses.fields(Metadata))
+
+
+# -- damage
+
+
+def test_every_truncation_is_refused(file, checkpoint):
+    content = file.read_bytes()
+    _, tensors = split(content)
+    header_end = len(content) - len(tensors)
+    lengths = {0, 1, 7, 8, 9, header_end - 1, header_end, header_end + 1}
+    lengths |= set(range(0, len(content), len(content) // 60)) | {len(content) - 1}
+    for length in lengths:
+        file.write_bytes(content[:length])
+        with pytest.raises(CheckpointError, match=r"small\.safetensors"):
+            load(file)
+
+
+def test_a_longer_file_is_refused(file):
+    file.write_bytes(file.read_bytes() + b"\0")
+    with pytest.raises(CheckpointError, match="damaged"):
+        load(file)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_changed_bytes_never_crash_and_never_pass(file, checkpoint, seed):
+    chance = random.Random(seed)
+    content = file.read_bytes()
+    _, tensors = split(content)
+    header_end = len(content) - len(tensors)
+    refused = 0
+    for round_ in range(150):
+        changed = bytearray(content)
+        # most of the file is tensors: every other change goes to the header
+        end = header_end if round_ % 2 else len(content)
+        for _ in range(chance.choice((1, 1, 2, 5))):
+            changed[chance.randrange(end)] = chance.randrange(256)
+        file.write_bytes(changed)
+        try:
+            loaded = load(file)
+            loaded.generator()
+        except CheckpointError:
+            refused += 1
+        else:
+            assert same(loaded, checkpoint)
+    assert refused > 130
+
+
+def test_swapped_tensors_are_refused(file):
+    header, tensors = split(file.read_bytes())
+    names = [n for n in header if n != "__metadata__"]
+    first = next(
+        (a, b)
+        for a in names
+        for b in names
+        if a < b and header[a]["shape"] == header[b]["shape"]
+    )
+    header[first[0]], header[first[1]] = header[first[1]], header[first[0]]
+    file.write_bytes(joined(header, tensors))
+    with pytest.raises(CheckpointError, match="was changed"):
+        load(file)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("schema", SCHEMA + 1, "version 2, .* reads version 1. Update"),
+        ("schema", "1", "version '1'"),
+        ("schema", True, "version True"),
+        ("generator", 5, "says generator is 5"),
+        ("options", [], r"says options is \[\]"),
+        ("codec", "cmyk", "says codec is 'cmyk'"),
+        ("context", None, "says context is None"),
+        ("statistics", "moon", "says statistics is 'moon'"),
+        ("working_size", 10**9, "working size outside 32 to 4096"),
+        ("working_size", 256.5, "says working_size is 256.5"),
+        ("working_size", True, "says working_size is True"),
+        ("mood", "blue", "unknown metadata: mood"),
+    ],
+)
+def test_impossible_metadata_is_refused(file, key, value, message):
+    file.write_bytes(
+        with_metadata(file.read_bytes(), lambda v: v.__setitem__(key, value))
+    )
+    for read in (load, read_metadata):
+        with pytest.raises(CheckpointError, match=message):
+            read(file)
+
+
+@pytest.mark.parametrize("key", ["schema", "generator"])
+def test_missing_metadata_is_refused(file, key):
+    file.write_bytes(with_metadata(file.read_bytes(), lambda v: v.pop(key)))
+    with pytest.raises(CheckpointError, match=r"unreadable|names no generator"):
+        load(file)
+
+
+def test_changed_metadata_is_refused_by_its_digest(file):
+    changed = with_metadata(file.read_bytes(), lambda v: v.update(license="mine"))
+    file.write_bytes(changed)
+    with pytest.raises(CheckpointError, match=r"was changed .* SHA-256"):
+        load(file)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", '"a"', "null", "{", "[" * 10**5])
+def test_unreadable_metadata_is_refused(file, text):
+    header, tensors = split(file.read_bytes())
+    header["__metadata__"][METADATA_KEY] = text
+    file.write_bytes(joined(header, tensors))
+    with pytest.raises(CheckpointError, match="unreadable metadata"):
+        load(file)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        [],
+        "text",
+        {},
+        {"__metadata__": None},
+        {"__metadata__": {}},
+        {"__metadata__": {METADATA_KEY: 3, DIGEST_KEY: ""}},
+        {"__metadata__": {METADATA_KEY: "{}", DIGEST_KEY: None}},
+        {str(i): {} for i in range(5000)}
+        | {"__metadata__": {METADATA_KEY: "{}", DIGEST_KEY: ""}},
+    ],
+)
+def test_foreign_headers_are_refused(tmp_path, header):
+    path = tmp_path / "foreign.safetensors"
+    path.write_bytes(joined(header, b""))
+    with pytest.raises(CheckpointError, match="not a checkpoint of napari-colorgan"):
+        load(path)
+
+
+@pytest.mark.parametrize("length", [1 << 62, (1 << 64) - 1, 1 << 21, 1, 0])
+def test_absurd_header_lengths_are_refused(file, length):
+    content = file.read_bytes()
+    file.write_bytes(length.to_bytes(8, "little") + content[8:])
+    with pytest.raises(CheckpointError, match="not a checkpoint of napari-colorgan"):
+        load(file)
+
+
+def test_foreign_files_are_refused(tmp_path, checkpoint):
+    weights = dict(checkpoint.weights)
+    foreign = {
+        "other.safetensors": safetensors.torch.save(weights),
+        "empty.safetensors": b"",
+        "text.safetensors": b"This is not a model.\n" * 99,
+        "pickle.pth": pickle.dumps({"a": 1}),
+        "zeros.safetensors": bytes(4096),
+    }
+    torch.save(weights, tmp_path / "latest_net_G.pth")
+    for name, content in foreign.items():
+        (tmp_path / name).write_bytes(content)
+    for name in [*foreign, "latest_net_G.pth"]:
+        with pytest.raises(CheckpointError, match=r"not a checkpoint.*Choose") as error:
+            load(tmp_path / name)
+        assert name in str(error.value)
+
+
+def test_unreadable_places_are_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"absent.*No such file.*Check"):
+        load(tmp_path / "absent.safetensors")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load(tmp_path)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load(tmp_path / ("n" * 5000))
+
+
+# -- weights that do not fit their generator
+
+
+def changed(checkpoint, **metadata):
+    weights = dict(checkpoint.weights)
+    return Checkpoint(dataclasses.replace(checkpoint.metadata, **metadata), weights)
+
+
+def test_missing_and_unknown_weights_are_listed(checkpoint):
+    broken = changed(checkpoint)
+    name = next(iter(broken.weights))
+    broken.weights["extra"] = broken.weights.pop(name)
+    with pytest.raises(CheckpointError, match=rf"1 are missing \({name}\).*\(extra\)"):
+        broken.generator()
+
+
+def test_a_misshapen_weight_is_named(checkpoint):
+    broken = changed(checkpoint)
+    name, weight = next(iter(broken.weights.items()))
+    broken.weights[name] = weight[:, :, :3]
+    with pytest.raises(CheckpointError, match=rf"'{name}' has the shape .*expected"):
+        broken.generator()
+
+
+def test_weights_of_a_wrong_type_are_refused(checkpoint):
+    for wrong in (torch.int32, torch.complex64, torch.bool):
+        broken = changed(checkpoint)
+        name = next(iter(broken.weights))
+        broken.weights[name] = broken.weights[name].to(wrong)
+        with pytest.raises(CheckpointError, match=rf"'{name}' holds"):
+            broken.generator()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(checkpoint, value):
+    broken = changed(checkpoint)
+    name = next(iter(broken.weights))
+    broken.weights[name] = broken.weights[name].clone()
+    broken.weights[name].view(-1)[3] = value
+    with pytest.raises(CheckpointError, match=rf"'{name}' .*not finite"):
+        broken.generator()
+
+
+@pytest.mark.parametrize(
+    ("generator", "options"),
+    [
+        ("cyclegan", {}),
+        ("unet", {"colour": 1}),
+        ("unet", {"depth": "deep"}),
+        ("unet", {"depth": 10**9}),
+        ("unet", {"width": 10**30}),
+        ("unet", {"width": -1}),
+        ("unet", {"norm": ["batch"]}),
+        ("unet", {"out_channels": None}),
+        ("compact", {"widths": 5}),
+        ("compact", {"widths": ["a", "b", "c", "d"]}),
+        ("compact", {"widths": [0, 0, 0, 0]}),
+        ("compact", {"out_channels": {}}),
+    ],
+)
+def test_generators_that_cannot_be_built_are_refused(checkpoint, generator, options):
+    with pytest.raises(CheckpointError, match=r"cannot be built|do not fit"):
+        changed(checkpoint, generator=generator, options=options).generator()
+
+
+def test_a_huge_generator_is_refused_before_it_costs_memory(checkpoint):
+    broken = changed(checkpoint, options=UNET | {"width": 10**6})
+    with pytest.raises(CheckpointError, match="has the shape"):
+        broken.generator()
+
+
+# -- writing
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(
+    file, make_checkpoint, monkeypatch
+):
+    before = file.read_bytes()
+
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    other = make_checkpoint("unet", UNET, seed=2)
+    for name in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, fail)
+            with pytest.raises(CheckpointError, match=r"No space left.*free some"):
+                save(other, file)
+        assert file.read_bytes() == before
+        assert os.listdir(file.parent) == [file.name]
+    save(other, file)
+    assert file.read_bytes() != before
+
+
+def test_an_interrupted_write_leaves_no_temporary_file(file, checkpoint, monkeypatch):
+    before = file.read_bytes()
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        save(checkpoint, file)
+    assert file.read_bytes() == before
+    assert os.listdir(file.parent) == [file.name]
+
+
+def test_impossible_places_to_write_are_named(tmp_path, checkpoint):
+    (tmp_path / "folder.safetensors").mkdir()
+    (tmp_path / "file").write_text("")
+    for name in (
+        "absent/a.safetensors",
+        "folder.safetensors",
+        "file/a.safetensors",
+        "n" * 300,
+    ):
+        with pytest.raises(CheckpointError, match="cannot be written"):
+            save(checkpoint, tmp_path / name)
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder.safetensors"]
+
+
+def test_others_may_read_a_checkpoint_as_any_new_file(file, tmp_path):
+    ordinary = tmp_path / "ordinary"
+    ordinary.write_text("")
+    assert stat.S_IMODE(file.stat().st_mode) == stat.S_IMODE(ordinary.stat().st_mode)
+
+
+# -- models by name
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch, checkpoint):
+    """An empty folder of shipped models, and a user's folder with two."""
+    shipped, user = tmp_path / "shipped", tmp_path / "data" / "models"
+    shipped.mkdir()
+    user.mkdir(parents=True)
+    monkeypatch.setattr(zoo, "_shipped_folder", lambda: shipped)
+    monkeypatch.setattr(zoo, "user_data_path", lambda *a, **k: tmp_path / "data")
+    for name in ("smear", "nuclei"):
+        save(checkpoint, user / f"{name}.safetensors")
+    return shipped, user
+
+
+def test_models_of_the_user_are_found(models, checkpoint):
+    _, user = models
+    assert zoo.user_folder() == user
+    assert [m.name for m in zoo.list_models()] == ["nuclei", "smear"]
+    model = zoo.find("smear")
+    assert model.path == user / "smear.safetensors"
+    assert model.description == checkpoint.metadata.description
+    assert not model.shipped
+    assert same(load(model.path), checkpoint)
+
+
+def test_a_missing_folder_has_no_models(models, monkeypatch, tmp_path):
+    monkeypatch.setattr(zoo, "user_data_path", lambda *a, **k: tmp_path / "absent")
+    assert zoo.list_models() == []
+
+
+def test_an_unknown_model_lists_the_known_ones(models):
+    with pytest.raises(UnknownModel, match=r"'moon'.*nuclei, smear.*safetensors file"):
+        zoo.find("moon")
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "x" * 5000, "a\0b", "~nobody_has_this_name/m", "../smear"]
+)
+def test_strange_names_are_unknown_models(models, name):
+    with pytest.raises(UnknownModel, match="Known models"):
+        zoo.find(name)
+
+
+def test_a_checkpoint_is_found_by_its_path(models, file):
+    assert zoo.find(file).path == file
+    assert zoo.find(str(file)).name == "small"
+
+
+def test_a_shipped_model_is_never_hidden(models, checkpoint):
+    shipped, _ = models
+    save(checkpoint, shipped / "smear.safetensors")
+    assert zoo.find("smear").shipped
+    assert [(m.name, m.shipped) for m in zoo.list_models()] == [
+        ("smear", True),
+        ("nuclei", False),
+    ]
+
+
+def test_a_damaged_model_is_not_listed_but_explained(models):
+    _, user = models
+    (user / "nuclei.safetensors").write_bytes(b"broken")
+    assert [m.name for m in zoo.list_models()] == ["smear"]
+    with pytest.raises(CheckpointError, match=r"nuclei.*damaged"):
+        zoo.find("nuclei")
+
+
+def test_cards_are_files_or_made_of_the_metadata(models):
+    _, user = models
+    assert "CC0-1.0" in zoo.find("smear").card
+    assert "not stated" in zoo.find("smear").card
+    (user / "smear.md").write_text("# Blutausstrich, 40-fach, Größe", encoding="utf-8")
+    assert zoo.find("smear").card == "# Blutausstrich, 40-fach, Größe"
+    (user / "smear.md").write_bytes(b"# caf\xe9")
+    assert "caf" in zoo.find("smear").card
+
+
+def test_models_are_loaded_by_name_path_or_checkpoint(models, checkpoint, file):
+    from napari_colorgan.inference.colorize import colorizer_job
+
+    digests = {
+        finish(colorizer_job(model, device="cpu")).checkpoint.digest
+        for model in ("smear", str(file), file, checkpoint)
+    }
+    assert digests == {checkpoint.digest}
