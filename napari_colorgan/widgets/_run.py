@@ -54,8 +54,8 @@ class LayerDone(Progress):
     settings: dict[str, Any]
 
 
-def color_layers_job(taken: Sequence[LayerSource], choice: Choice) -> Job[bool]:
-    """Colour layers one after the other; returns whether all are complete."""
+def color_layers_job(taken: Sequence[LayerSource], choice: Choice) -> Job[None]:
+    """Colour layers one after the other."""
     from napari_colorgan.inference.colorize import (  # torch, on first use
         colorize_job,
         colorizer_job,
@@ -69,11 +69,10 @@ def color_layers_job(taken: Sequence[LayerSource], choice: Choice) -> Job[bool]:
         source = layer.source()
         canvas = yield from gray_canvas_job(source)
         if (yield CanvasReady(0, 1, number, canvas, source.limits)) is STOP:
-            return False
+            return
         yield from colorize_job(source, colorizer, out=canvas, first=layer.first)
         if (yield LayerDone(1, 1, colorizer.settings())) is STOP:
-            return number + 1 == len(taken)
-    return True
+            return
 
 
 def preview_layer_job(
@@ -106,6 +105,7 @@ class LayerRun:
         self._result: Image | None = None
         self._refresher: Refresher | None = None
         self._last = Progress(0, 1)
+        self._complete = 0
         self._began = time.perf_counter()
         self._activity = progress(total=0, desc="Colorize")
         self.device_note = ""
@@ -113,7 +113,13 @@ class LayerRun:
 
     def uses(self, layer: object) -> bool:
         """Whether the run reads or writes this layer at the moment."""
-        return layer is self._layers[self._number] or layer is self._result
+        # equal, not identical: plugins get proxies of what viewer.add_image returns
+        return layer in (self._layers[self._number], self._result)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all layers have all their colours."""
+        return self._complete == len(self._layers)
 
     def on_event(self, event: Progress) -> None:
         """Show in the viewer what happened."""
@@ -168,6 +174,8 @@ class LayerRun:
         self._activity.close()
 
     def _finish(self, event: LayerDone) -> None:
+        complete = self._last.done == self._last.total
+        self._complete += complete
         if self._result is None or self._result not in self._viewer.layers:
             return
         taken = self._taken[self._number]
@@ -178,7 +186,7 @@ class LayerRun:
             "limits": (self._limits.low, self._limits.high),
             "gamma": self._limits.gamma,
             "plane": taken.index if taken.plane_only else None,
-            "complete": self._last.done == self._last.total,
+            "complete": complete,
         }
         self._result.refresh()
 

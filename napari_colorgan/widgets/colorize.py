@@ -43,7 +43,12 @@ from napari_colorgan.widgets._run import (
     preview_layer_job,
 )
 from napari_colorgan.widgets._settings import load_settings, save_settings
-from napari_colorgan.widgets._worker import LatestOnly, run_job, show_failure
+from napari_colorgan.widgets._worker import (
+    LatestOnly,
+    on_close,
+    run_job,
+    show_failure,
+)
 
 _PREVIEW = 220  # px
 _AUTO = "as trained"
@@ -58,6 +63,7 @@ class ColorizeWidget(Container[Widget]):
         self._browsed: list[Path] = []
         self._control: Control | None = None
         self._run: LayerRun | None = None
+        self._closed = False
 
         self.layers = Select(label="Gray layers", choices=self._layer_choices)
         self.layers.max_height = 84
@@ -225,13 +231,14 @@ class ColorizeWidget(Container[Widget]):
         events = self._viewer.layers.events
         events.removed.connect(self._on_layer_removed)
         self._viewer.layers.selection.events.active.connect(self._update)
-        # closing the dock or the viewer destroys this widget
-        self.native.destroyed.connect(lambda *_: self._on_closed())
+        self._closing = on_close(self.native, self._on_closed)
 
     def _on_closed(self) -> None:
+        """End what runs; from now on nothing may touch this widget."""
         self._preview.stop()
         if self._control is not None:
             self._control.request_stop()
+        self._closed = True
         for emitter, slot in (
             (self._viewer.layers.events.removed, self._on_layer_removed),
             (self._viewer.layers.selection.events.active, self._update),
@@ -259,24 +266,29 @@ class ColorizeWidget(Container[Widget]):
         self._update()
 
     def _on_event(self, event: Progress) -> None:
-        assert self._run is not None
+        if self._closed or self._run is None:
+            return
         self._run.on_event(event)
         self.progress.visible = True
         self.progress.max = max(1, event.total)
         self.progress.value = event.done
         self.status.value = self._run.describe(event)
 
-    def _on_result(self, complete: bool) -> None:
-        assert self._run is not None
+    def _on_result(self, _: object) -> None:
+        if self._closed or self._run is None:
+            return
+        complete = self._run.complete
         note = f" {self._run.device_note}" if self._run.device_note else ""
         self.status.value = (
             f"Done.{note}" if complete else "Stopped; what was coloured is kept."
         )
 
     def _on_end(self) -> None:
-        if self._run is not None:
-            self._run.close()
-        self._run = self._control = None
+        run, self._run, self._control = self._run, None, None
+        if run is not None:
+            run.close()
+        if self._closed:
+            return
         self.progress.visible = False
         self._update()
 
@@ -364,6 +376,8 @@ class ColorizeWidget(Container[Widget]):
         self._preview.request(lambda: preview_layer_job(taken, choice, _PREVIEW))
 
     def _on_preview(self, rgb: npt.NDArray[np.uint8]) -> None:
+        if self._closed:
+            return
         rgb = np.ascontiguousarray(rgb)
         height, width = rgb.shape[:2]
         image = QImage(
@@ -380,6 +394,8 @@ class ColorizeWidget(Container[Widget]):
         self._picture.setVisible(True)
 
     def _on_preview_error(self, error: BaseException) -> None:
+        if self._closed:
+            return
         self._picture.setVisible(False)
         self.status.value = f"No preview: {error}"
 
