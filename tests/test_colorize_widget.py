@@ -20,7 +20,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.models.unet import UNet
 from napari_colorgan.widgets import _settings
-from napari_colorgan.widgets._layers import Refresher
+from napari_colorgan.widgets._layers import LayerSource, Refresher
 from napari_colorgan.widgets._worker import LatestOnly
 
 MODEL = "tiny"
@@ -354,15 +354,27 @@ def test_a_model_deleted_meanwhile_gives_a_sentence(
     assert widget.run.enabled
 
 
-@pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")  # napari's own
-def test_an_array_that_cannot_be_coloured_gives_a_sentence(
-    viewer, qtbot, gray, messages
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(ValueError("odd"), "unexpected went wrong (ValueError: odd)"),
+     (RuntimeError("CUDA out of memory"), "Memory ran out"),
+     (RuntimeError("mat1 and mat2"), "The computation failed: mat1 and mat2")],
+)  # fmt: skip
+def test_a_failing_run_says_so_and_can_be_repeated(
+    viewer, qtbot, gray, messages, monkeypatch, error, text
 ):
-    viewer.add_image(gray + 1j, name="spectrum")
+    def fail(_) -> None:
+        raise error
+
+    viewer.add_image(gray)
     widget = open_dock(viewer)
-    run(widget, qtbot)
-    assert any("complex" in text for text in messages)
+    with monkeypatch.context() as patch:
+        patch.setattr(LayerSource, "source", fail)
+        run(widget, qtbot)
+    assert any(text in message for message in messages)
     assert len(viewer.layers) == 1
+    run(widget, qtbot)
+    assert is_colored(viewer.layers[-1].data)
 
 
 def test_nan_pixels_are_reported(viewer, qtbot, gray, messages):
