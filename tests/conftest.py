@@ -75,7 +75,8 @@ def start_xvfb() -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    atexit.register(server.terminate)
+    atexit.register(server.wait)
+    atexit.register(server.terminate)  # first: the last one registered runs first
     os.close(write)
     with os.fdopen(read) as answer:
         number = answer.readline().strip()
