@@ -24,7 +24,7 @@ from typer.core import TyperGroup
 
 import napari_colorgan
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.checkpoints.metadata import Context, Metadata
+from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.errors import BadImageFile, BadSetting, ColorganError, Stopped
 from napari_colorgan.job import STOP, Control, Job, Progress, finish
 
@@ -241,20 +241,18 @@ def train(
         float | None,
         typer.Option(min=0, help="Stop after this time; the same command goes on."),
     ] = None,
-    context: Annotated[
-        Context, typer.Option(help="How the generator will see a plane.")
-    ] = "whole",
     working_size: Annotated[
-        int, typer.Option(min=32, max=4096, help="Px, for the context whole.")
-    ] = 256,
+        int | None,
+        typer.Option(min=32, max=4096, help="Px, for the context whole."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Default: that of the file.")] = None,
     license_: Annotated[
-        str, typer.Option("--license", help="Licence of the checkpoint.")
-    ] = "",
+        str | None, typer.Option("--license", help="Licence of the checkpoint.")
+    ] = None,
     provenance: Annotated[
-        str, typer.Option(help="What it is made from, and on which terms.")
-    ] = "",
-    description: Annotated[str, typer.Option(help="One line for lists.")] = "",
+        str | None, typer.Option(help="What it is made from, and on which terms.")
+    ] = None,
+    description: Annotated[str | None, typer.Option(help="One line for lists.")] = None,
     device: Device = "auto",
     threads: Annotated[
         int | None, typer.Option(min=1, help="Of the CPU; default all.")
@@ -264,11 +262,22 @@ def train(
 
     Ctrl-C, --minutes or a crash lose little: the same command goes on from NAME.state.
     """
-    from napari_colorgan.training.config import TrainConfig
+    from napari_colorgan.training.config import Recipe
 
-    config = TrainConfig.from_toml(_find_recipe(recipe))
-    given = {"steps": steps, "batch": batch, "crop": crop, "seed": seed}
-    config = replace(config, **{k: v for k, v in given.items() if v is not None})
+    chosen = Recipe.from_toml(_find_recipe(recipe))
+    config = replace(
+        chosen.config, **_given(steps=steps, batch=batch, crop=crop, seed=seed)
+    )
+    metadata = replace(
+        chosen.metadata,
+        name=name or chosen.metadata.name or out.stem,
+        **_given(
+            working_size=working_size,
+            license=license_,
+            provenance=provenance,
+            description=description,
+        ),
+    )
     state = out.with_suffix(".state")
     if out.suffix != ".safetensors":
         raise BadSetting("--out", str(out), "a name that ends in .safetensors")
@@ -277,15 +286,6 @@ def train(
         raise BadSetting(
             "--out", str(out), f"a new file, for it exists and '{state}' does not"
         )
-    metadata = Metadata(
-        generator="compact",
-        context=context,
-        working_size=working_size,
-        name=name or out.stem,
-        description=description,
-        license=license_,
-        provenance=provenance,
-    )
     import torch
 
     from napari_colorgan.inference.device import choose_device
@@ -454,6 +454,11 @@ def _color_job(gray: Any, loading: Job[Any], out: Any) -> Job[Any]:
             return colorizer
     yield from colorize_job(gray, colorizer, out=out)
     return colorizer
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Those options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _find_recipe(name: str) -> Path:

@@ -358,7 +358,7 @@ def test_train_goes_on_and_its_model_works(run: Command, photos, camera) -> None
 
 def test_train_checks_settings_first(run: Command, photos) -> None:
     good = ["train", photos, "--out", "own.safetensors"]
-    Path("recipe.toml").write_text("steps = 10\nbatchsize = 3\n")
+    Path("recipe.toml").write_text("[training]\nsteps = 10\nbatchsize = 3\n")
     for arguments, words in [
         ([*good[:-1], "own.pt"], ".safetensors"),
         ([*good[:-1], "no/own.safetensors"], "a folder that exists"),

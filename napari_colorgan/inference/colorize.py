@@ -146,8 +146,9 @@ def colorize(
         (which then decides about context, device and tile)
     axes : one letter per dimension, such as ``"TYX"``; default (..., Y, X), or RGB
         samples where the last of three or more dimensions is 3 or 4 long
-    limits : gray values of black and white, and optionally gamma; default the full range of bool and uint8,
-        otherwise the 0.1 and 99.9 % percentiles of a sample of the whole array
+    limits : gray values of black and white, and optionally gamma; default the full
+        range of bool and uint8, otherwise the 0.1 and 99.9 % percentiles of a sample
+        of the whole array
     context : `whole` (the plane resized once, for photographs) or `local` (windows at
         native resolution, for micrographs); default the model's own
     device : `auto`, `cpu`, `cuda` or `mps`

@@ -58,9 +58,9 @@ class Source:
         ----------
         axes : one letter per dimension, such as ``"TYX"``; default (..., Y, X), or
             (..., Y, X, S) where the last of three or more dimensions is 3 or 4 long
-        limits : gray values of black and white, and optionally gamma. Default: the full range of bool and
-            uint8, otherwise the 0.1 and 99.9 % percentiles of a sample of at most
-            2**20 px of 16 planes
+        limits : gray values of black and white, and optionally gamma. Default: the
+            full range of bool and uint8, otherwise the 0.1 and 99.9 % percentiles of a
+            sample of at most 2**20 px of 16 planes
         from_color : take the lightness of a picture that has colour
         name : what errors call the array
 
@@ -68,12 +68,12 @@ class Source:
         ------
         BadArray, BadAxes, ColorSource, BadSetting
         """
-        if not hasattr(array, "shape") or not hasattr(array, "dtype"):
-            array = np.asarray(array)
+        name = name[0].upper() + name[1:]
+        array = _as_array(array, name)
+        dtype = np.dtype(array.dtype)
+        check_dtype(dtype, name)
         if isinstance(array, np.ma.MaskedArray):
             array = _unmasked(array)
-        name = name[0].upper() + name[1:]
-        check_dtype(np.dtype(array.dtype), name)
         shape = tuple(int(n) for n in array.shape)
         named = Axes.of(shape, axes)
         if 0 in shape:
@@ -88,16 +88,21 @@ class Source:
         if channels == "color":
             if not from_color:
                 raise ColorSource(name)
+            if dtype != array.dtype:  # masked values made it a float array
+                full = full_range(dtype)
+                array = (array - full.low) / (full.high - full.low)
             return cls(array, named, Limits(0.0, 1.0), channels)
         source = cls(array, named, Limits(0.0, 1.0), channels)
         if limits is not None and not isinstance(limits, Limits):
             if len(limits) not in (2, 3):
-                raise BadSetting("limits", limits, "low and high, or low, high and gamma")
+                raise BadSetting(
+                    "limits", limits, "low and high, or low, high and gamma"
+                )
             limits = Limits.checked(*limits)
         dtype = np.dtype(array.dtype)
         if limits is None and (dtype.kind == "b" or dtype == np.uint8):
             limits = full_range(dtype)
-        if limits is not None and dtype.kind != "f":
+        if limits is not None and np.dtype(array.dtype).kind != "f":
             return cls(array, named, limits, channels)
         sample = source._sample()
         limits = limits or percentile_limits(sample)
@@ -124,7 +129,19 @@ class Source:
         return (*self.leading, *self.plane_shape)
 
     def plane(self, index: tuple[int, ...] = ()) -> "Plane":
-        """Return the plane at `index` of the leading axes."""
+        """Return the plane at `index` of the leading axes.
+
+        Raises
+        ------
+        BadSetting
+            There is none.
+        """
+        if len(index) != len(self.leading) or not all(
+            0 <= i < length for i, length in zip(index, self.leading, strict=True)
+        ):
+            lengths = " x ".join(map(str, self.leading))
+            expected = f"the position of one of {lengths} planes" if lengths else "()"
+            raise BadSetting("index", index, expected)
         return Plane(self, index)
 
     def planes(self, first: tuple[int, ...] | None = None) -> Iterator["Plane"]:
@@ -145,12 +162,13 @@ class Source:
 
     def _sample(self) -> npt.NDArray[Any]:
         """At most 2**20 px of at most 16 planes, evenly spread."""
-        step = max(1, -(-self.count // _SAMPLED_PLANES))
+        step = _up(self.count, _SAMPLED_PLANES)
         chosen = list(indices(self.leading))[::step]
         height, width = self.plane_shape
         each = _SAMPLED_PIXELS // len(chosen)
-        stride = max(1, math.isqrt(height * width // each))
-        region = (slice(0, height, stride), slice(0, width, stride))
+        stride = max(math.isqrt(height * width // each), 1, _up(height, each))
+        rows = _up(height, stride)
+        region = (slice(0, height, stride), slice(0, width, _up(width, each // rows)))
         return np.concatenate([self.read(index, region).ravel() for index in chosen])
 
 
@@ -239,6 +257,30 @@ def _block_mean(gray: Gray, factor: int) -> Gray:
     wide = np.diff([*range(0, width, factor), width])
     means: Gray = (sums / np.outer(tall, wide)).astype(np.float32)
     return means
+
+
+def _as_array(array: Any, name: str) -> Any:
+    """`array` itself if it is like numpy's, otherwise numpy's view of it."""
+    if hasattr(array, "shape") and isinstance(getattr(array, "dtype", None), np.dtype):
+        return array
+    try:
+        return np.asarray(array)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise BadArray(f"{name} cannot be read as an array: {error}.") from error
+
+
+def _checked(limits: Sequence[float]) -> Limits:
+    try:
+        values = [float(value) for value in limits]
+    except (TypeError, ValueError):
+        values = []
+    if len(values) not in (2, 3):
+        raise BadSetting("limits", limits, "low and high, or low, high and gamma")
+    return Limits.checked(*values)
+
+
+def _up(amount: int, step: int) -> int:
+    return -(-amount // step)
 
 
 def _in_order(array: Any, order: tuple[int, ...]) -> Any:

@@ -1,10 +1,12 @@
 """Settings of training; free of torch, so that forms and command lines open at once."""
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.errors import BadSetting
 
 
@@ -20,8 +22,11 @@ class TrainConfig:
     """Crops per step."""
     crop: int = 128
     """Side of a training crop in px, a multiple of 32."""
+    context: Literal["whole", "local"] = "whole"
+    """`whole`: crops are large parts of pictures, reduced, as the generator will see
+    planes; `local`: crops are cut out at native resolution, and also turned."""
     min_scale: float = 0.6
-    """Smallest crop, as a part of the picture's shorter side, before it is resized."""
+    """Smallest crop of `whole`, as a part of the picture's shorter side."""
     cache_side: int = 208
     """Shorter side in px at which pictures are kept in memory."""
     learning_rate: float = 1e-3
@@ -45,6 +50,8 @@ class TrainConfig:
                 raise BadSetting(name, getattr(self, name), "at least 1")
         if self.crop < 32 or self.crop % 32:
             raise BadSetting("crop", self.crop, "a multiple of 32 px")
+        if self.context not in ("whole", "local"):
+            raise BadSetting("context", self.context, "'whole' or 'local'")
         if not 0 < self.min_scale <= 1:
             raise BadSetting("min_scale", self.min_scale, "above 0 and at most 1")
         for name in ("gray_augmentation", "hints"):
@@ -55,22 +62,32 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Check names and make a config.
+        """Check names and types and make a config.
 
         Raises
         ------
         BadSetting
         """
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise BadSetting(
-                "setting", unknown[0], f"one of {', '.join(sorted(known))}"
-            )
+        known = {field.name: type(field.default) for field in fields(cls)}
+        _check_names(values, known)
+        for name, value in values.items():
+            wanted = known[name]
+            whole_number = wanted is float and type(value) is int
+            if type(value) is not wanted and not whole_number:
+                raise BadSetting(name, value, f"of type {wanted.__name__}")
         return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that makes a model, but the pictures: settings, and what it is called."""
+
+    config: TrainConfig
+    metadata: Metadata
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:
-        """Read a recipe file.
+        """Read a recipe: a table `training` (TrainConfig) and a table `model`.
 
         Raises
         ------
@@ -83,4 +100,18 @@ class TrainConfig:
             raise BadSetting(
                 "recipe", str(path), f"a readable TOML file ({error})"
             ) from error
-        return cls.from_dict(values)
+        _check_names(values, ("training", "model"))
+        about = values.get("model", {})
+        _check_names(about, _ABOUT)
+        config = TrainConfig.from_dict(values.get("training", {}))
+        return cls(
+            config, Metadata(generator="compact", context=config.context, **about)
+        )
+
+
+_ABOUT = ("name", "description", "license", "provenance", "working_size")
+
+
+def _check_names(values: dict[str, Any], known: Iterable[str]) -> None:
+    if unknown := sorted(set(values) - set(known)):
+        raise BadSetting("setting", unknown[0], f"one of {', '.join(sorted(known))}")

@@ -12,6 +12,7 @@ from torch import Tensor
 from napari_colorgan.errors import BadImageFile
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+_NATIVE_SCALE = (0.8, 1.25)  # microscopes differ a little in magnification
 _GRAY_BELOW = 4.0  # 8-bit levels: mean spread of RGB below which a picture is gray
 
 
@@ -45,15 +46,28 @@ class PictureCache:
         return sum(map(len, self.folders))
 
     def sample(
-        self, count: int, side: int, min_scale: float, rng: np.random.Generator
+        self,
+        count: int,
+        side: int,
+        rng: np.random.Generator,
+        *,
+        min_scale: float | None = None,
     ) -> Tensor:
-        """Random square crops, resized, flipped; (count, 3, side, side) in [0, 1]."""
+        """Random square crops, flipped; (count, 3, side, side) in [0, 1].
+
+        With `min_scale` they are that part or more of a picture's shorter side, resized,
+        for a photograph is seen as a whole. Without, they are cut out at about native
+        resolution and turned, for a micrograph has no up.
+        """
         crops = np.empty((count, side, side, 3), np.uint8)
         for crop in crops:
             pictures = self.folders[rng.choice(len(self.folders), p=self._shares)]
             picture = pictures[rng.integers(len(pictures))]
             height, width = picture.shape[:2]
-            size = rng.uniform(min_scale, 1) * min(height, width)
+            if min_scale is None:
+                size = min(side * rng.uniform(*_NATIVE_SCALE), height, width)
+            else:
+                size = rng.uniform(min_scale, 1) * min(height, width)
             x, y = rng.uniform(0, width - size), rng.uniform(0, height - size)
             crop[:] = np.asarray(
                 Image.fromarray(picture).resize(
@@ -62,6 +76,8 @@ class PictureCache:
             )
             if rng.random() < 0.5:
                 crop[:] = crop[:, ::-1].copy()
+            if min_scale is None:
+                crop[:] = np.rot90(crop, rng.integers(4)).copy()
         return torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous().float() / 255
 
 

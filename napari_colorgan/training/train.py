@@ -112,7 +112,8 @@ def _batch(
     """Source, target and hints of one step."""
     rng = np.random.default_rng([config.seed, step])
     random = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    rgb = pictures.sample(config.batch, config.crop, config.min_scale, rng)
+    scale = config.min_scale if config.context == "whole" else None
+    rgb = pictures.sample(config.batch, config.crop, rng, min_scale=scale)
     lab = rgb_to_lab(rgb)
     codec = LabCodec()
     gray = lightness_to_gray(lab[:, :1]).clamp(0, 1)
