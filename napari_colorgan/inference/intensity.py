@@ -67,7 +67,8 @@ def percentile_limits(sample: npt.NDArray[Any]) -> Limits:
     values = sample[np.isfinite(sample)].astype(np.float64)
     if values.size == 0:
         return Limits(0.0, 1.0)
-    low, high = np.percentile(values, PERCENTILES)
+    # of halves: the difference of float64's largest numbers is not a float64
+    low, high = 2 * np.percentile(values / 2, PERCENTILES)
     if low == high:  # mostly background: the percentiles miss what little there is
         low, high = values.min(), values.max()
     return Limits(float(low), float(high))
@@ -82,7 +83,8 @@ def scale(values: npt.NDArray[Any], limits: Limits) -> Gray:
     if values.dtype == np.uint8 and limits == Limits(0.0, 255.0):
         return values.astype(np.float32) / np.float32(255)
     x = values.astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
+    # the span of the smallest floats underflows to 0
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if limits.low < limits.high:
             # halves first: the span of float64's largest numbers is not a float64
             span = limits.high / 2 - limits.low / 2

@@ -94,12 +94,7 @@ class Source:
             return cls(array, named, Limits(0.0, 1.0), channels)
         source = cls(array, named, Limits(0.0, 1.0), channels)
         if limits is not None and not isinstance(limits, Limits):
-            if len(limits) not in (2, 3):
-                raise BadSetting(
-                    "limits", limits, "low and high, or low, high and gamma"
-                )
-            limits = Limits.checked(*limits)
-        dtype = np.dtype(array.dtype)
+            limits = _checked(limits)
         if limits is None and (dtype.kind == "b" or dtype == np.uint8):
             limits = full_range(dtype)
         if limits is not None and np.dtype(array.dtype).kind != "f":

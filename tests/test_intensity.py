@@ -1,0 +1,150 @@
+"""Gray values of any type become [0, 1] without a warning or a surprise."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from skimage import color, data
+
+from napari_colorgan.errors import BadArray, BadSetting
+from napari_colorgan.inference.intensity import (
+    Limits,
+    check_dtype,
+    color_to_gray,
+    full_range,
+    percentile_limits,
+    scale,
+)
+
+REAL = ["?", *np.typecodes["AllInteger"], *np.typecodes["Float"]]
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@pytest.mark.parametrize("code", REAL)
+def test_real_types_are_accepted_and_span_zero_to_one(code):
+    dtype = np.dtype(code)
+    check_dtype(dtype, "The array")
+    limits = full_range(dtype)
+    range_ = np.iinfo(dtype) if dtype.kind in "ui" else None
+    ends = np.array([range_.min, range_.max] if range_ else [0, 1], dtype)
+    assert scale(ends, limits).tolist() == [0, 1]
+    assert scale(ends, limits).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("dtype", "message"),
+    [
+        ("c8", r"holds complex numbers.*magnitude"),
+        ("c16", "complex"),
+        ("O", "object"),
+        ("U3", "gray pictures hold booleans"),
+        ("M8[s]", "datetime"),
+        ("V4", "void|V4"),
+    ],
+)
+def test_other_types_are_refused(dtype, message):
+    with pytest.raises(BadArray, match=message):
+        check_dtype(np.dtype(dtype), "The array")
+
+
+def test_8_bit_values_are_divided_by_255_exactly():
+    levels = np.arange(256, dtype=np.uint8)
+    expected = levels.astype(np.float32) / np.float32(255)
+    assert np.array_equal(scale(levels, Limits(0.0, 255.0)), expected)
+    assert np.array_equal(np.rint(scale(levels, Limits(0, 255)) * 255), levels)
+
+
+@example(0.0, 5e-324, [0.0, 1.0])
+@given(FINITE, FINITE, st.lists(FINITE, min_size=1, max_size=20))
+def test_any_finite_floats_scale_in_order_and_range(a, b, values):
+    limits = Limits(min(a, b), max(a, b))
+    scaled = scale(np.sort(np.array(values)), limits)
+    assert (scaled >= 0).all() and (scaled <= 1).all()
+    assert (np.diff(scaled) >= 0).all()
+
+
+@given(st.lists(FINITE, min_size=1, max_size=50))
+@example([-np.finfo(np.float64).max, np.finfo(np.float64).max])
+@example([0.0, 5e-324])
+def test_limits_of_any_floats_are_floats_in_order(values):
+    limits = percentile_limits(np.array(values))
+    assert np.isfinite([limits.low, limits.high]).all()
+    assert min(values) <= limits.low <= limits.high <= max(values)
+
+
+def test_values_that_are_not_finite_scale_without_a_warning():
+    values = np.array([np.nan, np.inf, -np.inf, 0.5])
+    assert scale(values, Limits(0.0, 1.0)).tolist() == [0, 1, 0, 0.5]
+
+
+def test_values_beyond_the_limits_are_clipped():
+    scaled = scale(np.array([-5, 0, 5, 10, 500], np.int16), Limits(0.0, 10.0))
+    assert scaled.tolist() == [0, 0, 0.5, 1, 1]
+
+
+def test_a_constant_is_middle_gray():
+    limits = percentile_limits(np.full(9, 7))
+    assert scale(np.array([7]), limits).tolist() == [0.5]
+    assert scale(np.array([6, 7, 8]), limits).tolist() == [0, 0.5, 1]
+
+
+def test_gamma_bends_after_scaling():
+    values = np.linspace(0, 20, 9)
+    plain = scale(values, Limits(0.0, 20.0))
+    bent = scale(values, Limits(0.0, 20.0, gamma=2.0))
+    assert np.allclose(bent, plain**2)
+
+
+def test_hot_pixels_do_not_decide_about_the_limits():
+    camera = data.camera().astype(np.uint16) * 16
+    clean = percentile_limits(camera)
+    camera[::100, ::100] = 65535
+    hot = percentile_limits(camera)
+    assert hot.high < 1.1 * clean.high
+    assert hot.low == pytest.approx(clean.low, abs=16)
+
+
+def test_sparse_pictures_use_what_little_there_is():
+    values = np.zeros(100_000)
+    values[:20] = np.arange(1, 21)
+    assert percentile_limits(values) == Limits(0.0, 20.0)
+
+
+def test_limits_of_nothing_finite_are_zero_and_one():
+    assert percentile_limits(np.array([np.nan, np.inf])) == Limits(0.0, 1.0)
+    assert percentile_limits(np.array([])) == Limits(0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(1, 1), (2, 1), (np.nan, 1), (0, np.inf), (-np.inf, 0)]
+)
+def test_impossible_limits_are_refused(low, high):
+    with pytest.raises(BadSetting, match=r"two finite numbers, low before high"):
+        Limits.checked(low, high)
+
+
+@pytest.mark.parametrize("gamma", [0, -1, np.nan, np.inf])
+def test_impossible_gammas_are_refused(gamma):
+    with pytest.raises(BadSetting, match=r"gamma is .* positive"):
+        Limits.checked(0, 1, gamma)
+
+
+def test_lightness_of_a_picture_has_its_l(photo):
+    gray = color_to_gray(photo)
+    wanted = color.rgb2lab(photo)[..., 0]
+    got = color.rgb2lab(np.repeat(gray[..., None], 3, axis=-1))[..., 0]
+    assert np.abs(got - wanted).max() < 0.05
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "f4", "f8", ">u2"])
+def test_lightness_of_gray_is_that_gray(gray, dtype):
+    dtype = np.dtype(dtype)
+    high = full_range(dtype).high
+    rgb = np.repeat((gray[..., None] / 255 * high).astype(dtype), 3, axis=-1)
+    assert np.allclose(color_to_gray(rgb), gray / 255, atol=1 / 200)
+
+
+def test_alpha_does_not_change_the_lightness(photo):
+    alpha = np.zeros((*photo.shape[:2], 1), np.uint8)
+    rgba = np.concatenate([photo, alpha], axis=-1)
+    assert np.array_equal(color_to_gray(rgba), color_to_gray(photo))
