@@ -80,7 +80,7 @@ class TrainConfig:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that makes a model, but the pictures: settings, and what it is called."""
+    """All that makes a model but the pictures: settings, and what it is called."""
 
     config: TrainConfig
     metadata: Metadata

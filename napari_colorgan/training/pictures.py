@@ -55,9 +55,9 @@ class PictureCache:
     ) -> Tensor:
         """Random square crops, flipped; (count, 3, side, side) in [0, 1].
 
-        With `min_scale` they are that part or more of a picture's shorter side, resized,
-        for a photograph is seen as a whole. Without, they are cut out at about native
-        resolution and turned, for a micrograph has no up.
+        With `min_scale` they are that part or more of a picture's shorter side,
+        resized, for a photograph is seen as a whole. Without, they are cut out at about
+        native resolution and turned, for a micrograph has no up.
         """
         crops = np.empty((count, side, side, 3), np.uint8)
         for crop in crops:
@@ -77,7 +77,7 @@ class PictureCache:
             if rng.random() < 0.5:
                 crop[:] = crop[:, ::-1].copy()
             if min_scale is None:
-                crop[:] = np.rot90(crop, rng.integers(4)).copy()
+                crop[:] = np.rot90(crop, int(rng.integers(4))).copy()
         return torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous().float() / 255
 
 
