@@ -10,9 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from npe2 import PluginManifest
 from numpy.typing import NDArray
 from skimage import color, data
+
+# a busy machine is no failure, and no file is left beside the tests
+settings.register_profile("ours", deadline=None, database=None)
+settings.load_profile("ours")
 
 MANIFEST = Path(__file__).parents[1] / "napari_colorgan" / "napari.yaml"
 

@@ -8,6 +8,7 @@ from napari_colorgan.models.norm import Norm, check_norm, norm_layer
 
 _DEEPEST = 10  # a window of 1024 px is then a single px inside
 
+
 class UNet(nn.Module):
     """Encoder-decoder with skip connections; every step halves or doubles the sides.
 
