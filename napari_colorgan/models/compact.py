@@ -41,6 +41,7 @@ _STAGES = (
     _Stage(kernel=5, stride=2, expand=6, out=192, repeats=4),
     _Stage(kernel=3, stride=1, expand=6, out=320, repeats=1),
 )
+_FEATURE_SCALE = 1 / 6  # standard deviation of the trunk's features on photographs
 _SKIPS = (0, 1, 2, 4, 6)  # stages whose outputs, at strides 2 to 32, the decoder reads
 
 
@@ -111,7 +112,7 @@ class Compact(nn.Module):
         return F.interpolate(x, scale_factor=2, mode="bilinear")
 
     def encode(self, source: Tensor, hints: Tensor | None = None) -> list[Tensor]:
-        """Features at strides 2, 4, 8, 16 and 32."""
+        """Features at strides 2, 4, 8, 16 and 32, scaled to about unit variance."""
         x = self.stem(_pad_same(source, 3))
         if hints is not None:
             x = x + self.stem_hints(_pad_same(hints, 3))
@@ -120,7 +121,7 @@ class Compact(nn.Module):
         for index, stage in enumerate(self.stages):
             x = stage(x)
             if index in _SKIPS:
-                features.append(x)
+                features.append(x * _FEATURE_SCALE)
         return features
 
     def encoder_parameters(self) -> list[nn.Parameter]:

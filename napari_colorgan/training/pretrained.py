@@ -47,6 +47,31 @@ def load_imagenet_encoder(generator: Compact) -> None:
             number += 1
 
 
+def level_decoder(generator: Compact, source: Tensor) -> None:
+    """Scale the fresh decoder so that each layer's output has a standard deviation of 1.
+
+    Nothing in the network normalises, so without this they would grow from layer to
+    layer, and learning would crawl.
+    Layer-sequential unit-variance (Mishkin & Matas 2016, arXiv 1511.06422).
+
+    Parameters
+    ----------
+    source : some pictures (N, 1, H, W), L scaled to [-1, 1]
+    """
+
+    def level(layer: nn.Conv2d, _: object, output: Tensor) -> Tensor:
+        deviation = output.std()
+        layer.weight.div_(deviation)
+        return output / deviation  # the bias of a fresh layer is zero
+
+    convolutions = [m for m in generator.decoder.modules() if isinstance(m, nn.Conv2d)]
+    hooks = [layer.register_forward_hook(level) for layer in convolutions]
+    with torch.no_grad():
+        generator(source)
+    for hook in hooks:
+        hook.remove()
+
+
 def _folded(weights: dict[str, Tensor], conv: str, norm: str) -> tuple[Tensor, Tensor]:
     """Weight and bias of a convolution followed by its batch normalisation."""
     scale = weights[f"{norm}.weight"] / (weights[f"{norm}.running_var"] + _EPS).sqrt()

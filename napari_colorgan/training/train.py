@@ -25,7 +25,7 @@ from napari_colorgan.models.compact import Compact
 from napari_colorgan.training.augment import simulate_hints, vary_gray
 from napari_colorgan.training.config import TrainConfig
 from napari_colorgan.training.pictures import PictureCache
-from napari_colorgan.training.pretrained import load_imagenet_encoder
+from napari_colorgan.training.pretrained import level_decoder, load_imagenet_encoder
 from napari_colorgan.training.trainer import Trainer
 
 _SAVE_EVERY = 300.0  # s; what a crash may cost
@@ -84,6 +84,7 @@ def train_job(
         trainer.load_state(_read_state(state_file, config))
     else:
         load_imagenet_encoder(generator)
+        level_decoder(generator, _batch(pictures, config, 0)[0])
         trainer = Trainer(generator, config, device)
     log = out.with_suffix(".csv")
     loss: float | None = None
