@@ -146,3 +146,20 @@ def make_checkpoint():
         return Checkpoint(Metadata(**(values | metadata)), network.state_dict())
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_colorizer(make_checkpoint):
+    """Make colorizers of such checkpoints, in windows so small that there are many."""
+    import torch
+
+    from napari_colorgan.inference.colorizer import Colorizer
+    from napari_colorgan.inference.tiling import Tiling
+
+    def make(generator="unet", options=None, *, tiling=(160, 32, 16), **metadata):
+        checkpoint = make_checkpoint(generator, options, **metadata)
+        colorizer = Colorizer(checkpoint, torch.device("cpu"))
+        colorizer.tiling = Tiling(*tiling)
+        return colorizer
+
+    return make

@@ -113,14 +113,16 @@ def colorize_job(
     _check_out(out, source)
     before, left, invalid = 0, source.count, 0
     for plane in source.planes(first):
-        for piece in _pieces(plane.loaded(), colorizer):
+        here = 0
+        for piece in _pieces(plane.loaded(), colorizer, plane.whole):
             out[(*plane.index, *piece.region)] = piece.rgb
-            invalid += piece.invalid
+            # a plane that is begun again is also counted again
+            here = piece.invalid if piece.number == 1 else here + piece.invalid
             total = before + piece.count * left
             event = TileDone(before + piece.number, total, plane.index, piece.region)
             if (yield event) is STOP:
                 return out
-        before, left = before + piece.count, left - 1
+        before, left, invalid = before + piece.count, left - 1, invalid + here
     if invalid:
         yield InvalidPixels(before, before, invalid)
     return out
@@ -195,15 +197,26 @@ def colorize_region(
     """
     if not isinstance(source, Source):
         source = Source.of(source)
+    return finish(region_job(source, _colorizer(model), region, index))
+
+
+def region_job(
+    source: Source, colorizer: Colorizer, region: Region, index: tuple[int, ...]
+) -> Job[RGB]:
+    """Colour part of one plane as `colorize_region` does; on STOP the rest is black."""
     plane = source.plane(index)
     (top, bottom, _), (left, right, _) = (
         part.indices(length) for part, length in zip(region, plane.shape, strict=True)
     )
     out = np.zeros((max(0, bottom - top), max(0, right - left), 3), np.uint8)
-    if out.size:
-        view = _colorizer(model).view(plane)
-        for (y, x), rgb in view.finished((slice(top, bottom), slice(left, right))):
-            out[y.start - top : y.stop - top, x.start - left : x.stop - left] = rgb
+    if not out.size:
+        return out
+    for piece in _pieces(plane, colorizer, (slice(top, bottom), slice(left, right))):
+        y, x = piece.region
+        out[y.start - top : y.stop - top, x.start - left : x.stop - left] = piece.rgb
+        event = TileDone(piece.number, piece.count, index, piece.region)
+        if (yield event) is STOP:
+            break
     return out
 
 
@@ -223,8 +236,7 @@ def preview_job(
         return rgb
     starts = [max(0, (length - side) // 2) for length in plane.shape]
     region = (slice(starts[0], starts[0] + side), slice(starts[1], starts[1] + side))
-    rgb = colorize_region(source, colorizer, region, index)
-    yield TileDone(1, 1, index, region)
+    rgb = yield from region_job(source, colorizer, region, index)
     return rgb
 
 
@@ -255,13 +267,13 @@ class _Piece:
     invalid: int
 
 
-def _pieces(plane: Plane, colorizer: Colorizer) -> Iterator[_Piece]:
-    """Pieces of a plane; begun again with smaller windows whenever memory runs out."""
+def _pieces(plane: Plane, colorizer: Colorizer, part: Region) -> Iterator[_Piece]:
+    """Pieces of a part of a plane; begun again, smaller, whenever memory runs out."""
     while True:
         view = colorizer.view(plane)
-        count = view.count(plane.whole)
+        count = view.count(part)
         try:
-            for number, (region, rgb) in enumerate(view.finished(plane.whole), 1):
+            for number, (region, rgb) in enumerate(view.finished(part), 1):
                 mask = plane.invalid(region)
                 invalid = 0 if mask is None else int(mask.sum())
                 yield _Piece(number, count, region, rgb, invalid)

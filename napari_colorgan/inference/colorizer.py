@@ -1,5 +1,6 @@
 """A generator and its codec on a device, ready to colour planes."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ from torch import Tensor
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS, Codec
-from napari_colorgan.errors import BadSetting
+from napari_colorgan.errors import BadSetting, CheckpointError
 from napari_colorgan.inference.source import Plane
 from napari_colorgan.inference.statistics import Statistics, StatisticsMeter
 from napari_colorgan.inference.tiling import Tiling
@@ -53,17 +54,19 @@ class Colorizer:
         self.working_size = working_size or metadata.working_size
         self.codec: Codec = CODECS[metadata.codec]()
         generator = checkpoint.generator()
-        if generator.out_channels != self.codec.out_channels:
-            raise BadSetting(
-                "out_channels of the generator",
-                generator.out_channels,
-                f"{self.codec.out_channels} for the codec '{metadata.codec}'",
+        channels = (generator.in_channels, generator.out_channels)
+        if channels != (1, self.codec.out_channels):
+            raise CheckpointError(
+                f"This checkpoint's generator reads {channels[0]} channels and writes "
+                f"{channels[1]} channels; the codec '{metadata.codec}' needs 1 and "
+                f"{self.codec.out_channels}. Export the checkpoint again."
             )
         self.stride = generator.stride
         # channels-last is the faster layout of convolutions on every device measured
         self._generator = generator.to(  # type: ignore[call-overload]
             device, memory_format=torch.channels_last
         )
+        self._lock = threading.Lock()
         self._meter = (
             StatisticsMeter(self._generator)
             if metadata.statistics == "picture"
@@ -93,7 +96,10 @@ class Colorizer:
         if statistics is None:
             prediction = self._generator(source)
         else:
-            prediction = torch.func.functional_call(self._generator, statistics, source)
+            with self._lock:  # the call puts statistics into the one shared network
+                prediction = torch.func.functional_call(
+                    self._generator, statistics, source
+                )
         result: Tensor = prediction.float().cpu()
         return result
 
