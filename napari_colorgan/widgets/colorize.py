@@ -175,6 +175,12 @@ class ColorizeWidget(Container[Widget]):
         names = [model.name for model in zoo.list_models()]
         return names + [str(path) for path in self._browsed]
 
+    def choose_active(self) -> None:
+        """Choose the viewer's active layer if it is gray."""
+        active = self._viewer.layers.selection.active
+        if is_gray(active) and not self.busy:
+            self.layers.value = [active]
+
     def _select_active(self) -> None:
         active = self._viewer.layers.selection.active
         candidates = [active] if is_gray(active) else self._layer_choices()[:1]
