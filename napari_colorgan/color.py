@@ -25,7 +25,9 @@ _LINEAR_OFFSET = 16 / 116
 AB_SCALE = 110.0
 """ab is divided by this for generators; over the sRGB cube |ab| stays below 108."""
 
-_GAMUT_TOLERANCE = 1e-4  # linear RGB; moves L by less than 0.1
+# linear RGB, as a part of Y and beyond it: white is off by 8e-5 with the digits above,
+# and black must stay black
+_GAMUT_TOLERANCE = (1e-4, 1e-7)
 _BISECTIONS = 12  # chroma to 1/4096, far below an 8-bit step
 
 
@@ -182,7 +184,9 @@ def _column(values: tuple[float, ...], like: Tensor) -> Tensor:
 def _in_gamut(pixels: Tensor) -> Tensor:
     """Which of the Lab `pixels` (3, P) are colours of sRGB."""
     low, high = torch.aminmax(_linear_rgb(pixels[None])[0], dim=0)
-    return (low >= -_GAMUT_TOLERANCE) & (high <= 1 + _GAMUT_TOLERANCE)
+    part, rest = _GAMUT_TOLERANCE
+    tolerance = part * _cube((pixels[0] + 16) / 116) + rest
+    return (low >= -tolerance) & (high <= 1 + tolerance)
 
 
 def _scale_chroma(pixels: Tensor, factor: Tensor) -> Tensor:
