@@ -156,7 +156,7 @@ def make_colorizer(make_checkpoint):
     from napari_colorgan.inference.colorizer import Colorizer
     from napari_colorgan.inference.tiling import Tiling
 
-    def make(generator="unet", options=None, *, tiling=(160, 32, 16), **metadata):
+    def make(generator="unet", options=None, *, tiling=(192, 32, 32), **metadata):
         checkpoint = make_checkpoint(generator, options, **metadata)
         colorizer = Colorizer(checkpoint, torch.device("cpu"))
         colorizer.tiling = Tiling(*tiling)

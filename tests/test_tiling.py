@@ -80,6 +80,12 @@ def test_a_region_is_decided_by_the_windows_that_touch_it(length, tiling, data):
     assert np.abs(total[part] - 1).max() < 1e-6
 
 
+@given(st.integers(416, 3000), st.integers(2000, 5000))
+def test_a_network_sees_every_place_in_one_phase_whatever_the_tile(tile, length):
+    starts = {span.read.start % 32 for span in spans(length, Tiling(tile), 32)}
+    assert starts == {0}
+
+
 @given(tilings())
 def test_shrinking_ends_at_the_smallest_window(tiling):
     sizes = [tiling.window]

@@ -1,6 +1,7 @@
 """Windows on a fixed grid, and how much of each is kept.
 
-Along one side of a plane, windows start every ``step = window - 2 * halo - blend`` px:
+Along one side of a plane, windows start every ``window - 2 * halo - blend`` px or a
+little less:
 
     read    halo | blend |  core  | blend | halo
     weight   0   | ramp  |   1    | ramp  |  0
@@ -24,6 +25,8 @@ BORDER = 32
 """Px of reflection around a plane: there is nothing to know beyond it, but a network's
 zero padding at the very edge would show."""
 
+_PHASE = 32  # px; stride of the compact generator
+
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
@@ -46,8 +49,12 @@ class Tiling:
 
     @property
     def step(self) -> int:
-        """Distance between windows in px."""
-        return self.window - 2 * self.halo - self.blend
+        """Distance between windows in px.
+
+        In whole strides of a network, or it would see one place in two phases, and its
+        windows differ twice as much.
+        """
+        return (self.window - 2 * self.halo - self.blend) // _PHASE * _PHASE
 
     def shrunk(self) -> Self | None:
         """Return a tiling of about half the core, or None if this is the smallest."""

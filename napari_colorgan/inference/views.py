@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # a colorizer makes views, a view asks its colorizer
     from napari_colorgan.inference.colorizer import Colorizer
 
 _MOST_SQUARES = 4  # input of `whole`, in squares of the working size: bounds its memory
+_LONGEST = 16  # sides of that square: around a thin strip, the border is what costs
 _MOST_ENLARGED = 4.0  # beyond that, a tiny plane would only become a blur
 _BAND = 512  # px; side of the pieces in which `whole` decodes
 _MEASURED_WINDOWS = 16
@@ -165,6 +166,7 @@ def working_shape(shape: tuple[int, int], working_size: int) -> tuple[int, int]:
     factor = min(
         working_size / min(shape),
         working_size * math.sqrt(_MOST_SQUARES / (shape[0] * shape[1])),
+        working_size * _LONGEST / max(shape),
         _MOST_ENLARGED,
     )
     return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))

@@ -1,0 +1,85 @@
+"""Generators that normalise by the picture get one set of statistics for all of it."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+from napari_colorgan.inference.colorize import colorize
+from napari_colorgan.inference.statistics import StatisticsMeter
+from napari_colorgan.inference.tiling import Tiling
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+def test_statistics_of_a_picture_normalise_as_training_does(make_checkpoint, norm):
+    generator = make_checkpoint("unet", {"norm": norm}).generator()
+    source = torch.rand(1, 1, 96, 128) * 2 - 1
+    with torch.no_grad():
+        found = StatisticsMeter(generator).measure(source)
+        fixed = torch.func.functional_call(generator, found, source)
+        reference = copy.deepcopy(generator)
+        for layer in reference.modules():
+            layer.track_running_stats = False  # instance norm: look at the picture
+        training = reference.train()(source)
+    assert torch.allclose(fixed, training, atol=1e-4)
+    with torch.no_grad():
+        assert not torch.allclose(fixed, generator(source), atol=0.05)
+
+
+def test_statistics_are_pooled_over_all_windows(make_checkpoint):
+    generator = make_checkpoint("unet").generator()
+    windows = torch.rand(4, 1, 64, 64)
+    windows[2:] -= 1
+    first = next(k for k in generator.state_dict() if k.endswith("running_mean"))
+    layer = first.rsplit(".", 2)[0]
+    seen = []
+    normalised = generator.get_submodule(first.removesuffix(".running_mean"))
+    normalised.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    with torch.no_grad():
+        generator(windows)
+        found = StatisticsMeter(generator).measure(windows)
+    assert torch.allclose(found[first], seen[0].mean((0, 2, 3)), atol=1e-5)
+    variance = seen[0].var((0, 2, 3), correction=0)
+    assert torch.allclose(
+        found[f"{layer}.{first.split('.')[-2]}.running_var"], variance
+    )
+
+
+def test_measuring_leaves_the_generator_alone(make_checkpoint):
+    generator = make_checkpoint("unet", {"norm": "instance"}).generator()
+    before = {k: v.clone() for k, v in generator.state_dict().items()}
+    with torch.no_grad():
+        StatisticsMeter(generator).measure(torch.rand(2, 1, 64, 64))
+    assert all(torch.equal(before[k], v) for k, v in generator.state_dict().items())
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+def test_windows_of_a_picture_agree_in_tone(make_colorizer, monkeypatch, norm):
+    camera = data.camera()  # dark coat, bright sky: windows alone differ much
+    colorizer = make_colorizer("unet", {"norm": norm}, statistics="picture")
+    tiled = colorize(camera, colorizer)
+    predict = colorizer.predict
+
+    def by_window(gray, statistics):
+        return predict(gray, colorizer.measure(lambda: gray))
+
+    monkeypatch.setattr(colorizer, "predict", by_window)
+    patchwork = colorize(camera, colorizer)
+    monkeypatch.undo()
+    colorizer.tiling = Tiling(1024)
+    untiled = colorize(camera, colorizer).astype(int)
+    error = np.abs(tiled - untiled).mean()
+    assert np.abs(patchwork - untiled).mean() > 5 * error
+
+
+def test_stored_statistics_do_not_depend_on_the_picture(make_colorizer):
+    colorizer = make_colorizer("unet", {"norm": "batch"}, statistics="stored")
+    assert colorizer.measure(lambda: torch.rand(1, 1, 64, 64)) is None
+
+
+def test_generators_without_normalisation_need_no_statistics(make_colorizer):
+    colorizer = make_colorizer("unet", {"norm": "none"}, statistics="picture")
+    assert colorizer.measure(lambda: torch.rand(1, 1, 64, 64)) == {}
+    assert colorize(data.camera()[:64, :64], colorizer).any()
