@@ -326,6 +326,9 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most so many pictures.")
     ] = None,
+    side: Annotated[
+        int, typer.Option(min=32, help="Shorter side of the pictures in px.")
+    ] = 256,
     context: ContextChoice = None,
     device: Device = "auto",
     json_file: Annotated[
@@ -341,7 +344,7 @@ def evaluate(
 
     def job() -> Job[tuple[dict[str, Any], Scores]]:
         colorizer = yield from colorizer_job(model, device=device, context=context)
-        scores = yield from evaluate_job(color, colorizer, limit=limit)
+        scores = yield from evaluate_job(color, colorizer, limit=limit, side=side)
         return colorizer.settings(), scores
 
     with _Run("Comparing") as run:
