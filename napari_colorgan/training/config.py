@@ -1,5 +1,6 @@
 """Settings of training; free of torch, so that forms and command lines open at once."""
 
+import math
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -48,6 +49,9 @@ class TrainConfig:
         for name in ("steps", "batch", "cache_side"):
             if getattr(self, name) < 1:
                 raise BadSetting(name, getattr(self, name), "at least 1")
+        for name in ("learning_rate", "encoder_rate", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise BadSetting(name, getattr(self, name), "0 or a positive number")
         if self.crop < 32 or self.crop % 32:
             raise BadSetting("crop", self.crop, "a multiple of 32 px")
         if self.context not in ("whole", "local"):
@@ -101,9 +105,16 @@ class Recipe:
                 "recipe", str(path), f"a readable TOML file ({error})"
             ) from error
         _check_names(values, ("training", "model"))
-        about = values.get("model", {})
+        about, training = values.get("model", {}), values.get("training", {})
+        for name, table in (("model", about), ("training", training)):
+            if not isinstance(table, dict):
+                raise BadSetting(name, table, "a table of settings")
         _check_names(about, _ABOUT)
-        config = TrainConfig.from_dict(values.get("training", {}))
+        for name, value in about.items():
+            wanted = int if name == "working_size" else str
+            if type(value) is not wanted:
+                raise BadSetting(name, value, f"of type {wanted.__name__}")
+        config = TrainConfig.from_dict(training)
         return cls(
             config, Metadata(generator="compact", context=config.context, **about)
         )

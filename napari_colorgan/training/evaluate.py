@@ -19,7 +19,7 @@ from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.source import Source
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.metrics import ciede2000, colorfulness, psnr
-from napari_colorgan.training.pictures import is_color, list_pictures
+from napari_colorgan.training.pictures import is_color, list_pictures, open_rgb
 
 RGB = npt.NDArray[np.uint8]
 
@@ -125,13 +125,7 @@ def read_truth(path: Path, side: int) -> RGB:
     ------
     BadImageFile
     """
-    try:
-        with Image.open(path) as image:
-            rgb = image.convert("RGB")
-    except OSError as error:
-        raise BadImageFile(
-            f"'{path}' cannot be read as a picture ({error}). Remove or replace it."
-        ) from error
+    rgb = open_rgb(path)
     factor = side / min(rgb.size)
     size = (round(rgb.width * factor), round(rgb.height * factor))
     return np.asarray(rgb.resize(size, Image.Resampling.BICUBIC))

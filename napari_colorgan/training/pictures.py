@@ -92,14 +92,24 @@ def is_color(rgb: npt.NDArray[np.uint8]) -> bool:
     return float(spread.mean()) >= _GRAY_BELOW
 
 
-def _read(path: Path, side: int) -> npt.NDArray[np.uint8]:
+def open_rgb(path: Path) -> Image.Image:
+    """Decode a picture file as RGB.
+
+    Raises
+    ------
+    BadImageFile
+    """
     try:
         with Image.open(path) as image:
-            rgb = image.convert("RGB")
-    except OSError as error:
+            return image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadImageFile(
             f"'{path}' cannot be read as a picture ({error}). Remove or replace it."
         ) from error
+
+
+def _read(path: Path, side: int) -> npt.NDArray[np.uint8]:
+    rgb = open_rgb(path)
     factor = side / min(rgb.size)
     if factor < 1:
         size = (round(rgb.width * factor), round(rgb.height * factor))

