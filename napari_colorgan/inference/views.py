@@ -16,7 +16,6 @@ from napari_colorgan.inference.axes import Region
 from napari_colorgan.inference.source import Plane
 from napari_colorgan.inference.statistics import Statistics
 from napari_colorgan.inference.tiling import (
-    BORDER,
     Span,
     intersection,
     rectangles,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:  # a colorizer makes views, a view asks its colorizer
 
 _MOST_SQUARES = 4  # input of `whole`, in squares of the working size: bounds its memory
 _LONGEST = 16  # sides of that square: around a thin strip, the border is what costs
+_GRID = 32  # px; stride of the compact generator
 _MOST_ENLARGED = 4.0  # beyond that, a tiny plane would only become a blur
 _BAND = 512  # px; side of the pieces in which `whole` decodes
 _MEASURED_WINDOWS = 16
@@ -66,8 +66,14 @@ class WholeView:
 
     @cached_property
     def _prediction(self) -> Tensor:
-        """Prediction (1, C, h, w) for the plane at its working size."""
-        size = working_shape(self._plane.shape, self._colorizer.working_size)
+        """Prediction (1, C, h, w) for the plane at about its working size.
+
+        The picture's border is the border of what the generator sees, as in training:
+        where the sky begins tells that it is sky. So sides are stretched to a multiple
+        of 32 px instead of padded; only strides above that need reflection.
+        """
+        shape = working_shape(self._plane.shape, self._colorizer.working_size)
+        size = (_on_grid(shape[0]), _on_grid(shape[1]))
         factor = max(
             1, min(p // s for p, s in zip(self._plane.shape, size, strict=True))
         )
@@ -76,7 +82,7 @@ class WholeView:
         window = _reflected(gray, self._colorizer.stride)
         statistics = self._colorizer.measure(lambda: window)
         prediction = self._colorizer.predict(window, statistics)
-        return prediction[..., BORDER : BORDER + size[0], BORDER : BORDER + size[1]]
+        return prediction[..., : size[0], : size[1]]
 
 
 class LocalView:
@@ -201,18 +207,17 @@ def _decode(
 
 
 def _reflected(gray: Tensor, stride: int) -> Tensor:
-    """Pad by reflection: `BORDER` px all around, and on to multiples of `stride`."""
+    """Continue by reflection below and to the right, to multiples of `stride`."""
     for dim in (2, 3):
         length = gray.shape[dim]
-        total = -(-(length + 2 * BORDER) // stride) * stride
-        index = torch.arange(-BORDER, total - BORDER)
-        if length > 1:
-            index = index % (2 * length - 2)
-            index = torch.minimum(index, 2 * length - 2 - index)
-        else:
-            index = torch.zeros_like(index)
-        gray = gray.index_select(dim, index)
+        index = torch.arange(-(-length // stride) * stride) % (2 * length - 2)
+        gray = gray.index_select(dim, torch.minimum(index, 2 * length - 2 - index))
     return gray
+
+
+def _on_grid(length: int) -> int:
+    """Return the multiple of 32 px that is nearest to a length."""
+    return max(_GRID, round(length / _GRID) * _GRID)
 
 
 def _kept(span: Span) -> slice:
