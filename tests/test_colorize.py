@@ -1,7 +1,7 @@
 """Arrays of any kind are coloured completely, alike in parts and as a whole."""
 
-import sys
 import threading
+import time
 import warnings
 
 import dask.array
@@ -226,26 +226,23 @@ def test_windows_at_once_change_nothing(gray, make_colorizer):
 
 def test_threads_do_not_mix_the_statistics_of_their_pictures(gray, make_colorizer):
     colorizer = make_colorizer("unet", {"norm": "instance"}, statistics="picture")
-    pictures = [gray[:120, :120], 255 - gray[-120:, -120:] // 2, gray[::2, ::2]]
+    pictures = [gray[:120, :120], 255 - gray[-120:, -120:] // 2]
     expected = [colorize(p, colorizer) for p in pictures]
+    # the worst moment for the other thread: statistics are set, the network not run
+    colorizer._generator.register_forward_pre_hook(lambda *_: time.sleep(0.05))
     errors = []
 
     def work(number):
-        for _ in range(8):
+        for _ in range(3):
             result = colorize(pictures[number], colorizer)
             errors.append(difference(result, expected[number]))
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
-    assert len(errors) == 24
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(errors) == 6
     assert max(errors) <= 1
 
 

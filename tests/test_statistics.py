@@ -7,7 +7,7 @@ import pytest
 import torch
 from skimage import data
 
-from napari_colorgan.inference.colorize import colorize
+from napari_colorgan.inference.colorize import colorize, colorize_region
 from napari_colorgan.inference.statistics import StatisticsMeter
 from napari_colorgan.inference.tiling import Tiling
 
@@ -72,6 +72,26 @@ def test_windows_of_a_picture_agree_in_tone(make_colorizer, monkeypatch, norm):
     untiled = colorize(camera, colorizer).astype(int)
     error = np.abs(tiled - untiled).mean()
     assert np.abs(patchwork - untiled).mean() > 5 * error
+
+
+def test_statistics_are_taken_from_all_over_a_large_picture(
+    make_colorizer, monkeypatch
+):
+    picture = np.zeros((1700, 2100), np.uint8)
+    picture[:, 1050:], picture[850:] = 200, picture[850:] + 40
+    colorizer = make_colorizer("unet", {"norm": "instance"}, statistics="picture")
+    measure, seen = colorizer.measure, []
+
+    def spy(sample):
+        seen.append(sample())
+        return measure(sample)
+
+    monkeypatch.setattr(colorizer, "measure", spy)
+    colorize_region(picture, colorizer, (slice(0, 9), slice(0, 9)))
+    colorize_region(picture, colorizer, (slice(1600, 1700), slice(2000, 2100)))
+    assert torch.equal(*seen)  # whichever part is coloured
+    assert 4 <= len(seen[0]) <= 16
+    assert seen[0].mean() * 255 == pytest.approx(picture.mean(), abs=10)
 
 
 def test_stored_statistics_do_not_depend_on_the_picture(make_colorizer):

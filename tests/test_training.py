@@ -613,6 +613,13 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_every_step_sees_other_crops_whatever_came_before(photos):
+    cache = PictureCache([photos], side=64)
+    first, second, again = (train._batch(cache, config(), n)[1] for n in (0, 1, 0))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
+
+
 def test_training_sources_have_the_lightness_of_the_pictures(photos):
     cache = PictureCache([photos], side=64)
     settings = config(gray_augmentation=0.0)
