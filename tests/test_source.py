@@ -372,3 +372,8 @@ def test_reducing_in_bands_changes_nothing(monkeypatch):
     expected = plane.reduced(3)
     monkeypatch.setattr("napari_colorgan.inference.source._BAND", 5000)
     assert np.array_equal(plane.reduced(3), expected)
+
+
+def test_limits_have_no_meaning_for_the_lightness_of_colour(photo):
+    with pytest.raises(BadSetting, match="lightness"):
+        Source.of(photo, from_color=True, limits=(0, 100))

@@ -88,6 +88,10 @@ class Source:
         if channels == "color":
             if not from_color:
                 raise ColorSource(name)
+            if limits is not None:
+                raise BadSetting(
+                    "limits", limits, "left out for colour, whose lightness is scaled"
+                )
             if dtype != array.dtype:  # masked values made it a float array
                 full = full_range(dtype)
                 array = (array - full.low) / (full.high - full.low)

@@ -85,13 +85,10 @@ class Compact(nn.Module):
             inside = stage.out
         skips = [_STAGES[i].out for i in reversed(_SKIPS)]  # deepest first
         self.decoder = nn.ModuleList()
-        for skip, (below, out) in zip(
-            skips[1:], pairwise((skips[0], *widths)), strict=True
-        ):
-            self.decoder.append(_UpStep(below, skip, out, twice=out != widths[-1]))
-        if (
-            out_channels == 3
-        ):  # RGB: fine detail is invented too, from the source itself
+        sides = pairwise((skips[0], *widths))
+        for skip, (below, out) in zip(skips[1:], sides, strict=True):
+            self.decoder.append(_UpStep(below, skip, out, twice=skip != skips[-1]))
+        if out_channels == 3:  # fine detail is invented too, from the source itself
             self.decoder.append(_UpStep(widths[-1], 1, 16, twice=False))
         self.head = nn.Conv2d(
             16 if out_channels == 3 else widths[-1], out_channels, 3, padding=1
