@@ -18,6 +18,7 @@ from napari_colorgan.errors import (
     CheckpointError,
     ColorganError,
     JobFailed,
+    Stopped,
 )
 from napari_colorgan.job import Control, finish
 from napari_colorgan.models.compact import Compact
@@ -25,13 +26,22 @@ from napari_colorgan.training import train
 from napari_colorgan.training.augment import simulate_hints, vary_gray
 from napari_colorgan.training.config import Recipe, TrainConfig
 from napari_colorgan.training.losses import chroma_loss
-from napari_colorgan.training.pictures import PictureCache, is_color, list_pictures
+from napari_colorgan.training.pictures import (
+    PictureRead,
+    is_color,
+    list_pictures,
+    read_pictures_job,
+)
 from napari_colorgan.training.pretrained import level_decoder, load_imagenet_encoder
-from napari_colorgan.training.train import Reading, StepDone, train_job
+from napari_colorgan.training.train import StepDone, train_job
 from napari_colorgan.training.trainer import Trainer
 
 TINY = {"widths": [8, 8, 8, 8]}
 CPU = torch.device("cpu")
+
+
+def read_pictures(folders, side):
+    return finish(read_pictures_job(folders, side))
 
 
 def config(**settings):
@@ -61,7 +71,7 @@ def run(tmp_path, photos, monkeypatch):
 
         def listen(event):
             events.append(event)
-            if event.done == stop_at:
+            if isinstance(event, StepDone) and event.done == stop_at:
                 control.request_stop()
 
         job = train_job(
@@ -93,7 +103,7 @@ def test_gray_pictures_are_left_out(tmp_path, photo, gray):
     save(tmp_path, "gray.png", gray)
     save(tmp_path, "scan.png", np.repeat(gray[..., None], 3, axis=-1))
     save(tmp_path, "faded.png", (photo // 32 + gray[..., None] // 2).astype(np.uint8))
-    cache = PictureCache([tmp_path], side=64)
+    cache = read_pictures([tmp_path], side=64)
     assert len(cache) == 1
     assert is_color(photo)
     assert not is_color(np.repeat(gray[..., None], 3, axis=-1))
@@ -113,7 +123,7 @@ def test_a_folder_without_color_is_named(tmp_path, gray, content):
     if content == "gray":
         save(folder, "a.png", gray)
     with pytest.raises(BadImageFile, match=rf"'.*{content}' holds no colour pictures"):
-        PictureCache([folder], side=64)
+        read_pictures([folder], side=64)
 
 
 def test_an_unreadable_picture_is_named(tmp_path, photo):
@@ -132,12 +142,12 @@ def test_an_unreadable_picture_is_named(tmp_path, photo):
     ):
         (tmp_path / name).write_bytes(damaged)
         with pytest.raises(BadImageFile, match=rf"{name}' cannot be read as a picture"):
-            PictureCache([tmp_path], side=64)
+            read_pictures([tmp_path], side=64)
         (tmp_path / name).unlink()
 
 
 def test_cached_pictures_have_the_side_asked_for_and_are_never_enlarged(photos):
-    cache = PictureCache([photos], side=64)
+    cache = read_pictures([photos], side=64)
     assert {min(p.shape[:2]) for p in cache.folders[0]} <= {60, 64}
     assert all(p.dtype == np.uint8 for p in cache.folders[0])
 
@@ -145,7 +155,7 @@ def test_cached_pictures_have_the_side_asked_for_and_are_never_enlarged(photos):
 @pytest.mark.parametrize("min_scale", [None, 0.5, 1.0])
 def test_crops_are_parts_of_the_pictures(tmp_path, photo, min_scale):
     save(tmp_path, "a.png", photo)
-    cache = PictureCache([tmp_path], side=512)
+    cache = read_pictures([tmp_path], side=512)
     rng = np.random.default_rng(1)
     crops = cache.sample(20, 64, rng, min_scale=min_scale)
     assert crops.shape == (20, 3, 64, 64)
@@ -158,7 +168,7 @@ def test_crops_are_parts_of_the_pictures(tmp_path, photo, min_scale):
 
 
 def test_the_same_random_numbers_give_the_same_crops(photos):
-    cache = PictureCache([photos], side=64)
+    cache = read_pictures([photos], side=64)
     samples = [
         cache.sample(4, 32, np.random.default_rng(seed), min_scale=0.6)
         for seed in (1, 1, 2)
@@ -172,7 +182,7 @@ def test_native_crops_keep_the_resolution_and_may_be_turned(tmp_path):
     stripes = np.zeros((300, 300, 3), np.uint8)
     stripes[:, np.arange(300) // 4 % 2 == 0] = (255, 128, 0)
     save(tmp_path, "a.png", stripes)
-    cache = PictureCache([tmp_path], side=300)
+    cache = read_pictures([tmp_path], side=300)
     crops = cache.sample(40, 64, np.random.default_rng(2))
     periods, lying = [], 0
     for crop in crops[:, 0]:
@@ -191,7 +201,7 @@ def test_large_folders_do_not_drown_small_ones(tmp_path):
         (tmp_path / name).mkdir()
         for number in range(count):
             save(tmp_path / name, f"{number}.png", picture)
-    cache = PictureCache([tmp_path / "red", tmp_path / "blue"], side=40)
+    cache = read_pictures([tmp_path / "red", tmp_path / "blue"], side=40)
     crops = cache.sample(400, 8, np.random.default_rng(3), min_scale=1.0)
     share = (crops[:, 2, 0, 0] > 0.5).float().mean()
     assert share == pytest.approx(1 / 6, abs=0.06)  # square roots: 1 of 5 + 1
@@ -511,7 +521,7 @@ def test_training_writes_a_checkpoint_that_colors(run, tmp_path):
     from napari_colorgan.inference.colorize import colorize
 
     checkpoint, events = run()
-    assert isinstance(events[0], Reading)
+    assert isinstance(events[0], PictureRead)
     assert [e.done for e in events if isinstance(e, StepDone)] == [1, 2, 3, 4, 5, 6]
     assert all(e.total == 6 for e in events)
     loaded = load(tmp_path / "a.safetensors")
@@ -614,14 +624,14 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 
 def test_every_step_sees_other_crops_whatever_came_before(photos):
-    cache = PictureCache([photos], side=64)
+    cache = read_pictures([photos], side=64)
     first, second, again = (train._batch(cache, config(), n)[1] for n in (0, 1, 0))
     assert torch.equal(first, again)
     assert not torch.equal(first, second)
 
 
 def test_training_sources_have_the_lightness_of_the_pictures(photos):
-    cache = PictureCache([photos], side=64)
+    cache = read_pictures([photos], side=64)
     settings = config(gray_augmentation=0.0)
     source, target, hints = train._batch(cache, settings, 0)
     rng = np.random.default_rng([settings.seed, 0])
@@ -631,3 +641,17 @@ def test_training_sources_have_the_lightness_of_the_pictures(photos):
     assert np.allclose((source[:, 0] + 1) * 50, lab[..., 0], atol=0.01)
     assert np.allclose(target.movedim(1, -1) * 110, lab[..., 1:], atol=0.01)
     assert hints.shape == (2, 3, 32, 32)
+
+
+def test_reading_folders_can_be_stopped(photos):
+    control = Control()
+    seen = []
+
+    def stop_at_second(event):
+        seen.append(event)
+        if event.done == 2:
+            control.request_stop()
+
+    with pytest.raises(Stopped, match="nothing has changed"):
+        finish(read_pictures_job([photos], 64), stop_at_second, control)
+    assert [(e.done, e.total) for e in seen] == [(1, 6), (2, 6)]

@@ -1,6 +1,7 @@
 """Folders of colour pictures, decoded once, and random crops of them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from napari_colorgan.errors import BadImageFile
+from napari_colorgan.errors import BadImageFile, Stopped
+from napari_colorgan.job import STOP, Job, Progress
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 _NATIVE_SCALE = (0.8, 1.25)  # microscopes differ a little in magnification
 _GRAY_BELOW = 4.0  # 8-bit levels: mean spread of RGB below which a picture is gray
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRead(Progress):
+    """One more picture is decoded; nothing is trained yet."""
 
 
 class PictureCache:
@@ -24,21 +31,8 @@ class PictureCache:
     collection does not drown a small one.
     """
 
-    def __init__(self, folders: Sequence[Path], side: int) -> None:
-        self.folders = [
-            [
-                shrunk
-                for path in list_pictures(folder)
-                if is_color(shrunk := _read(path, side))
-            ]
-            for folder in folders
-        ]
-        for folder, pictures in zip(folders, self.folders, strict=True):
-            if not pictures:
-                raise BadImageFile(
-                    f"'{folder}' holds no colour pictures. Give a folder with files of "
-                    f"one of the types {', '.join(SUFFIXES)}."
-                )
+    def __init__(self, folders: Sequence[Sequence[npt.NDArray[np.uint8]]]) -> None:
+        self.folders = folders
         sizes = np.sqrt([len(pictures) for pictures in self.folders])
         self._shares = sizes / sizes.sum()
 
@@ -61,8 +55,8 @@ class PictureCache:
         """
         crops = np.empty((count, side, side, 3), np.uint8)
         for crop in crops:
-            pictures = self.folders[rng.choice(len(self.folders), p=self._shares)]
-            picture = pictures[rng.integers(len(pictures))]
+            pictures = self.folders[int(rng.choice(len(self.folders), p=self._shares))]
+            picture = pictures[int(rng.integers(len(pictures)))]
             height, width = picture.shape[:2]
             if min_scale is None:
                 size = min(side * rng.uniform(*_NATIVE_SCALE), height, width)
@@ -79,6 +73,38 @@ class PictureCache:
             if min_scale is None:
                 crop[:] = np.rot90(crop, int(rng.integers(4))).copy()
         return torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous().float() / 255
+
+
+def read_pictures_job(folders: Sequence[Path], side: int) -> Job[PictureCache]:
+    """Decode the colour pictures of some folders, at most `side` px on the short side.
+
+    Raises
+    ------
+    BadImageFile
+        A folder holds no colour pictures, or a file cannot be read.
+    Stopped
+        On STOP; there is nothing to keep.
+    """
+    paths = [list_pictures(folder) for folder in folders]
+    total = sum(map(len, paths))
+    done = 0
+    found: list[list[npt.NDArray[np.uint8]]] = []
+    for folder, files in zip(folders, paths, strict=True):
+        found.append([])
+        for path in files:
+            if is_color(shrunk := _read(path, side)):
+                found[-1].append(shrunk)
+            done += 1
+            if (yield PictureRead(done, total)) is STOP:
+                raise Stopped(
+                    "Stopped while reading the pictures; nothing has changed."
+                )
+        if not found[-1]:
+            raise BadImageFile(
+                f"'{folder}' holds no colour pictures. Give a folder with files of "
+                f"one of the types {', '.join(SUFFIXES)}."
+            )
+    return PictureCache(found)
 
 
 def list_pictures(folder: Path) -> list[Path]:

@@ -24,7 +24,7 @@ from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.training.augment import simulate_hints, vary_gray
 from napari_colorgan.training.config import TrainConfig
-from napari_colorgan.training.pictures import PictureCache
+from napari_colorgan.training.pictures import PictureCache, read_pictures_job
 from napari_colorgan.training.pretrained import level_decoder, load_imagenet_encoder
 from napari_colorgan.training.trainer import Trainer
 
@@ -39,11 +39,6 @@ class StepDone(Progress):
 
     loss: float
     """Moving average of the loss."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading(Progress):
-    """The folders are being read; nothing is trained yet."""
 
 
 def train_job(
@@ -71,11 +66,12 @@ def train_job(
     CheckpointError
         `out`.state was made with other settings, or files cannot be written.
     BadImageFile
-        A folder holds no colour pictures.
+        A folder holds no colour pictures, or a file cannot be read.
+    Stopped
+        On STOP while the folders are read.
     """
-    yield Reading(0, config.steps)
+    pictures = yield from read_pictures_job(folders, config.cache_side)
     began = saved = time.monotonic()
-    pictures = PictureCache(folders, config.cache_side)
     torch.manual_seed(config.seed)
     generator = Compact(**metadata.options)
     trainer = Trainer(generator, config, device)
