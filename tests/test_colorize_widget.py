@@ -471,13 +471,15 @@ def test_damaged_settings_count_as_none(viewer, damage):
     assert _settings.load_settings() == _settings.preferences()
 
 
-def test_copy_as_python_makes_the_same_picture(viewer, qtbot, gray):
-    stack = np.stack([gray, 255 - gray]).astype(np.float32)
+@pytest.mark.parametrize("limits", ["as displayed", "percentiles"])
+def test_copy_as_python_makes_the_same_picture(viewer, qtbot, gray, limits):
+    stack = np.stack([gray * 3.0, 255.0 - gray])
     layer = viewer.add_image(
         stack, name="it's a stack", contrast_limits=(10, 200), gamma=1.2
     )
     widget = open_dock(viewer)
     widget.planes.value = "current plane"
+    widget.limits.value = limits
     viewer.dims.set_current_step(0, 1)
     run(widget, qtbot)
     result = viewer.layers[-1].data[0]

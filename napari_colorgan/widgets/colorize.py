@@ -1,5 +1,6 @@
 """The Colorize dock: choose gray layers and a model, look at a preview, run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,14 +20,13 @@ from magicgui.widgets import (
 )
 from napari.layers import Image
 from napari.utils.notifications import show_info
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QImage, QPixmap
-from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QSizePolicy
+from qtpy.QtWidgets import QApplication, QFileDialog, QSizePolicy
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.job import Control, Progress
 from napari_colorgan.widgets._layers import (
+    LayerSource,
     LimitsChoice,
     Planes,
     gray_from_color,
@@ -35,6 +35,8 @@ from napari_colorgan.widgets._layers import (
     is_gray,
     read_source,
 )
+from napari_colorgan.widgets._picture import Picture
+from napari_colorgan.widgets._python import python_code
 from napari_colorgan.widgets._run import (
     METADATA_KEY,
     Choice,
@@ -136,9 +138,7 @@ class ColorizeWidget(Container[Widget]):
         for part in (buttons, footer, what, how):
             part.margins = (0, 0, 0, 0)
         self.extend([what, self.about, how, footer])
-        self._picture = QLabel()
-        self._picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._picture.setVisible(False)
+        self._picture = Picture(_PREVIEW)
         layout = self.native.layout()
         layout.addWidget(self._picture)
         layout.addStretch()
@@ -215,6 +215,11 @@ class ColorizeWidget(Container[Widget]):
             tile=int(self.tile.value),
         )
 
+    def _take(self, layers: Sequence[Image]) -> list[LayerSource]:
+        point = tuple(self._viewer.dims.point)
+        limits, planes = self.limits.value, self.planes.value
+        return [read_source(layer, point, limits, planes) for layer in layers]
+
     # -- slots
 
     def _connect(self) -> None:
@@ -256,12 +261,8 @@ class ColorizeWidget(Container[Widget]):
             return  # the button says why
         self._remember()
         self._preview.stop()
-        point = tuple(self._viewer.dims.point)
         layers = list(self.layers.value)
-        taken = [
-            read_source(layer, point, self.limits.value, self.planes.value)
-            for layer in layers
-        ]
+        taken = self._take(layers)
         self._run = LayerRun(self._viewer, layers, taken)
         self._control = run_job(
             color_layers_job(taken, self._choice()),
@@ -337,26 +338,8 @@ class ColorizeWidget(Container[Widget]):
 
     def as_python(self) -> str:
         """Python code that colours the chosen layers with the chosen settings."""
-        choice = self._choice()
-        point = tuple(self._viewer.dims.point)
-        lines = ["import napari_colorgan", ""]
-        for layer in self.layers.value:
-            taken = read_source(layer, point, self.limits.value, self.planes.value)
-            data = f"viewer.layers[{layer.name!r}].data" + "[0]" * layer.multiscale
-            if taken.plane_only:
-                data += f"[{', '.join(map(str, taken.index))}]"
-            axes = taken.axes[-2:] if taken.plane_only else taken.axes
-            arguments = [data, f"model={choice.model!r}", f"axes={axes!r}"]
-            if taken.limits is not None:
-                given = (taken.limits.low, taken.limits.high, taken.limits.gamma)
-                arguments.append(f"limits={given[: 2 if given[2] == 1 else 3]!r}")
-            if choice.context is not None:
-                arguments.append(f"context={choice.context!r}")
-            arguments += [f"device={choice.device!r}", f"tile={choice.tile!r}"]
-            body = "".join(f"    {argument},\n" for argument in arguments)
-            lines.append(f"rgb = napari_colorgan.colorize(\n{body})")
-            lines.append("viewer.add_image(rgb, rgb=True)")
-        return "\n".join(lines) + "\n"
+        layers = list(self.layers.value)
+        return python_code(zip(layers, self._take(layers), strict=True), self._choice())
 
     def _on_lightness(self) -> None:
         layer = self._color_layer()
@@ -384,20 +367,7 @@ class ColorizeWidget(Container[Widget]):
     def _on_preview(self, rgb: npt.NDArray[np.uint8]) -> None:
         if self._closed:
             return
-        rgb = np.ascontiguousarray(rgb)
-        height, width = rgb.shape[:2]
-        image = QImage(
-            rgb.data, width, height, 3 * width, QImage.Format.Format_RGB888
-        ).copy()  # Qt does not own the array
-        self._picture.setPixmap(
-            QPixmap.fromImage(image).scaled(
-                _PREVIEW,
-                _PREVIEW,
-                Qt.AspectRatioMode.KeepAspectRatio,
-                Qt.TransformationMode.SmoothTransformation,
-            )
-        )
-        self._picture.setVisible(True)
+        self._picture.show_rgb(rgb)
 
     def _on_preview_error(self, error: BaseException) -> None:
         if self._closed:
