@@ -8,7 +8,7 @@ import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models.compact import Compact
@@ -52,4 +52,4 @@ def count_parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-__all__ = ["GENERATORS", "GeneratorSpec", "Tensor", "build", "count_parameters"]
+__all__ = ["GENERATORS", "GeneratorSpec", "build", "count_parameters"]

@@ -70,14 +70,17 @@ def train_job(
     Stopped
         On STOP while the folders are read.
     """
+    state_file = out.with_suffix(".state")
+    state = _read_state(state_file, config) if state_file.exists() else None
     pictures = yield from read_pictures_job(folders, config.cache_side)
     began = saved = time.monotonic()
     torch.manual_seed(config.seed)
     generator = Compact(**metadata.options)
+    if state is None:
+        load_imagenet_encoder(generator)
+        level_decoder(generator, _batch(pictures, config, 0)[0])
     trainer = Trainer(generator, config, device)
-    state_file = out.with_suffix(".state")
-    if state_file.exists():
-        state = _read_state(state_file, config)
+    if state is not None:
         try:
             trainer.load_state(state)
         except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
@@ -85,10 +88,6 @@ def train_job(
                 f"'{state_file}' does not fit this generator, so training cannot go on "
                 "from it. Remove it to start anew, or use another output file."
             ) from error
-    else:
-        load_imagenet_encoder(generator)
-        level_decoder(generator, _batch(pictures, config, 0)[0])
-        trainer = Trainer(generator, config, device)
     log = out.with_suffix(".csv")
     loss: float | None = None
     while trainer.done < config.steps:
