@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from napari_colorgan.checkpoints.metadata import Metadata
+from napari_colorgan.checkpoints.metadata import Context, Metadata
 from napari_colorgan.errors import BadSetting
 
 
@@ -80,6 +80,69 @@ class TrainConfig:
             if type(value) is not wanted and not whole_number:
                 raise BadSetting(name, value, f"of type {wanted.__name__}")
         return cls(**values)
+
+
+Task = Literal["colorization", "translation"]
+"""What a pair teaches: ab for a kept L, or all of RGB."""
+Scheme = Literal["fine-tune", "paper", "notebook"]
+"""How the networks are updated; see `training.updates`."""
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FineTuneConfig:
+    """How to train a generator on pairs; the defaults suit 1 to 10 pairs on a CPU."""
+
+    scheme: Scheme = "fine-tune"
+    """`fine-tune`: pixel loss first, a short GAN phase last, averaged weights; `paper`
+    and `notebook`: the recipes of these names, from scratch."""
+    task: Task | Literal["auto"] = "auto"
+    """`auto`: colorization where the lightness of the colour explains the gray."""
+    context: Context = "local"
+    """`local`: patches at native resolution (micrographs); `whole`: large parts of the
+    pictures, reduced (photographs)."""
+    minutes: float = 5.0
+    """Time to train, turned into a number of steps before the start; unless `steps`."""
+    steps: int | None = None
+    """Optimizer updates in all."""
+    patch: int = 192
+    """Side of a training patch in px, a multiple of 32."""
+    batch: int = 4
+    """Patches per step."""
+    learning_rate: float = 1e-3
+    """Of the generator (of its decoder, where it has an encoder of its own)."""
+    encoder_rate: float = 2e-4
+    """Of a pretrained encoder."""
+    rate_floor: float = 0.05
+    """Part of the learning rates that is left at the end."""
+    weight_decay: float = 0.02
+    """Of AdamW; the recipes `paper` and `notebook` use Adam, which has none."""
+    ema: float = 0.99
+    """Decay of the moving average of the weights; 0: the weights themselves."""
+    pixel_weight: float = 100.0
+    """Weight of L1 against the GAN loss in `paper` and `notebook` (pix2pix: 100)."""
+    gan_phase: float = 0.15
+    """Last part of the steps of `fine-tune` with a discriminator; 0: none."""
+    gan_weight: float = 0.02
+    """Weight of the GAN loss in that phase, beside a pixel loss of weight 1."""
+    feature_weight: float = 0.2
+    """Weight of feature matching in that phase."""
+    discriminator_rate: float = 2e-4
+    """Learning rate of the discriminator."""
+    discriminator_width: int = 32
+    """Channels of the discriminator's first layer; pix2pix: 64."""
+    gray_augmentation: float = 0.3
+    """Share of patches whose gray side alone gets another gamma, contrast and noise."""
+    validation: float = 0.2
+    """Share held out: of the pairs, or of the pixels of a single one."""
+    validations: int = 30
+    """How often the held-out part is scored during a run."""
+    patience: int = 10
+    """Stop after so many validations without a better score; 0: never."""
+    precision: Precision | Literal["auto"] = "auto"
+    """`auto`: bfloat16 where it is measured to be faster."""
+    seed: int = 1
+    """Of all randomness."""
 
 
 @dataclass(frozen=True, slots=True)
