@@ -394,12 +394,12 @@ def test_demo_without_display_writes_files(run: Command, model, monkeypatch) -> 
 
 def test_demo_says_why_there_is_no_window(monkeypatch) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setattr(cli, "_QT_BINDINGS", ())
-    assert "no Qt" in cli._why_no_window()
+    monkeypatch.setattr(cli.demo, "_QT_BINDINGS", ())
+    assert "no Qt" in cli.demo._why_no_window()
     monkeypatch.undo()
     monkeypatch.setenv("QT_QPA_PLATFORM", "none-such")
     monkeypatch.setenv("DISPLAY", ":0")
-    assert "Qt cannot open a window" in cli._why_no_window()
+    assert "Qt cannot open a window" in cli.demo._why_no_window()
 
 
 def test_demo_opens_napari_and_presses_run(tmp_path: Path, model) -> None:
@@ -423,7 +423,7 @@ def run():
 
 napari.run = run
 from napari_colorgan import cli
-cli._show_demo({str(model)!r})
+cli.demo._show_demo({str(model)!r})
 """
     settings = {"NAPARI_CONFIG": str(tmp_path / "settings.yaml")}
     settings |= {"XDG_CONFIG_HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}

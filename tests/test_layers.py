@@ -25,7 +25,7 @@ GUI = {"napari", "qtpy", "magicgui", "superqt", "vispy", "PyQt5", "PyQt6", "PySi
 TORCH_ONLY = {"models", "color", "metrics"}
 """Parts that know torch and nothing of ours but `errors` and each other."""
 
-ALLOWED = {("cli.py", "napari")}
+ALLOWED = {("cli/demo.py", "napari")}
 """The one exception: `colorgan demo` opens napari, which it imports when it runs."""
 
 

@@ -1,0 +1,39 @@
+"""Options that several commands share, and checks of what was given."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_colorgan.checkpoints.metadata import Context
+from napari_colorgan.errors import BadSetting
+
+ModelName = Annotated[
+    str, typer.Option("--model", help="A model's name, or the path of a checkpoint.")
+]
+Device = Annotated[
+    str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ... or mps.")
+]
+ContextChoice = Annotated[
+    Context | None,
+    typer.Option(
+        "--context",
+        help="whole: see each plane at once, reduced (photographs); local: in windows "
+        "at full resolution (micrographs). Default: as the model was trained.",
+    ),
+]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Those options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def check_writable(option: str, path: Path) -> None:
+    """Refuse a file that could not be written."""
+    folder = path.parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise BadSetting(
+            option, str(path), "a file in a folder that exists and may be written to"
+        )

@@ -1,0 +1,53 @@
+"""`colorgan evaluate`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.cli._options import (
+    ContextChoice,
+    Device,
+    ModelName,
+    check_writable,
+)
+from napari_colorgan.cli._run import Run
+from napari_colorgan.job import Job
+
+
+def evaluate(
+    color: Annotated[Path, typer.Option(help="Folder with colour pictures.")],
+    model: ModelName = zoo.DEFAULT,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many pictures.")
+    ] = None,
+    side: Annotated[
+        int, typer.Option(min=32, help="Shorter side of the pictures in px.")
+    ] = 256,
+    context: ContextChoice = None,
+    device: Device = "auto",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the scores here, too.")
+    ] = None,
+) -> None:
+    """Compare a model's colours with the true ones of colour pictures."""
+    zoo.find(model)
+    if json_file is not None:
+        check_writable("--json", json_file)
+    from napari_colorgan.inference.colorize import colorizer_job
+    from napari_colorgan.training.evaluate import Scores, evaluate_job
+
+    def job() -> Job[tuple[dict[str, Any], Scores]]:
+        colorizer = yield from colorizer_job(model, device=device, context=context)
+        scores = yield from evaluate_job(color, colorizer, limit=limit, side=side)
+        return colorizer.settings(), scores
+
+    with Run("Comparing") as run:
+        settings, scores = run.finish(job())
+        typer.echo(str(scores))
+        if json_file is not None:
+            content = settings | {"model": model} | scores.as_dict()
+            json_file.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        run.exit_if_stopped("these are the scores of the pictures so far")

@@ -1,0 +1,33 @@
+"""`colorgan models`."""
+
+from typing import Annotated
+
+import typer
+
+from napari_colorgan.checkpoints import zoo
+
+_KINDS = {"lab": "colorization", "rgb": "translation"}
+
+
+def models(
+    name: Annotated[
+        str | None, typer.Argument(help="Print the card of this model.")
+    ] = None,
+) -> None:
+    """List the models, or print the card of one."""
+    if name is not None:
+        typer.echo(zoo.find(name).card)
+        return
+    rows = [("NAME", "GENERATOR", "KIND", "CONTEXT", "LICENCE")]
+    descriptions = [""]
+    for model in zoo.list_models():
+        about = model.metadata
+        kind, licence = _KINDS[about.codec], about.license or "not stated"
+        rows.append((model.name, about.generator, kind, about.context, licence))
+        descriptions.append(model.description)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row, description in zip(rows, descriptions, strict=True):
+        cells = (c.ljust(width) for c, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
+        if description:
+            typer.echo(f"    {description}")

@@ -1,0 +1,126 @@
+"""`colorgan train`."""
+
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_colorgan.cli._options import Device, check_writable, given
+from napari_colorgan.cli._run import Run
+from napari_colorgan.errors import BadSetting
+from napari_colorgan.job import Progress
+
+
+def train(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="With colour pictures.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(help="Checkpoint to write, NAME.safetensors; NAME.state goes on."),
+    ],
+    recipe: Annotated[
+        str, typer.Option(help="Name of a shipped recipe, or a TOML file.")
+    ] = "natural",
+    steps: Annotated[
+        int | None, typer.Option(help="Instead of the recipe's; shapes the schedule.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    crop: Annotated[
+        int | None, typer.Option(help="Px, instead of the recipe's.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0, help="Stop after this time; the same command goes on."),
+    ] = None,
+    working_size: Annotated[
+        int | None,
+        typer.Option(min=32, max=4096, help="Px, for the context whole."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Default: that of the file.")] = None,
+    license_: Annotated[
+        str | None, typer.Option("--license", help="Licence of the checkpoint.")
+    ] = None,
+    provenance: Annotated[
+        str | None, typer.Option(help="What it is made from, and on which terms.")
+    ] = None,
+    description: Annotated[str | None, typer.Option(help="One line for lists.")] = None,
+    device: Device = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of the CPU; default all.")
+    ] = None,
+) -> None:
+    """Train a colorization model on folders of colour pictures.
+
+    Ctrl-C, --minutes or a crash lose little: the same command goes on from NAME.state.
+    """
+    from napari_colorgan.training.config import Recipe
+
+    chosen = Recipe.from_toml(_find_recipe(recipe))
+    config = replace(
+        chosen.config, **given(steps=steps, batch=batch, crop=crop, seed=seed)
+    )
+    metadata = replace(
+        chosen.metadata,
+        name=name or chosen.metadata.name or out.stem,
+        **given(
+            working_size=working_size,
+            license=license_,
+            provenance=provenance,
+            description=description,
+        ),
+    )
+    state = out.with_suffix(".state")
+    if out.suffix != ".safetensors":
+        raise BadSetting("--out", str(out), "a name that ends in .safetensors")
+    check_writable("--out", out)
+    if out.exists() and not state.exists():
+        raise BadSetting(
+            "--out", str(out), f"a new file, for it exists and '{state}' does not"
+        )
+    import torch
+
+    from napari_colorgan.inference.device import choose_device
+    from napari_colorgan.training.train import StepDone, train_job
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    last: Progress = Progress(0, config.steps)
+
+    def remember(event: Progress) -> None:
+        nonlocal last
+        if isinstance(event, StepDone):
+            last = event
+            run.label = f"Training, loss {event.loss:.4f}"
+
+    job = train_job(
+        folders,
+        config,
+        out,
+        metadata=metadata,
+        device=choose_device(device),
+        minutes=minutes,
+    )
+    with Run("Training") as run:
+        checkpoint = run.finish(job, remember)
+        done = checkpoint.metadata.training["steps_done"]
+        loss = f", loss {last.loss:.4f}" if isinstance(last, StepDone) else ""
+        typer.echo(f"'{out}': {done} of {config.steps} steps{loss}.")
+        if done < config.steps:
+            typer.echo("The same command goes on from here.")
+        run.exit_if_stopped(f"'{out}' holds the training so far")
+
+
+def _find_recipe(name: str) -> Path:
+    folder = Path(str(files("napari_colorgan"))) / "training" / "recipes"
+    if (shipped := folder / f"{name}.toml").is_file():
+        return shipped
+    if not name.endswith(".toml"):
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.toml")))
+        raise BadSetting(
+            "--recipe", name, f"one of {known}, or the path of a TOML file"
+        )
+    return Path(name)
