@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from skimage.color import deltaE_ciede2000, rgb2lab
 
-from napari_colorgan.inference.colorize import region_job
+from napari_colorgan.inference.colorize import TileDone, colorize_job
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.source import Source
-from napari_colorgan.job import finish
+from napari_colorgan.job import STOP, Job, finish
 from napari_colorgan.metrics import Figures, compare
 from napari_colorgan.training.pairs import Pair
 
@@ -18,32 +17,46 @@ RGB = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """A pair's gray picture, coloured, and how close that is to its colour picture."""
+class Score:
+    """How close a model came to the colour picture of a pair."""
 
     name: str
-    image: RGB
     figures: Figures
     gray: Figures
     """Of the picture left gray."""
 
+    @property
+    def gain(self) -> float:
+        """PSNR over leaving the picture gray, dB."""
+        return self.figures.psnr - self.gray.psnr
 
-def color_pair(pair: Pair, colorizer: Colorizer) -> RGB:
-    """Colour the gray picture of a pair, (Y, X, 3)."""
+
+@dataclass(frozen=True, slots=True)
+class Scored(Score):
+    """A score, and the picture that has it."""
+
+    image: RGB
+
+
+def color_pair_job(pair: Pair, colorizer: Colorizer) -> Job[RGB | None]:
+    """Colour the gray picture of a pair, (Y, X, 3); None where a STOP came before."""
     source = Source.of(pair.gray, axes="YX", limits=Limits(0.0, 1.0), name=pair.name)
-    whole = (slice(0, pair.shape[0]), slice(0, pair.shape[1]))
-    return finish(region_job(source, colorizer, whole, ()))
+    out = np.zeros((*pair.shape, 3), np.uint8)
+    for event in colorize_job(source, colorizer, out=out):
+        begun = isinstance(event, TileDone) and event.done < event.total
+        if (yield event) is STOP and begun:
+            return None
+    return out
 
 
-def gray_rgb(pair: Pair) -> RGB:
-    """Return the gray picture of a pair as RGB (Y, X, 3)."""
-    gray = (pair.gray * 255).round().astype(np.uint8)
-    return np.repeat(gray[..., None], 3, axis=-1)
+def score_job(pair: Pair, colorizer: Colorizer) -> Job[Scored | None]:
+    """Colour a pair's gray picture and compare it with its colour picture.
 
-
-def score(pair: Pair, colorizer: Colorizer) -> Scored:
-    """Colour a pair's gray picture and compare it with its colour picture."""
-    image = color_pair(pair, colorizer)
+    None where a STOP came before it was finished.
+    """
+    image = yield from color_pair_job(pair, colorizer)
+    if image is None:
+        return None
     return Scored(
         name=pair.name,
         image=image,
@@ -52,7 +65,21 @@ def score(pair: Pair, colorizer: Colorizer) -> Scored:
     )
 
 
-def error_map(image: RGB, truth: RGB) -> npt.NDArray[np.float32]:
-    """CIEDE2000 of every pixel, (Y, X); 0 is equal, 1 just noticeable."""
-    difference = deltaE_ciede2000(rgb2lab(image), rgb2lab(truth))
-    return np.asarray(difference, np.float32)
+def color_pair(pair: Pair, colorizer: Colorizer) -> RGB:
+    """Colour the gray picture of a pair, (Y, X, 3)."""
+    image = finish(color_pair_job(pair, colorizer))
+    assert image is not None  # nobody could stop it
+    return image
+
+
+def score(pair: Pair, colorizer: Colorizer) -> Scored:
+    """Colour a pair's gray picture and compare it with its colour picture."""
+    scored = finish(score_job(pair, colorizer))
+    assert scored is not None  # nobody could stop it
+    return scored
+
+
+def gray_rgb(pair: Pair) -> RGB:
+    """Return the gray picture of a pair as RGB (Y, X, 3)."""
+    gray = (pair.gray * 255).round().astype(np.uint8)
+    return np.repeat(gray[..., None], 3, axis=-1)
