@@ -15,14 +15,23 @@ def check_norm(norm: str) -> None:
         raise BadSetting("norm", norm, f"one of {', '.join(get_args(Norm))}")
 
 
-def norm_layer(norm: Norm, channels: int) -> list[nn.Module]:
+def norm_layer(
+    norm: Norm, channels: int, *, momentum: float = 0.1, eps: float = 1e-5
+) -> list[nn.Module]:
     """Zero or one normalisation layer, to be unpacked into a sequence.
+
+    `momentum` is the share of a new batch in the running statistics (Keras calls
+    1 - momentum by that name).
 
     Instance normalisation keeps running statistics only to have a place where those of
     a whole picture can be put while its windows are coloured (`inference.statistics`).
     """
     if norm == "batch":
-        return [nn.BatchNorm2d(channels)]
+        return [nn.BatchNorm2d(channels, momentum=momentum, eps=eps)]
     if norm == "instance":
-        return [nn.InstanceNorm2d(channels, track_running_stats=True)]
+        return [
+            nn.InstanceNorm2d(
+                channels, momentum=momentum, eps=eps, track_running_stats=True
+            )
+        ]
     return []

@@ -17,16 +17,30 @@ class PatchDiscriminator(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int = 3, width: int = 64, norm: Norm = "batch"
+        self,
+        in_channels: int = 3,
+        width: int = 64,
+        norm: Norm = "batch",
+        norm_momentum: float = 0.1,
+        norm_eps: float = 1e-5,
     ) -> None:
         super().__init__()
         check_norm(norm)
+
+        def block(inside: int, out: int, stride: int) -> list[nn.Module]:
+            bias = norm != "batch"  # batch norm has a bias of its own
+            return [
+                nn.Conv2d(inside, out, 4, stride=stride, padding=1, bias=bias),
+                *norm_layer(norm, out, momentum=norm_momentum, eps=norm_eps),
+                nn.LeakyReLU(0.2),
+            ]
+
         self.layers = nn.Sequential(
             nn.Conv2d(in_channels, width, 4, stride=2, padding=1),  # no norm: raw px
             nn.LeakyReLU(0.2),
-            *_block(norm, width, 2 * width, stride=2),
-            *_block(norm, 2 * width, 4 * width, stride=2),
-            *_block(norm, 4 * width, 8 * width, stride=1),
+            *block(width, 2 * width, stride=2),
+            *block(2 * width, 4 * width, stride=2),
+            *block(4 * width, 8 * width, stride=1),
             nn.Conv2d(8 * width, 1, 4, stride=1, padding=1),
         )
 
@@ -35,11 +49,12 @@ class PatchDiscriminator(nn.Module):
         logits: Tensor = self.layers(torch.cat([source, color], dim=1))
         return logits
 
-
-def _block(norm: Norm, inside: int, out: int, stride: int) -> list[nn.Module]:
-    bias = norm != "batch"  # batch norm has a bias of its own
-    return [
-        nn.Conv2d(inside, out, 4, stride=stride, padding=1, bias=bias),
-        *norm_layer(norm, out),
-        nn.LeakyReLU(0.2),
-    ]
+    def features(self, source: Tensor, color: Tensor) -> list[Tensor]:
+        """What the layers see on the way, after each activation; last, the logits."""
+        x = torch.cat([source, color], dim=1)
+        found = []
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                found.append(x)
+        return [*found, x]

@@ -25,7 +25,10 @@ class UNet(nn.Module):
     depth : number of halvings, 5 to 10
     width : channels after the first convolution; at most 8 times as many inside
     norm : normalisation of the inner layers
-    dropout : drop half of the channels' values in the inner steps of the decoder
+    dropout : drop values in the inner steps of the decoder
+    dropout_rate : share of the values that is dropped
+    dropout_first : drop before the normalisation instead of after it
+    norm_momentum, norm_eps : of the normalisation, as PyTorch means them
     """
 
     takes_hints = False
@@ -38,6 +41,10 @@ class UNet(nn.Module):
         width: int = 64,
         norm: Norm = "batch",
         dropout: bool = True,
+        dropout_rate: float = 0.5,
+        dropout_first: bool = False,
+        norm_momentum: float = 0.1,
+        norm_eps: float = 1e-5,
     ) -> None:
         super().__init__()
         check_norm(norm)
@@ -50,6 +57,10 @@ class UNet(nn.Module):
         """Px of context to read around a window; more is seen but hardly matters."""
         channels = [min(2**step, 8) * width for step in range(depth)]
         bias = norm == "instance"  # batch norm has a bias of its own
+
+        def normalised(channels: int) -> list[nn.Module]:
+            return norm_layer(norm, channels, momentum=norm_momentum, eps=norm_eps)
+
         self.down = nn.ModuleList()
         for step, out in enumerate(channels):
             below = channels[step - 1] if step else in_channels
@@ -58,21 +69,24 @@ class UNet(nn.Module):
                     *([nn.LeakyReLU(0.2)] if step else []),
                     nn.Conv2d(below, out, 4, stride=2, padding=1, bias=bias),
                     # outermost: raw px; innermost: a single px, whose variance is 0
-                    *(norm_layer(norm, out) if 0 < step < depth - 1 else []),
+                    *(normalised(out) if 0 < step < depth - 1 else []),
                 )
             )
         self.up = nn.ModuleList()
         for step in reversed(range(depth)):
             out = channels[step - 1] if step else out_channels
             inside = channels[step] * (1 if step == depth - 1 else 2)
+            drops = dropout and 4 <= step < depth - 1
+            after: list[nn.Module] = [nn.Tanh()] if step == 0 else normalised(out)
+            if drops:
+                after.insert(0 if dropout_first else 1, nn.Dropout(dropout_rate))
             self.up.append(
                 nn.Sequential(
                     nn.ReLU(),
                     nn.ConvTranspose2d(
                         inside, out, 4, stride=2, padding=1, bias=bias or step == 0
                     ),
-                    *(norm_layer(norm, out) if step else [nn.Tanh()]),
-                    *([nn.Dropout(0.5)] if dropout and 4 <= step < depth - 1 else []),
+                    *after,
                 )
             )
 

@@ -45,3 +45,33 @@ def simulate_hints(
             )
             hints[index, 2, *place] = 1
     return hints
+
+
+def vary_judged(pictures: Tensor, random: torch.Generator) -> Tensor:
+    """Move pictures and cut a hole into them, alike for all that are compared.
+
+    What a discriminator sees of few pairs, so that it cannot learn them by heart;
+    differentiable. Translation and cutout of Zhao et al. 2020 (arXiv 2006.10738).
+
+    Parameters
+    ----------
+    pictures : (K, N, C, H, W): K versions of N pictures; all K get the same change
+    """
+    _, n, _, height, width = pictures.shape
+    varied = []
+    for index in range(n):
+        dy, dx = (
+            int(torch.randint(-(side // 8), side // 8 + 1, (), generator=random))
+            for side in (height, width)
+        )
+        hole = [
+            int(torch.randint(0, side - side // 4, (), generator=random))
+            for side in (height, width)
+        ]
+        one = torch.roll(pictures[:, index], (dy, dx), (-2, -1))
+        keep = one.new_ones((height, width))
+        keep[
+            hole[0] : hole[0] + height // 4, hole[1] : hole[1] + width // 4
+        ] = 0
+        varied.append(one * keep)
+    return torch.stack(varied, dim=1)

@@ -64,6 +64,16 @@ class TrainConfig:
         if not 0 <= self.ema < 1:
             raise BadSetting("ema", self.ema, "from 0 to below 1")
 
+    def rates(self, step: int, steps: int) -> tuple[float, float]:
+        """Learning rates of decoder and encoder at a step; the encoder's is 0 at first.
+
+        Up within 100 steps, then down to zero along a half cosine.
+        """
+        fall = (1 + math.cos(math.pi * step / steps)) / 2
+        warm_up = min(1.0, (step + 1) / 100)
+        encoder = self.encoder_rate * fall if step >= self.decoder_steps else 0.0
+        return self.learning_rate * fall * warm_up, encoder
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Check names and types and make a config.
@@ -95,7 +105,7 @@ class FineTuneConfig:
 
     scheme: Scheme = "fine-tune"
     """`fine-tune`: pixel loss first, a short GAN phase last, averaged weights; `paper`
-    and `notebook`: the recipes of these names, from scratch."""
+    and `notebook`: the recipes of these names, see `preset`."""
     task: Task | Literal["auto"] = "auto"
     """`auto`: colorization where the lightness of the colour explains the gray."""
     context: Context = "local"
@@ -133,16 +143,114 @@ class FineTuneConfig:
     """Channels of the discriminator's first layer; pix2pix: 64."""
     gray_augmentation: float = 0.3
     """Share of patches whose gray side alone gets another gamma, contrast and noise."""
+    hints: float = 0.1
+    """Share of patches with simulated colour hints, for generators that take them."""
     validation: float = 0.2
     """Share held out: of the pairs, or of the pixels of a single one."""
     validations: int = 30
-    """How often the held-out part is scored during a run."""
+    """How often the held-out part is scored, at most, during a run."""
     patience: int = 10
     """Stop after so many validations without a better score; 0: never."""
     precision: Precision | Literal["auto"] = "auto"
     """`auto`: bfloat16 where it is measured to be faster."""
     seed: int = 1
     """Of all randomness."""
+
+    @classmethod
+    def preset(cls, scheme: str, **others: Any) -> Self:
+        """Settings of a scheme, some of them replaced.
+
+        `paper`: Isola et al. 2017 (arXiv 1611.07004, 3.3): Adam of rate 2e-4, batch 1,
+        100 L1 + GAN, jitter and flips. `notebook`: whole pictures resized to 256 px, in
+        batches of 16, gray to RGB.
+
+        Raises
+        ------
+        BadSetting
+            The scheme or a setting is unknown or impossible.
+        """
+        if scheme not in _PRESETS:
+            raise BadSetting("scheme", scheme, f"one of {', '.join(_PRESETS)}")
+        _check_names(others, [field.name for field in fields(cls)])
+        return cls(**({"scheme": scheme} | _PRESETS[scheme] | others))
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise BadSetting(name, getattr(self, name), f"one of {choices}")
+        for name in ("batch", "discriminator_width", "validations"):
+            _check_whole(name, getattr(self, name), least=1)
+        for name in ("patience", "seed"):
+            _check_whole(name, getattr(self, name), least=0)
+        if self.steps is not None:
+            _check_whole("steps", self.steps, least=1)
+        _check_whole("patch", self.patch, least=32)
+        if self.patch % 32:
+            raise BadSetting("patch", self.patch, "a multiple of 32 px")
+        if not 0 < self.minutes < math.inf:
+            raise BadSetting("minutes", self.minutes, "above 0")
+        for name in (
+            "learning_rate",
+            "encoder_rate",
+            "weight_decay",
+            "pixel_weight",
+            "gan_weight",
+            "feature_weight",
+            "discriminator_rate",
+        ):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise BadSetting(name, getattr(self, name), "0 or a positive number")
+        for name in ("rate_floor", "gan_phase", "gray_augmentation", "hints"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise BadSetting(name, getattr(self, name), "from 0 to 1")
+        if not 0 < self.validation <= 0.9:
+            raise BadSetting("validation", self.validation, "above 0 and at most 0.9")
+        if not 0 <= self.ema < 1:
+            raise BadSetting("ema", self.ema, "from 0 to below 1")
+
+    def rates(self, step: int, steps: int) -> tuple[float, float]:
+        """Learning rates of generator (decoder) and encoder at a step.
+
+        `fine-tune`: up within 20 steps, then down to the floor along a half cosine.
+        `paper`, `notebook`: constant, and down to the floor in a line in the second
+        half, as the PyTorch pix2pix code does.
+        """
+        passed = step / steps
+        if self.scheme == "fine-tune":
+            fall = (1 + math.cos(math.pi * passed)) / 2
+            warm_up = min(1.0, (step + 1) / 20)
+        else:
+            fall, warm_up = min(1.0, 2 - 2 * passed), 1.0
+        part = warm_up * (self.rate_floor + (1 - self.rate_floor) * fall)
+        return part * self.learning_rate, part * self.encoder_rate
+
+    def gan_start(self, steps: int) -> int:
+        """First step with a discriminator."""
+        if self.scheme != "fine-tune":
+            return 0
+        return steps - round(self.gan_phase * steps)
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "scheme": ("fine-tune", "paper", "notebook"),
+    "task": ("auto", "colorization", "translation"),
+    "context": ("local", "whole"),
+    "precision": ("auto", "float32", "bfloat16"),
+}
+_AS_PUBLISHED: dict[str, Any] = {
+    "learning_rate": 2e-4,
+    "patch": 256,
+    "ema": 0.0,
+    "discriminator_width": 64,
+    "gray_augmentation": 0.0,
+    "rate_floor": 0.0,
+}
+_PRESETS: dict[str, dict[str, Any]] = {
+    "fine-tune": {},
+    "paper": _AS_PUBLISHED | {"batch": 1},
+    "notebook": _AS_PUBLISHED
+    | {"batch": 16, "context": "whole", "task": "translation"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +289,11 @@ class Recipe:
         return cls(
             config, Metadata(generator="compact", context=config.context, **about)
         )
+
+
+def _check_whole(name: str, value: object, least: int) -> None:
+    if type(value) is not int or value < least:
+        raise BadSetting(name, value, f"a whole number of at least {least}")
 
 
 _ABOUT = ("name", "description", "license", "provenance", "working_size")

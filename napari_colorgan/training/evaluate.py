@@ -1,144 +1,167 @@
 """How well a model colours pictures whose true colours are known."""
 
-import dataclasses
-import statistics
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
 
-from napari_colorgan.color import lightness_to_gray, rgb_to_lab
-from napari_colorgan.errors import BadImageFile
-from napari_colorgan.inference.colorize import colorize_region
+from napari_colorgan.errors import BadImageFile, Stopped
 from napari_colorgan.inference.colorizer import Colorizer
-from napari_colorgan.inference.intensity import Limits
-from napari_colorgan.inference.source import Source
 from napari_colorgan.job import STOP, Job, Progress
-from napari_colorgan.metrics import ciede2000, colorfulness, psnr
+from napari_colorgan.metrics import Figures
+from napari_colorgan.training.pairs import Pair, gray_of, read_folders_job
 from napari_colorgan.training.pictures import is_color, list_pictures, open_rgb
+from napari_colorgan.training.report import Report
+from napari_colorgan.training.scoring import Score, score_job
 
 RGB = npt.NDArray[np.uint8]
 
+WHOLE_SIDE = 256
+"""Px of the shorter side at which models of `whole` context are compared."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_FIGURES = ("psnr", "ssim", "ciede2000", "colorfulness")
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
-    """Means over pictures; `gray` is the same picture left without colour."""
+    """Scores of pictures, and their means."""
 
-    pictures: int
-    psnr: float
-    """dB."""
-    psnr_gray: float
-    """dB."""
-    ciede2000: float
-    ciede2000_gray: float
-    colorfulness: float
-    """Of all results together, as a part of the truth's."""
+    rows: tuple[Score, ...]
+    left_out: tuple[str, ...] = ()
+    """Names of pictures without colour."""
+
+    @property
+    def pictures(self) -> int:
+        """How many were compared."""
+        return len(self.rows)
+
+    @property
+    def figures(self) -> Figures:
+        """Means over the pictures."""
+        return Figures.mean([row.figures for row in self.rows])
+
+    @property
+    def gray(self) -> Figures:
+        """Means over the pictures left gray."""
+        return Figures.mean([row.gray for row in self.rows])
 
     @property
     def gain(self) -> float:
-        """PSNR over leaving the picture gray, dB."""
-        return self.psnr - self.psnr_gray
+        """PSNR over leaving the pictures gray, dB."""
+        return self.figures.psnr - self.gray.psnr
 
     def as_dict(self) -> dict[str, Any]:
-        """All figures by name."""
-        return dataclasses.asdict(self) | {"gain": self.gain}
+        """Means and `rows` by name, for JSON; what is not a finite number is None."""
+        rows = [
+            {"name": row.name} | _by_name(row.figures, row.gray) for row in self.rows
+        ]
+        means = _by_name(self.figures, self.gray)
+        return (
+            {"pictures": self.pictures}
+            | means
+            | {"left_out": list(self.left_out), "rows": rows}
+        )
 
     def __str__(self) -> str:
-        return (
-            f"{self.pictures} pictures\n"
-            f"PSNR            {self.psnr:6.2f} dB  (gray {self.psnr_gray:.2f}, "
-            f"gain {self.gain:+.2f})\n"
-            f"CIEDE2000       {self.ciede2000:6.2f}     (gray "
-            f"{self.ciede2000_gray:.2f})\n"
-            f"colourfulness   {100 * self.colorfulness:6.0f} %   (of the truth's)"
+        now, gray = self.figures, self.gray
+        return "\n".join(
+            [
+                f"{f'{self.pictures} pictures':18}{'result':>8}{'left gray':>12}",
+                f"{'PSNR, dB':18}{now.psnr:8.2f}{gray.psnr:12.2f}   (gain "
+                f"{self.gain:+.2f})",
+                f"{'SSIM':18}{now.ssim:8.3f}{gray.ssim:12.3f}",
+                f"{'CIEDE2000':18}{now.ciede2000:8.2f}{gray.ciede2000:12.2f}",
+                f"{'colourfulness, %':18}{100 * now.colorfulness:8.0f}"
+                f"{100 * gray.colorfulness:12.0f}",
+            ]
         )
 
 
 @dataclass(frozen=True, slots=True)
 class PictureScored(Progress):
-    """One more picture was coloured and compared with its truth."""
+    """One more picture was coloured and compared with its truth, or was left out."""
 
-    path: Path
+    name: str
 
 
 def evaluate_job(
-    folder: Path, colorizer: Colorizer, *, limit: int | None = None, side: int = 256
+    color: Path,
+    colorizer: Colorizer,
+    *,
+    gray: Path | None = None,
+    limit: int | None = None,
+    side: int | None = None,
+    report: Path | None = None,
 ) -> Job[Scores]:
-    """Colour the lightness of colour pictures and compare with the truth.
+    """Colour gray pictures and compare them with their colour pictures.
 
-    Pictures are resized to `side` px on their shorter side before anything else, so
-    that scores of models can be compared; pictures without colour are left out. With
-    `limit`, that many are taken, evenly spread over the sorted names.
+    Pictures without colour are left out. On STOP the scores are those of the pictures
+    so far.
+
+    Parameters
+    ----------
+    color : folder of colour pictures
+    gray : folder of the gray pictures to them; default their own lightness
+    limit : take that many pictures, evenly spread over the sorted names
+    side : px to which the shorter side of pictures is resized before anything else;
+        default 256 for `whole` context, so that scores of models can be compared, and
+        their own size for `local`
+    report : folder for a quality report
 
     Raises
     ------
     BadImageFile
-        The folder holds no colour pictures.
+        There are no colour pictures, or a file cannot be read or written.
+    BadPair
+        Files have no partner, or pictures do not fit together.
+    BadSetting
+        `report` is no place for one.
+    Stopped
+        On STOP before the first picture was compared.
     """
-    paths = list_pictures(folder)
-    if limit is not None and 0 < limit < len(paths):
-        paths = [paths[i * len(paths) // limit] for i in range(limit)]
-    rows: list[tuple[float, ...]] = []
-    for number, path in enumerate(paths, 1):
-        truth = read_truth(path, side)
-        if is_color(truth):
-            rows.append(_scored(truth, colorizer))
-        if (yield PictureScored(number, len(paths), path)) is STOP:
+    if side is None and colorizer.context == "whole":
+        side = WHOLE_SIDE
+    settings = colorizer.settings() | {"color": color, "gray": gray or "from colour"}
+    writer = None if report is None else Report(report, settings)
+    readers: list[Callable[[], Pair]]
+    if gray is None:
+        paths = _spread(list_pictures(color), limit)
+        readers = [partial(_read, path, color, side) for path in paths]
+    else:
+        pairs = yield from read_folders_job(color, gray)
+        readers = [partial(_resized, pair, side) for pair in _spread(pairs, limit)]
+    rows: list[Score] = []
+    left_out: list[str] = []
+    total = len(readers)
+    stopped = False
+    for done, read in enumerate(readers):
+        pair = read()
+        if is_color(pair.color):
+            scored = yield from score_job(pair, colorizer, done, total)
+            if scored is None:
+                stopped = True
+                break
+            rows.append(Score(scored.name, scored.figures, scored.gray))
+            if writer is not None:
+                writer.add(pair, scored)
+        else:
+            left_out.append(pair.name)
+        if (yield PictureScored(done + 1, total, pair.name)) is STOP:
+            stopped = True
             break
     if not rows:
+        if stopped:
+            raise Stopped("Stopped before the first picture was compared.")
         raise BadImageFile(
-            f"'{folder}' holds no colour pictures to compare with. Give a folder of "
+            f"'{color}' holds no colour pictures to compare with. Give a folder of "
             "colour pictures, such as PNG or JPEG files."
         )
-    means = [statistics.fmean(column) for column in zip(*rows, strict=True)]
-    return Scores(
-        pictures=len(rows),
-        psnr=means[0],
-        psnr_gray=means[1],
-        ciede2000=means[2],
-        ciede2000_gray=means[3],
-        colorfulness=means[4] / means[5],
-    )
-
-
-def gray_of(rgb: RGB) -> npt.NDArray[np.float32]:
-    """Gray in [0, 1] with exactly the L of RGB (Y, X, 3) uint8."""
-    lab = rgb_to_lab(torch.from_numpy(rgb.copy()).movedim(-1, 0)[None].float() / 255)
-    gray: npt.NDArray[np.float32] = lightness_to_gray(lab[0, 0]).clamp(0, 1).numpy()
-    return gray
-
-
-def color_truth(truth: RGB, colorizer: Colorizer) -> RGB:
-    """Colour the lightness of a colour picture (Y, X, 3)."""
-    source = Source.of(gray_of(truth), axes="YX", limits=Limits(0.0, 1.0))
-    return colorize_region(source, colorizer, (slice(None), slice(None)))
-
-
-def read_truth(path: Path, side: int) -> RGB:
-    """Read a picture as RGB (Y, X, 3) with a shorter side of `side` px.
-
-    Raises
-    ------
-    BadImageFile
-    """
-    rgb = open_rgb(path)
-    factor = side / min(rgb.size)
-    size = (round(rgb.width * factor), round(rgb.height * factor))
-    return np.asarray(rgb.resize(size, Image.Resampling.BICUBIC))
-
-
-def _scored(truth: RGB, colorizer: Colorizer) -> tuple[float, ...]:
-    image = color_truth(truth, colorizer)
-    gray = np.repeat((gray_of(truth) * 255).round().astype(np.uint8)[..., None], 3, -1)
-    return (
-        psnr(image, truth),
-        psnr(gray, truth),
-        ciede2000(image, truth),
-        ciede2000(gray, truth),
-        colorfulness(image),
-        colorfulness(truth),
-    )
+    if writer is not None:
+        writer.finish(of=total - len(left_out), notes=_notes(side, left_out))
+    return Scores(tuple(rows), tuple(left_out))

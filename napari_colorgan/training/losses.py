@@ -1,5 +1,8 @@
-"""Loss functions."""
+"""Loss functions; predictions and targets are scaled to about [-1, 1]."""
 
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -7,6 +10,52 @@ _KNEE = 20 / 110
 """Scaled ab error at which the loss turns from quadratic to linear: 20 units of ab."""
 
 
-def chroma_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """Smooth L1 of scaled ab, in units of 20 ab."""
-    return F.smooth_l1_loss(prediction, target, beta=_KNEE) / _KNEE
+def chroma_loss(
+    prediction: Tensor, target: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    """Smooth L1 in units of 20 ab (or 23 grey levels of RGB).
+
+    `weight` (N, 1, H, W): mean over the pixels it marks.
+    """
+    if weight is None:
+        return F.smooth_l1_loss(prediction, target, beta=_KNEE) / _KNEE
+    each = F.smooth_l1_loss(prediction, target, beta=_KNEE, reduction="none") / _KNEE
+    return _weighted(each, weight)
+
+
+def l1_loss(
+    prediction: Tensor, target: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    """Mean absolute error; over the pixels that `weight` (N, 1, H, W) marks."""
+    if weight is None:
+        return F.l1_loss(prediction, target)
+    return _weighted((prediction - target).abs(), weight)
+
+
+def gan_loss(logits: Tensor, real: bool) -> Tensor:
+    """Cross-entropy of calling all patches real or fake (pix2pix, equation 1)."""
+    wanted = torch.full_like(logits, float(real))
+    return F.binary_cross_entropy_with_logits(logits, wanted)
+
+
+def hinge_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Hinge loss of a discriminator (Lim & Ye 2017, arXiv 1705.02894)."""
+    return (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
+
+
+def feature_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+    """L1 between what a discriminator sees in the truth and in a prediction.
+
+    Feature matching of pix2pixHD (Wang et al. 2018, arXiv 1711.11585, 3.2); each layer
+    is measured in units of its own mean activation.
+    """
+    distances = [
+        F.l1_loss(b, a) / a.abs().mean().clamp(min=1e-6)
+        for a, b in zip(real, fake, strict=True)
+    ]
+    return torch.stack(distances).mean()
+
+
+def _weighted(each: Tensor, weight: Tensor) -> Tensor:
+    weight = weight.expand_as(each)
+    return (each * weight).sum() / weight.sum().clamp(min=1)

@@ -47,25 +47,28 @@ def load_imagenet_encoder(generator: Compact) -> None:
             number += 1
 
 
-def level_decoder(generator: Compact, source: Tensor) -> None:
-    """Scale the fresh decoder so that the output of each layer has unit variance.
+def level(generator: Compact, part: nn.Module, source: Tensor) -> None:
+    """Scale the fresh layers of `part` so that the output of each has unit variance.
 
     Nothing in the network normalises, so without this they would grow from layer to
-    layer, and learning would crawl.
+    layer, and learning would crawl. The head stays as it is: it starts near gray.
     Layer-sequential unit-variance (Mishkin & Matas 2016, arXiv 1511.06422).
 
     Parameters
     ----------
-    source : some pictures (N, 1, H, W), L scaled to [-1, 1]
+    source : some pictures (N, 1, H, W) as the generator reads them
     """
 
-    def level(layer: nn.Conv2d, _: object, output: Tensor) -> Tensor:
+    def level_one(layer: nn.Conv2d, _: object, output: Tensor) -> Tensor:
         deviation = output.std()
         layer.weight.div_(deviation)
         return output / deviation  # the bias of a fresh layer is zero
 
-    convolutions = [m for m in generator.decoder.modules() if isinstance(m, nn.Conv2d)]
-    hooks = [layer.register_forward_hook(level) for layer in convolutions]
+    hooks = [
+        layer.register_forward_hook(level_one)
+        for layer in part.modules()
+        if isinstance(layer, nn.Conv2d) and layer is not generator.head
+    ]
     with torch.no_grad():
         generator(source)
     for hook in hooks:

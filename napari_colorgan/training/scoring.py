@@ -9,7 +9,7 @@ from napari_colorgan.inference.colorize import TileDone, colorize_job
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.source import Source
-from napari_colorgan.job import STOP, Job, finish
+from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.metrics import Figures, compare
 from napari_colorgan.training.pairs import Pair
 
@@ -38,23 +38,28 @@ class Scored(Score):
     image: RGB
 
 
-def color_pair_job(pair: Pair, colorizer: Colorizer) -> Job[RGB | None]:
-    """Colour the gray picture of a pair, (Y, X, 3); None where a STOP came before."""
+def color_pair_job(
+    pair: Pair, colorizer: Colorizer, done: int = 0, total: int = 1
+) -> Job[RGB | None]:
+    """Colour the gray picture of a pair, (Y, X, 3).
+
+    None where a STOP came before it was finished. All events say `done` of `total`: the
+    pairs that are finished before this one.
+    """
     source = Source.of(pair.gray, axes="YX", limits=Limits(0.0, 1.0), name=pair.name)
     out = np.zeros((*pair.shape, 3), np.uint8)
     for event in colorize_job(source, colorizer, out=out):
         begun = isinstance(event, TileDone) and event.done < event.total
-        if (yield event) is STOP and begun:
+        if (yield Progress(done, total)) is STOP and begun:
             return None
     return out
 
 
-def score_job(pair: Pair, colorizer: Colorizer) -> Job[Scored | None]:
-    """Colour a pair's gray picture and compare it with its colour picture.
-
-    None where a STOP came before it was finished.
-    """
-    image = yield from color_pair_job(pair, colorizer)
+def score_job(
+    pair: Pair, colorizer: Colorizer, done: int = 0, total: int = 1
+) -> Job[Scored | None]:
+    """Colour a pair as `color_pair_job` does and compare it with its colour picture."""
+    image = yield from color_pair_job(pair, colorizer, done, total)
     if image is None:
         return None
     return Scored(

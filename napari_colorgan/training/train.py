@@ -24,8 +24,9 @@ from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.training.augment import simulate_hints, vary_gray
 from napari_colorgan.training.config import TrainConfig
+from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.pictures import PictureCache, read_pictures_job
-from napari_colorgan.training.pretrained import level_decoder, load_imagenet_encoder
+from napari_colorgan.training.pretrained import level, load_imagenet_encoder
 from napari_colorgan.training.trainer import Trainer
 
 _SAVE_EVERY = 300.0  # s; what a crash may cost
@@ -78,8 +79,8 @@ def train_job(
     generator = Compact(**metadata.options)
     if state is None:
         load_imagenet_encoder(generator)
-        level_decoder(generator, _batch(pictures, config, 0)[0])
-    trainer = Trainer(generator, config, device)
+        level(generator, generator.decoder, _batch(pictures, config, 0).source)
+    trainer = Trainer(generator, config, device, steps=config.steps)
     if state is not None:
         try:
             trainer.load_state(state)
@@ -91,7 +92,7 @@ def train_job(
     log = out.with_suffix(".csv")
     loss: float | None = None
     while trainer.done < config.steps:
-        value = trainer.step(*_batch(pictures, config, trainer.done))
+        value = trainer.step(_batch(pictures, config, trainer.done))["pixel"]
         loss = value if loss is None else _AVERAGED * loss + (1 - _AVERAGED) * value
         if trainer.done % _LOG_EVERY == 0:
             with log.open("a", encoding="utf-8") as file:
@@ -109,10 +110,8 @@ def train_job(
     return _save(trainer, metadata, state_file, out)
 
 
-def _batch(
-    pictures: PictureCache, config: TrainConfig, step: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Source, target and hints of one step."""
+def _batch(pictures: PictureCache, config: TrainConfig, step: int) -> Batch:
+    """Return what one step learns from."""
     rng = np.random.default_rng([config.seed, step])
     random = torch.Generator().manual_seed(int(rng.integers(2**62)))
     scale = config.min_scale if config.context == "whole" else None
@@ -124,7 +123,7 @@ def _batch(
     source = (
         gray_to_lightness(vary_gray(gray, config.gray_augmentation, random)) / 50 - 1
     )
-    return source, target, simulate_hints(target, config.hints, random)
+    return Batch(source, target, simulate_hints(target, config.hints, random))
 
 
 def _save(

@@ -1,99 +1,231 @@
-"""A generator, its optimizer and the moving average of its weights."""
+"""Networks, their optimizers, and the moving average of the generator's weights."""
 
-import math
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from napari_colorgan.errors import JobFailed
 from napari_colorgan.models.compact import Compact
-from napari_colorgan.training.config import TrainConfig
-from napari_colorgan.training.losses import chroma_loss
+from napari_colorgan.models.patchgan import PatchDiscriminator
+from napari_colorgan.training.config import FineTuneConfig, Precision, TrainConfig
+from napari_colorgan.training.patches import Batch
+from napari_colorgan.training.updates import (
+    Losses,
+    Networks,
+    late_gan_update,
+    pixel_update,
+    sequential_update,
+    simultaneous_update,
+)
 
-_MAX_GRADIENT = 1.0  # norm to which gradients are clipped
+_RAMP = 1 / 3  # part of the GAN phase in which its weight rises from zero
 
 
 class Trainer:
-    """Updates a compact generator; everything it needs to go on is in `state`."""
+    """Updates a generator; everything it needs to go on is in `state`.
+
+    What happens in a step follows from its number alone: learning rates, the phase, and
+    the randomness of dropout and augmentation.
+
+    Parameters
+    ----------
+    steps : of the whole run; the schedule follows from it
+    discriminator : needed by all of `FineTuneConfig` but a `fine-tune` without GAN phase
+    """
 
     def __init__(
-        self, generator: Compact, config: TrainConfig, device: torch.device
+        self,
+        generator: nn.Module,
+        config: TrainConfig | FineTuneConfig,
+        device: torch.device,
+        *,
+        steps: int,
+        discriminator: PatchDiscriminator | None = None,
+        precision: Precision = "bfloat16",
     ) -> None:
         self.config = config
         self.device = device
-        self.generator = generator.to(device).train()
-        self.encoder = generator.encoder_parameters()
-        kept = {id(p) for p in self.encoder}
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": [p for p in generator.parameters() if id(p) not in kept]},
-                {"params": self.encoder},
-            ],
-            weight_decay=config.weight_decay,
-            betas=(0.9, 0.99),
+        self.steps = steps
+        self.precision = precision
+        self.generator = generator.to(device)
+        self.discriminator = None if discriminator is None else discriminator.to(device)
+        self._encoder = (
+            generator.encoder_parameters() if isinstance(generator, Compact) else []
         )
-        self.average = {
-            k: v.detach().clone() for k, v in generator.state_dict().items()
-        }
+        self._classic = (
+            isinstance(config, FineTuneConfig) and config.scheme != "fine-tune"
+        )
+        self.optimizer = self._generator_optimizer()
+        self.judge: torch.optim.Optimizer | None = None
+        if self.discriminator is not None:
+            assert isinstance(config, FineTuneConfig)
+            self.judge = torch.optim.Adam(
+                self.discriminator.parameters(),
+                lr=config.discriminator_rate,
+                betas=(0.5, 0.999),
+            )
+        self._average = (
+            {k: v.detach().clone() for k, v in self._weights().items()}
+            if config.ema
+            else None
+        )
         self.done = 0
+        self._set_modes()
 
-    def step(self, source: Tensor, target: Tensor, hints: Tensor) -> float:
-        """One update on scaled L (N, 1, H, W), scaled ab and hints; returns the loss.
+    @property
+    def average(self) -> Mapping[str, Tensor]:
+        """Weights as they are meant to be used: averaged, if the settings say so."""
+        return self._weights() if self._average is None else self._average
+
+    def step(self, batch: Batch) -> Losses:
+        """One update; returns the losses by name.
 
         Raises
         ------
-        JobFailed
-            The loss is not finite; the weights are those before this step.
+        Diverged
+            A loss is not finite; the generator is what it was before this step.
         """
         self._set_rates()
-        source, target = source.to(self.device), target.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            prediction = self.generator(source, hints.to(self.device))
-        loss = chroma_loss(prediction.float(), target)
-        if not math.isfinite(value := float(loss.detach())):
-            raise JobFailed(
-                f"The training loss became {value} at step {self.done}. Resume with a "
-                "lower learning rate."
-            )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.generator.parameters(), _MAX_GRADIENT)
-        self.optimizer.step()
+        batch = batch.to(self.device)
+        with self._seeded() as random:
+            losses = self._update(batch, random)
         self.done += 1
         self._update_average()
-        return value
+        return losses
 
     def state(self) -> dict[str, Any]:
         """All that changes during training, as tensors and plain numbers."""
-        return {
-            "generator": self.generator.state_dict(),
-            "average": self.average,
+        state: dict[str, Any] = {
+            "generator": self._weights(),
             "optimizer": self.optimizer.state_dict(),
             "done": self.done,
         }
+        if self._average is not None:
+            state["average"] = self._average
+        if self.discriminator is not None and self.judge is not None:
+            state["discriminator"] = self.discriminator.state_dict()
+            state["judge"] = self.judge.state_dict()
+        return state
 
-    def load_state(self, state: dict[str, Any]) -> None:
+    def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""
         self.generator.load_state_dict(state["generator"])
-        self.average = {k: v.to(self.device) for k, v in state["average"].items()}
         self.optimizer.load_state_dict(state["optimizer"])
+        if self._average is not None:
+            average = state["average"]
+            self._average = {k: average[k].to(self.device) for k in self._average}
+        if self.discriminator is not None and self.judge is not None:
+            self.discriminator.load_state_dict(state["discriminator"])
+            self.judge.load_state_dict(state["judge"])
         self.done = state["done"]
 
+    def _weights(self) -> dict[str, Tensor]:
+        weights: dict[str, Tensor] = self.generator.state_dict()
+        return weights
+
+    def _generator_optimizer(self) -> torch.optim.Optimizer:
+        kept = {id(p) for p in self._encoder}
+        groups = [
+            {"params": [p for p in self.generator.parameters() if id(p) not in kept]},
+            {"params": self._encoder},
+        ]
+        if not self._encoder:
+            groups.pop()
+        if self._classic:
+            return torch.optim.Adam(groups, betas=(0.5, 0.999))
+        decay = self.config.weight_decay
+        return torch.optim.AdamW(groups, weight_decay=decay, betas=(0.9, 0.99))
+
+    def _set_modes(self) -> None:
+        self.generator.train()
+        if self._classic:
+            return
+        for layer in self.generator.modules():
+            # few pairs say little about statistics: those of the checkpoint are kept
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.eval()
+
     def _set_rates(self) -> None:
+        rates = self.config.rates(self.done, self.steps)
+        # without an encoder of its own, a generator has one group and one rate
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=False):
+            group["lr"] = rate
+        for parameter in self._encoder:
+            parameter.requires_grad_(rates[1] > 0)
+
+    def _update(self, batch: Batch, random: torch.Generator) -> Losses:
+        networks = Networks(
+            self.generator,
+            self.optimizer,
+            self.discriminator,
+            self.judge,
+            self._autocast,
+        )
         config = self.config
-        fall = (1 + math.cos(math.pi * self.done / config.steps)) / 2
-        whole = self.done >= config.decoder_steps
-        decoder, encoder = self.optimizer.param_groups
-        warm_up = min(1.0, (self.done + 1) / 100)
-        decoder["lr"] = config.learning_rate * fall * warm_up
-        encoder["lr"] = config.encoder_rate * fall if whole else 0.0
-        for parameter in self.encoder:
-            parameter.requires_grad_(whole)
+        if isinstance(config, TrainConfig):
+            return pixel_update(networks, batch)
+        if config.scheme == "paper":
+            return sequential_update(
+                networks, batch, pixel_weight=config.pixel_weight
+            )
+        if config.scheme == "notebook":
+            return simultaneous_update(
+                networks, batch, pixel_weight=config.pixel_weight
+            )
+        begin = config.gan_start(self.steps)
+        if self.done < begin:
+            return pixel_update(networks, batch)
+        risen = (self.done - begin + 1) / max(1.0, _RAMP * (self.steps - begin))
+        part = min(1.0, risen)
+        return late_gan_update(
+            networks,
+            batch,
+            random,
+            gan=part * config.gan_weight,
+            feature=part * config.feature_weight,
+        )
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        if self.precision == "float32":
+            return nullcontext()
+        context: AbstractContextManager[None] = torch.autocast(
+            self.device.type, torch.bfloat16
+        )
+        return context
+
+    def _seeded(self) -> "_Seeded":
+        seed = np.random.default_rng([self.config.seed, self.done, 1]).integers(2**62)
+        return _Seeded(int(seed), self.device)
 
     def _update_average(self) -> None:
-        # a young average forgets faster, or it would remember the random start
+        if self._average is None:
+            return
+        # a young average forgets faster, or it would remember the start for long
         decay = min(self.config.ema, (1 + self.done) / (10 + self.done))
         with torch.no_grad():
-            for name, value in self.generator.state_dict().items():
-                self.average[name].lerp_(value, 1 - decay)
+            for name, value in self._weights().items():
+                if value.is_floating_point():
+                    self._average[name].lerp_(value, 1 - decay)
+                else:
+                    self._average[name].copy_(value)
+
+
+class _Seeded:
+    """Dropout draws from torch's global generators: seeded here, restored afterwards."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._seed = seed
+        kind = device.type if device.type != "cpu" else "cuda"
+        devices = [] if device.type == "cpu" else [device]
+        self._fork = torch.random.fork_rng(devices, device_type=kind)
+
+    def __enter__(self) -> torch.Generator:
+        self._fork.__enter__()
+        torch.manual_seed(self._seed)
+        return torch.Generator().manual_seed(self._seed)
+
+    def __exit__(self, *error: Any) -> None:
+        self._fork.__exit__(*error)

@@ -1,0 +1,107 @@
+"""How many steps fit into some minutes, and at which precision; measured beforehand."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from napari_colorgan.errors import Stopped
+from napari_colorgan.job import STOP, Job, Progress
+from napari_colorgan.training.config import FineTuneConfig, Precision
+from napari_colorgan.training.patches import PatchSampler
+from napari_colorgan.training.trainer import Trainer
+
+_TIMED = 2  # steps, after one to warm up
+_WORTH = 0.95  # bfloat16 has to take less than this part of float32's time
+_VALIDATING = 0.1  # part of the time that validations may take
+_FEWEST = 4  # validations
+_PREVIEWING = 0.06  # part of the time that previews take
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring(Progress):
+    """A step on a copy of the networks was timed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Fixed before the first step; stored, so that a resumed run follows it, too."""
+
+    steps: int
+    validate_every: int
+    precision: Precision
+    seconds: float
+    """Estimated duration of all steps, validations and previews."""
+
+
+def plan_job(
+    copy: Callable[[Precision], Trainer],
+    sampler: PatchSampler,
+    config: FineTuneConfig,
+    *,
+    validation: float,
+    spent: float,
+) -> Job[Plan]:
+    """Time steps on copies; nothing of the training is consumed by that.
+
+    Parameters
+    ----------
+    copy : makes a trainer of copies of the networks, which is at step 0 of 2, and
+        whose second step is one with a discriminator if there is any
+    validation : seconds that one validation takes
+    spent : seconds of the budget that are gone
+
+    Raises
+    ------
+    Stopped
+        On STOP; nothing was trained yet.
+    """
+    began = time.monotonic()
+    choices: tuple[Precision, ...] = ("float32", "bfloat16")
+    if config.precision != "auto":
+        choices = (config.precision,)
+    total = len(choices) * (_TIMED + 1) + 2
+    done = 0
+    seconds: dict[Precision, float] = {}
+    trainers: dict[Precision, Trainer] = {}
+    for precision in choices:
+        trainers[precision] = copy(precision)
+        for number in range(_TIMED + 1):
+            took = _timed_step(trainers[precision], sampler, 0)
+            if number:
+                seconds[precision] = min(took, seconds.get(precision, took))
+            done += 1
+            yield from _measured(done, total)
+    precision = choices[0]
+    if len(choices) > 1 and seconds["bfloat16"] < _WORTH * seconds["float32"]:
+        precision = "bfloat16"
+    plain = judged = seconds[precision]
+    if config.scheme == "fine-tune" and config.gan_phase:
+        for _ in range(2):
+            judged = _timed_step(trainers[precision], sampler, 1)
+            done += 1
+            yield from _measured(done, total)
+    phase = config.gan_phase if config.scheme == "fine-tune" else 0.0
+    step = (1 - phase) * plain + phase * judged
+    step /= 1 - _PREVIEWING
+    left = 60 * config.minutes - spent - (time.monotonic() - began)
+    validations = config.validations
+    if config.steps is None:
+        affordable = int(_VALIDATING * 60 * config.minutes / max(validation, 1e-3))
+        validations = min(validations, max(_FEWEST, affordable))
+        steps = max(1, int((left - validations * validation) / step))
+    else:
+        steps = config.steps
+    every = max(1, -(-steps // validations))
+    return Plan(steps, every, precision, steps * step + validations * validation)
+
+
+def _timed_step(trainer: Trainer, sampler: PatchSampler, number: int) -> float:
+    began = time.perf_counter()
+    trainer.done = number
+    trainer.step(sampler.batch(number))
+    return time.perf_counter() - began
+
+
+def _measured(done: int, total: int) -> Job[None]:
+    if (yield Measuring(done, total)) is STOP:
+        raise Stopped("Stopped before the first step; nothing was trained.")

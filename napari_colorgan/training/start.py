@@ -1,0 +1,145 @@
+"""The generator that a fine-tuning starts with."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.metadata import CodecName, Metadata
+from napari_colorgan.checkpoints.store import Checkpoint, load
+from napari_colorgan.color import CODECS
+from napari_colorgan.errors import BadSetting
+from napari_colorgan.models import GeneratorSpec, build
+from napari_colorgan.models.compact import Compact
+from napari_colorgan.models.patchgan import PatchDiscriminator
+from napari_colorgan.training.config import FineTuneConfig, Task
+from napari_colorgan.training.pretrained import level
+
+SCRATCH = "scratch"
+"""Name that stands for a compact generator with fresh weights."""
+
+_CODEC: dict[Task, CodecName] = {"colorization": "lab", "translation": "rgb"}
+_SPREAD = 0.02  # of fresh weights (pix2pix paper, 6.2)
+# Keras: momentum 0.8 of the old statistics, epsilon 1e-3
+_KERAS_NORM = {"norm_momentum": 0.2, "norm_eps": 1e-3}
+
+
+def base_of(start: str | Path | Checkpoint, config: FineTuneConfig) -> Checkpoint | None:
+    """Checkpoint of a start; None if all weights are to be fresh.
+
+    Raises
+    ------
+    UnknownModel, CheckpointError
+    """
+    if config.scheme != "fine-tune" or start == SCRATCH:
+        return None
+    return start if isinstance(start, Checkpoint) else load(zoo.find(start).path)
+
+
+def make_generator(
+    base: Checkpoint | None, config: FineTuneConfig, task: Task, sample: Tensor
+) -> tuple[Metadata, nn.Module]:
+    """Generator to be trained, on the CPU, and what a checkpoint of it will say.
+
+    A base made for the other task gives all weights but those of its last layers.
+
+    Parameters
+    ----------
+    sample : sources (N, 1, H, W) that show how large activations become
+
+    Raises
+    ------
+    BadSetting, CheckpointError
+    """
+    codec = _CODEC[task]
+    channels = CODECS[codec].out_channels
+    working_size = config.patch if config.context == "whole" else 256
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        if base is None:
+            name, options = _fresh(config, channels)
+            generator = build(GeneratorSpec(name, options))
+            if isinstance(generator, Compact):
+                level(generator, generator, sample)
+            else:
+                draw_weights(generator)
+            metadata = Metadata(generator=name, options=options)
+        else:
+            about = base.metadata
+            options = about.options | {"out_channels": channels}
+            metadata = replace(about, options=options)
+            if about.codec == codec:
+                generator = base.generator()
+            else:
+                generator = build(GeneratorSpec(about.generator, options))
+                fresh = _borrow(generator, base.generator())
+                if isinstance(generator, Compact):
+                    for layer in fresh:
+                        level(generator, layer, sample)
+            if about.context == config.context == "whole":
+                working_size = about.working_size
+    return replace(
+        metadata, codec=codec, context=config.context, working_size=working_size
+    ), generator
+
+
+def make_discriminator(config: FineTuneConfig, task: Task) -> PatchDiscriminator | None:
+    """Discriminator for a run; None where none is needed."""
+    if config.scheme == "fine-tune" and not config.gan_phase:
+        return None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed + 1)
+        discriminator = PatchDiscriminator(
+            1 + CODECS[_CODEC[task]].out_channels,
+            config.discriminator_width,
+            norm="none" if config.scheme == "fine-tune" else "batch",
+            **(_KERAS_NORM if config.scheme == "notebook" else {}),
+        )
+        if config.scheme != "fine-tune":
+            draw_weights(discriminator)
+    return discriminator.train()
+
+
+def draw_weights(network: nn.Module) -> None:
+    """Weights from N(0, 0.02), those of normalisations from N(1, 0.02), no biases."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(layer.weight, 0.0, _SPREAD)
+        elif isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.weight, 1.0, _SPREAD)
+        else:
+            continue
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def _fresh(config: FineTuneConfig, channels: int) -> tuple[str, dict[str, Any]]:
+    """Name and options of a generator with fresh weights."""
+    if config.scheme == "fine-tune":
+        return "compact", {"out_channels": channels}
+    depth = int(math.log2(config.patch))
+    if 2**depth != config.patch or not 5 <= depth <= 10:
+        raise BadSetting(
+            "patch", config.patch, "32, 64, 128, 256, 512 or 1024 px for a U-Net"
+        )
+    options: dict[str, Any] = {"out_channels": channels, "depth": depth}
+    if config.scheme == "notebook":
+        options |= _KERAS_NORM | {"dropout_rate": 0.25, "dropout_first": True}
+    return "unet", options
+
+
+def _borrow(generator: nn.Module, base: nn.Module) -> list[nn.Module]:
+    """Copy all weights that fit; returns the layers that have to start fresh."""
+    found = base.state_dict()
+    own = generator.state_dict()
+    fits = {k: v for k, v in found.items() if k in own and own[k].shape == v.shape}
+    # as soon as one weight of a layer does not fit, none of it is of use
+    layers = dict(generator.named_modules())
+    fresh = {name.rpartition(".")[0] for name in own if name not in fits}
+    kept = {k: v for k, v in fits.items() if k.rpartition(".")[0] not in fresh}
+    generator.load_state_dict(own | kept)
+    return [layers[name] for name in sorted(fresh)]

@@ -1,0 +1,119 @@
+"""The state of a training on disk, from which it goes on exactly.
+
+A ZIP file, not compressed: one NumPy array per tensor, and `state.json` with all the
+rest, in which tensors are referred to by number. Nothing in it can run code, and it is
+written tensor by tensor, so that a large network neither needs its size in memory again
+nor silences the job for long.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from napari_colorgan.errors import CheckpointError
+from napari_colorgan.job import Job, Progress
+
+_INDEX = "state.json"
+_AT_ONCE = 32 << 20  # bytes written between two events
+
+
+@dataclass(frozen=True, slots=True)
+class Saving(Progress):
+    """A part of the state is written, `done` of `total` bytes."""
+
+
+def write_state_job(path: Path, state: dict[str, Any]) -> Job[None]:
+    """Replace `path` by `state`: dicts, lists, plain numbers, text and tensors.
+
+    An older file stays whole until the new one is; a wish to stop is heard afterwards.
+
+    Raises
+    ------
+    CheckpointError
+        The file cannot be written.
+    """
+    tensors: list[Tensor] = []
+    index = json.dumps(_packed(state, tensors))
+    total = sum(tensor.nbytes for tensor in tensors)
+    done = reported = 0
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                archive.writestr(_INDEX, index)
+                for number, tensor in enumerate(tensors):
+                    with archive.open(f"{number}.npy", "w", force_zip64=True) as entry:
+                        array = tensor.detach().cpu().numpy()
+                        np.lib.format.write_array(entry, array, allow_pickle=False)
+                    done += tensor.nbytes
+                    if done - reported > _AT_ONCE:
+                        reported = done
+                        yield Saving(done, total)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise CheckpointError(
+            f"'{path}' cannot be written: {error.strerror or error}. Choose another "
+            "place or free some space."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):  # it became `path`, or was never made
+            temporary.unlink()
+    yield Saving(total, total)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Read what `write_state_job` has written.
+
+    Raises
+    ------
+    CheckpointError
+        The file cannot be read or is no such state.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            index = json.loads(archive.read(_INDEX))
+            state: dict[str, Any] = _unpacked(index, archive)
+        return state
+    except Exception as error:  # damage shows in a dozen ways
+        reason = error.strerror if isinstance(error, OSError) else "it is damaged"
+        raise CheckpointError(
+            f"Training cannot go on from '{path}': {reason}. Start anew, or remove it."
+        ) from error
+
+
+def _packed(value: Any, tensors: list[Tensor]) -> Any:
+    """Value for JSON; dicts become lists, for optimizers have numbers as keys."""
+    if isinstance(value, Tensor):
+        tensors.append(value)
+        return {"tensor": len(tensors) - 1}
+    if isinstance(value, dict):
+        return {"dict": [[k, _packed(v, tensors)] for k, v in value.items()]}
+    if isinstance(value, list | tuple):
+        return [_packed(v, tensors) for v in value]
+    return value
+
+
+def _unpacked(value: Any, archive: zipfile.ZipFile) -> Any:
+    if isinstance(value, list):
+        return [_unpacked(v, archive) for v in value]
+    if isinstance(value, dict):
+        if "tensor" in value:
+            with archive.open(f"{value['tensor']}.npy") as entry:
+                array: npt.NDArray[Any] = np.lib.format.read_array(
+                    entry, allow_pickle=False
+                )
+            return torch.from_numpy(array)
+        return {k: _unpacked(v, archive) for k, v in value["dict"]}
+    return value

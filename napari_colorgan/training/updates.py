@@ -1,0 +1,213 @@
+"""How one step changes the networks: one function per scheme.
+
+Each takes the trainer's networks and a batch, updates the weights and returns the
+losses of the step by name. A loss or gradient that is not finite raises `Diverged`
+before the generator is touched.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_colorgan.errors import JobFailed
+from napari_colorgan.models.patchgan import PatchDiscriminator
+from napari_colorgan.training.augment import vary_judged
+from napari_colorgan.training.losses import (
+    chroma_loss,
+    feature_loss,
+    gan_loss,
+    hinge_loss,
+    l1_loss,
+)
+from napari_colorgan.training.patches import Batch
+
+_MAX_GRADIENT = 1.0  # norm to which gradients of `fine-tune` are clipped
+
+Losses = dict[str, float]
+
+
+class Diverged(JobFailed):
+    """A loss is not finite; the generator's weights are those before the step."""
+
+    def __init__(self, name: str, value: float) -> None:
+        super().__init__(
+            f"The {name} became {value}: the training went wrong. Start again with a "
+            "lower learning rate."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """What an update changes, and how it computes."""
+
+    generator: nn.Module
+    optimizer: torch.optim.Optimizer
+    discriminator: PatchDiscriminator | None
+    judge: torch.optim.Optimizer | None
+    """Of the discriminator."""
+    autocast: Callable[[], AbstractContextManager[None]]
+
+    def generate(self, batch: Batch) -> Tensor:
+        """Prediction for a batch, float32."""
+        with self.autocast():
+            if batch.hints is None:
+                prediction = self.generator(batch.source)
+            else:
+                prediction = self.generator(batch.source, batch.hints)
+        result: Tensor = prediction.float()
+        return result
+
+
+def pixel_update(networks: Networks, batch: Batch) -> Losses:
+    """Lower the pixel loss."""
+    loss = chroma_loss(networks.generate(batch), batch.target, batch.weight)
+    _descend(networks.optimizer, loss, networks.generator.parameters())
+    return {"pixel": loss.item()}
+
+
+def late_gan_update(
+    networks: Networks,
+    batch: Batch,
+    random: torch.Generator,
+    *,
+    gan: float,
+    feature: float,
+) -> Losses:
+    """Lower pixel loss + `gan` * hinge GAN loss + `feature` * feature matching.
+
+    The discriminator learns first, from real and fake at once. Chroma is predicted at
+    half resolution, so it is judged there, too. Both see pictures moved and with holes.
+    """
+    discriminator, judge = networks.discriminator, networks.judge
+    assert discriminator is not None and judge is not None
+    prediction = networks.generate(batch)
+    fake, real, source = prediction, batch.target, batch.source
+    if batch.weight is not None:  # what is not to be learned is no clue
+        fake, real = fake * batch.weight, real * batch.weight
+    if real.shape[1] == 2:
+        fake, real, source = (F.avg_pool2d(x, 2) for x in (fake, real, source))
+    n = len(source)
+    joined = torch.stack(
+        [torch.cat([source, real], dim=1), torch.cat([source, fake], dim=1)]
+    )
+    seen = vary_judged(joined, random).flatten(0, 1)
+    sources, colors = seen[:, :1].detach(), seen[:, 1:]
+    with networks.autocast():
+        logits = discriminator(sources, colors.detach()).float()
+    judged = hinge_loss(logits[:n], logits[n:])
+    _descend(judge, judged, discriminator.parameters())
+    for parameter in discriminator.parameters():
+        parameter.requires_grad_(False)
+    with networks.autocast():
+        features = discriminator.features(sources, colors)
+    for parameter in discriminator.parameters():
+        parameter.requires_grad_(True)
+    matched = feature_loss(
+        [f[:n].detach().float() for f in features[:-1]],
+        [f[n:].float() for f in features[:-1]],
+    )
+    fooled = -features[-1][n:].float().mean()
+    pixel = chroma_loss(prediction, batch.target, batch.weight)
+    loss = pixel + gan * fooled + feature * matched
+    _descend(networks.optimizer, loss, networks.generator.parameters())
+    return {
+        "pixel": pixel.item(),
+        "gan": fooled.item(),
+        "feature": matched.item(),
+        "discriminator": judged.item(),
+    }
+
+
+def sequential_update(
+    networks: Networks, batch: Batch, *, pixel_weight: float
+) -> Losses:
+    """Discriminator first, then the generator through the updated discriminator.
+
+    Isola et al. 2017 (arXiv 1611.07004, 3.3): the discriminator's loss is halved, the
+    generator's is GAN + `pixel_weight` * L1. Nothing is clipped.
+    """
+    discriminator, judge = networks.discriminator, networks.judge
+    assert discriminator is not None and judge is not None
+    prediction = networks.generate(batch)
+    with networks.autocast():
+        fake = discriminator(batch.source, prediction.detach()).float()
+        real = discriminator(batch.source, batch.target).float()
+    judged = (gan_loss(fake, False) + gan_loss(real, True)) / 2
+    _descend(judge, judged, None)
+    for parameter in discriminator.parameters():
+        parameter.requires_grad_(False)  # its gradients would be thrown away
+    with networks.autocast():
+        fooled = gan_loss(discriminator(batch.source, prediction).float(), True)
+    for parameter in discriminator.parameters():
+        parameter.requires_grad_(True)
+    pixel = l1_loss(prediction, batch.target, batch.weight)
+    _descend(networks.optimizer, fooled + pixel_weight * pixel, None)
+    return {
+        "pixel": pixel.item(),
+        "gan": fooled.item(),
+        "discriminator": judged.item(),
+    }
+
+
+def simultaneous_update(
+    networks: Networks, batch: Batch, *, pixel_weight: float
+) -> Losses:
+    """Both gradients from one forward pass, before either network is updated.
+
+    The discriminator's loss is real + fake, not halved; the generator's is GAN +
+    `pixel_weight` * L1, through the discriminator as it was.
+    """
+    discriminator, judge = networks.discriminator, networks.judge
+    assert discriminator is not None and judge is not None
+    prediction = networks.generate(batch)
+    with networks.autocast():
+        real = discriminator(batch.source, batch.target).float()
+        fake = discriminator(batch.source, prediction).float()
+    judged = gan_loss(real, True) + gan_loss(fake, False)
+    fooled = gan_loss(fake, True)
+    pixel = l1_loss(prediction, batch.target, batch.weight)
+    loss = fooled + pixel_weight * pixel
+    _check("discriminator's loss", judged)
+    _check("generator's loss", loss)
+    of_judge = list(discriminator.parameters())
+    of_generator = list(networks.generator.parameters())
+    judged_gradients = torch.autograd.grad(judged, of_judge, retain_graph=True)
+    gradients = torch.autograd.grad(loss, of_generator)
+    for parameters, found, optimizer in (
+        (of_judge, judged_gradients, judge),
+        (of_generator, gradients, networks.optimizer),
+    ):
+        for parameter, gradient in zip(parameters, found, strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return {
+        "pixel": pixel.item(),
+        "gan": fooled.item(),
+        "discriminator": judged.item(),
+    }
+
+
+def _descend(
+    optimizer: torch.optim.Optimizer,
+    loss: Tensor,
+    clipped: Iterable[nn.Parameter] | None,
+) -> None:
+    """One update, with the gradients of `clipped` limited."""
+    _check("loss", loss)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    if clipped is not None:
+        norm = torch.nn.utils.clip_grad_norm_(clipped, _MAX_GRADIENT)
+        _check("gradient", norm)
+    optimizer.step()
+
+
+def _check(name: str, value: Tensor) -> None:
+    if not math.isfinite(number := float(value.detach())):
+        raise Diverged(name, number)
