@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_colorgan.inference.colorize import colorize
-from napari_colorgan.job import STOP, Control, finish
+from napari_colorgan.job import STOP, Control, Progress, finish
 from napari_colorgan.metrics import compare
 from napari_colorgan.training.pairs import Pair
 from napari_colorgan.training.scoring import (
@@ -68,15 +68,16 @@ def test_a_picture_that_is_stopped_has_no_score(pair, colorizer):
         events.append(event)
         control.request_stop()
 
-    assert finish(score_job(pair, colorizer), stop, control) is None
-    assert len(events) == 1 < events[0].total
+    assert finish(score_job(pair, colorizer, 3, 7), stop, control) is None
+    assert events == [Progress(3, 7)]
 
 
 def test_a_stop_at_the_last_tile_loses_nothing(pair, colorizer):
+    expected = color_pair(pair, colorizer)
+    last = sum(1 for _ in color_pair_job(pair, colorizer)) - 1
     job = color_pair_job(pair, colorizer)
-    event = next(job)
-    while event.done < event.total:
-        event = job.send(None)
+    for _ in range(last + 1):
+        next(job)
     with pytest.raises(StopIteration) as end:
         job.send(STOP)
-    np.testing.assert_array_equal(end.value.value, color_pair(pair, colorizer))
+    np.testing.assert_array_equal(end.value.value, expected)

@@ -174,7 +174,7 @@ class Report:
         of : how many pictures there should have been
         notes : sentences for the top of the page
         """
-        notes = list(notes)
+        notes = [note for note in notes if note]
         done = len(self._rows)
         if of is not None and done < of:
             notes.append(f"Stopped: this report has {done} of {of} pictures.")
