@@ -50,7 +50,7 @@ class PatchDiscriminator(nn.Module):
         return logits
 
     def features(self, source: Tensor, color: Tensor) -> list[Tensor]:
-        """What the layers see on the way, after each activation; last, the logits."""
+        """Return what the layers see, after each activation; last, the logits."""
         x = torch.cat([source, color], dim=1)
         found = []
         for layer in self.layers:

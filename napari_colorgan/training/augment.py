@@ -70,8 +70,6 @@ def vary_judged(pictures: Tensor, random: torch.Generator) -> Tensor:
         ]
         one = torch.roll(pictures[:, index], (dy, dx), (-2, -1))
         keep = one.new_ones((height, width))
-        keep[
-            hole[0] : hole[0] + height // 4, hole[1] : hole[1] + width // 4
-        ] = 0
+        keep[hole[0] : hole[0] + height // 4, hole[1] : hole[1] + width // 4] = 0
         varied.append(one * keep)
     return torch.stack(varied, dim=1)

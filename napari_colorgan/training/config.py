@@ -158,7 +158,7 @@ class FineTuneConfig:
 
     @classmethod
     def preset(cls, scheme: str, **others: Any) -> Self:
-        """Settings of a scheme, some of them replaced.
+        """Return the settings of a scheme, some of them replaced.
 
         `paper`: Isola et al. 2017 (arXiv 1611.07004, 3.3): Adam of rate 2e-4, batch 1,
         100 L1 + GAN, jitter and flips. `notebook`: whole pictures resized to 256 px, in

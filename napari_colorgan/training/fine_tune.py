@@ -59,7 +59,6 @@ class Preparing(Progress):
     """Pairs, networks and baselines are being made ready."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Planned(Progress):
     """What will be done, before the first step; `total` is the number of steps."""
@@ -192,9 +191,7 @@ def fine_tune_job(
     sampler = PatchSampler(parts.train, config, codec, hints=hints)
     if (yield Preparing(0, 3)) is STOP:
         raise Stopped(_NOTHING)
-    metadata, generator = make_generator(
-        base, config, task, sampler.batch(0).source
-    )
+    metadata, generator = make_generator(base, config, task, sampler.batch(0).source)
     metadata = _described(metadata, base, parts.train, config, about or {})
     discriminator = make_discriminator(config, task)
     if (yield Preparing(1, 3)) is STOP:
@@ -225,9 +222,7 @@ def fine_tune_job(
         discriminator=discriminator,
         precision=plan.precision,
     )
-    session = _Session(
-        trainer, sampler, validation, plan, metadata, out, run, began
-    )
+    session = _Session(trainer, sampler, validation, plan, metadata, out, run, began)
     if state is not None:
         try:
             session.load(state)
@@ -528,10 +523,12 @@ def _described(
     """Metadata that says what a checkpoint was made from."""
     origin = "fresh weights" if base is None else base.metadata.name or "a checkpoint"
     names = ", ".join(pair.name for pair in trained)
-    provenance = f"Trained by {config.scheme} from {origin} on pairs of the user: {names}."
+    provenance = (
+        f"Trained by {config.scheme} from {origin} on pairs of the user: {names}."
+    )
     if base is not None and base.metadata.provenance:
         provenance += f" {origin}: {base.metadata.provenance}"
-    texts = {
+    texts: dict[str, Any] = {
         "name": f"{origin} fine-tuned",
         "description": f"Fine-tuned from {origin} on {len(trained)} pair(s).",
         "license": "" if base is None else base.metadata.license,

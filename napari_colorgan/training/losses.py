@@ -23,9 +23,7 @@ def chroma_loss(
     return _weighted(each, weight)
 
 
-def l1_loss(
-    prediction: Tensor, target: Tensor, weight: Tensor | None = None
-) -> Tensor:
+def l1_loss(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Mean absolute error; over the pixels that `weight` (N, 1, H, W) marks."""
     if weight is None:
         return F.l1_loss(prediction, target)

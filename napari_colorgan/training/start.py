@@ -28,7 +28,9 @@ _SPREAD = 0.02  # of fresh weights (pix2pix paper, 6.2)
 _KERAS_NORM = {"norm_momentum": 0.2, "norm_eps": 1e-3}
 
 
-def base_of(start: str | Path | Checkpoint, config: FineTuneConfig) -> Checkpoint | None:
+def base_of(
+    start: str | Path | Checkpoint, config: FineTuneConfig
+) -> Checkpoint | None:
     """Checkpoint of a start; None if all weights are to be fresh.
 
     Raises
@@ -43,7 +45,7 @@ def base_of(start: str | Path | Checkpoint, config: FineTuneConfig) -> Checkpoin
 def make_generator(
     base: Checkpoint | None, config: FineTuneConfig, task: Task, sample: Tensor
 ) -> tuple[Metadata, nn.Module]:
-    """Generator to be trained, on the CPU, and what a checkpoint of it will say.
+    """Make the generator to be trained, on the CPU, and what its checkpoint will say.
 
     A base made for the other task gives all weights but those of its last layers.
 

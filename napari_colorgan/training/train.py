@@ -1,7 +1,6 @@
 """Train a compact generator on folders of colour pictures, in one or many runs."""
 
 import dataclasses
-import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 
 from napari_colorgan.checkpoints.metadata import Metadata
-from napari_colorgan.checkpoints.store import Checkpoint, save, write_atomically
+from napari_colorgan.checkpoints.store import Checkpoint, save
 from napari_colorgan.color import (
     LabCodec,
     gray_to_lightness,
@@ -27,6 +26,7 @@ from napari_colorgan.training.config import TrainConfig
 from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.pictures import PictureCache, read_pictures_job
 from napari_colorgan.training.pretrained import level, load_imagenet_encoder
+from napari_colorgan.training.state import read_state, write_state_job
 from napari_colorgan.training.trainer import Trainer
 
 _SAVE_EVERY = 300.0  # s; what a crash may cost
@@ -102,12 +102,12 @@ def train_job(
         stop = (yield StepDone(trainer.done, config.steps, loss)) is STOP
         now = time.monotonic()
         late = minutes is not None and now - began > 60 * minutes
-        if stop or late or now - saved > _SAVE_EVERY:
-            saved = now
-            _save(trainer, metadata, state_file, out)
         if stop or late:
             break
-    return _save(trainer, metadata, state_file, out)
+        if now - saved > _SAVE_EVERY:
+            saved = now
+            yield from _save_job(trainer, metadata, state_file, out)
+    return (yield from _save_job(trainer, metadata, state_file, out))
 
 
 def _batch(pictures: PictureCache, config: TrainConfig, step: int) -> Batch:
@@ -126,14 +126,11 @@ def _batch(pictures: PictureCache, config: TrainConfig, step: int) -> Batch:
     return Batch(source, target, simulate_hints(target, config.hints, random))
 
 
-def _save(
+def _save_job(
     trainer: Trainer, metadata: Metadata, state_file: Path, out: Path
-) -> Checkpoint:
+) -> Job[Checkpoint]:
     settings = dataclasses.asdict(trainer.config)
-    state: dict[str, Any] = trainer.state() | {"settings": settings}
-    content = io.BytesIO()
-    torch.save(state, content)
-    write_atomically(state_file, content.getvalue())
+    yield from write_state_job(state_file, trainer.state() | {"settings": settings})
     training = settings | {"steps_done": trainer.done}
     checkpoint = Checkpoint(
         dataclasses.replace(metadata, training=training),
@@ -144,14 +141,8 @@ def _save(
 
 
 def _read_state(path: Path, config: TrainConfig) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-        settings = dict(state.pop("settings"))
-    except Exception as error:  # torch.load raises nine types on damaged files
-        raise CheckpointError(
-            f"'{path}' is damaged and training cannot go on from it. Remove it to "
-            "start anew."
-        ) from error
+    state = read_state(path)
+    settings = state.get("settings", {})
     wanted = dataclasses.asdict(config)
     if other := [name for name, value in wanted.items() if settings.get(name) != value]:
         name = other[0]

@@ -33,7 +33,7 @@ class Trainer:
     Parameters
     ----------
     steps : of the whole run; the schedule follows from it
-    discriminator : needed by all of `FineTuneConfig` but a `fine-tune` without GAN phase
+    discriminator : needed by every `FineTuneConfig` but one without GAN phase
     """
 
     def __init__(
@@ -168,9 +168,7 @@ class Trainer:
         if isinstance(config, TrainConfig):
             return pixel_update(networks, batch)
         if config.scheme == "paper":
-            return sequential_update(
-                networks, batch, pixel_weight=config.pixel_weight
-            )
+            return sequential_update(networks, batch, pixel_weight=config.pixel_weight)
         if config.scheme == "notebook":
             return simultaneous_update(
                 networks, batch, pixel_weight=config.pixel_weight
@@ -214,7 +212,7 @@ class Trainer:
 
 
 class _Seeded:
-    """Dropout draws from torch's global generators: seeded here, restored afterwards."""
+    """Seeds torch's global generators, which dropout draws from, for a while."""
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self._seed = seed

@@ -87,7 +87,9 @@ def _part(pair: Pair, context: Context, pixels: int) -> Pair:
         return pair
     if context == "whole":
         factor = math.sqrt(pixels / (height * width))
-        return _reduced(pair, (max(1, int(height * factor)), max(1, int(width * factor))))
+        return _reduced(
+            pair, (max(1, int(height * factor)), max(1, int(width * factor)))
+        )
     side = math.isqrt(pixels)
     high = min(height, max(side, pixels // width))
     wide = min(width, pixels // high)
@@ -108,7 +110,7 @@ def _reduced(pair: Pair, shape: tuple[int, int]) -> Pair:
 
     mask = pair.mask
     if mask is not None:
-        mask = resized(mask.astype(np.float32)) >= 0.5
+        mask = np.asarray(resized(mask.astype(np.float32)), np.float32) >= 0.5
         mask = mask if mask.any() else None
     gray = resized(pair.gray).clip(0, 1).astype(np.float32)
     return replace(
