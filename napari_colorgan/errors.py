@@ -4,7 +4,7 @@ Every message says what was found, what was expected and what to do. None of the
 derives from `RuntimeError`: napari's generator worker swallows that one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class ColorganError(Exception):
@@ -35,6 +35,27 @@ class ColorSource(BadArray):
             "from a gray picture. To replace its colours, use its lightness: "
             "--from-color on the command line, from_color=True in Python, "
             "'Use its lightness' in the widget."
+        )
+
+
+class BadPair(ColorganError, ValueError):
+    """A gray and a colour picture cannot be used to train on, or to compare with."""
+
+
+class PairMismatch(BadPair):
+    """The gray and the colour picture of a pair do not cover the same pixels."""
+
+    def __init__(
+        self,
+        gray: str,
+        color: str,
+        gray_shape: Sequence[int],
+        color_shape: Sequence[int],
+    ) -> None:
+        super().__init__(
+            f"{gray} is {_by(gray_shape)} px but {color} is {_by(color_shape)} px. A "
+            "pair needs the same pixels in both: crop or register one of them, then "
+            "add the pair again."
         )
 
 
@@ -81,3 +102,7 @@ class Stopped(ColorganError):
 
 class ColorganWarning(UserWarning):
     """Something the user should know about a result that was still made."""
+
+
+def _by(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,4 +1,4 @@
-"""Gray pictures to try the plugin with, offline: File > Open Sample in napari."""
+"""Pictures to try the plugin with, offline: File > Open Sample in napari."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,23 @@ def stack() -> list[LayerData]:
     """Open four fields of a stained tissue: (4, 256, 320) uint8."""
     meta = {"name": "stained tissue", "axis_labels": ("field", "y", "x")}
     return [(_read("stained_nuclei.tif"), meta, "image")]
+
+
+def pair() -> list[LayerData]:
+    """Open four fields of a tissue in gray and in colour, to fine-tune a model on.
+
+    Two layers of the same pixels: (4, 256, 320) uint8 and (4, 256, 320, 3) uint8. The
+    gray one has the lightness of the other.
+    """
+    from napari_colorgan.inference.intensity import color_to_gray
+
+    color = _read("tissue_pair.tif")
+    gray = np.rint(color_to_gray(color) * 255).astype(np.uint8)
+    meta = {"axis_labels": ("field", "y", "x")}
+    return [
+        (gray, {"name": "tissue (gray)", **meta}, "image"),
+        (color, {"name": "tissue (colour)", "rgb": True, **meta}, "image"),
+    ]
 
 
 def _read(name: str) -> NDArray[Any]:

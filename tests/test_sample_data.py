@@ -4,10 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from skimage.color import gray2rgb, rgb2lab
 
 from napari_colorgan import sample_data
+from napari_colorgan.training.pairs import check, decide_task, pairs_of
 
-KEYS = ("photograph", "micrograph", "stack")
+GRAY_KEYS = ("photograph", "micrograph", "stack")
 
 
 @pytest.mark.parametrize(
@@ -34,13 +36,28 @@ def test_planes_of_the_stack_differ() -> None:
 
 def test_shipped_pictures_are_small_and_documented() -> None:
     files = list(sample_data.DATA.iterdir())
-    assert sum(file.stat().st_size for file in files) <= 1_000_000
+    assert sum(file.stat().st_size for file in files) <= 1_100_000
     provenance = (sample_data.DATA / "PROVENANCE.txt").read_text(encoding="utf-8")
     for picture in sample_data.DATA.glob("*.tif"):
         assert picture.name in provenance
 
 
-@pytest.mark.parametrize("key", KEYS)
+def test_the_pair_shows_the_same_pixels_in_gray_and_in_colour() -> None:
+    (gray, gray_meta, _), (color, color_meta, kind) = sample_data.pair()
+    assert (gray.shape, gray.dtype) == ((4, 256, 320), np.uint8)
+    assert (color.shape, color.dtype, kind) == ((*gray.shape, 3), np.uint8, "image")
+    assert (gray_meta["name"], color_meta["name"]) == (
+        "tissue (gray)",
+        "tissue (colour)",
+    )
+    assert np.abs(rgb2lab(color)[..., 0] - rgb2lab(gray2rgb(gray))[..., 0]).max() < 0.5
+    pairs = pairs_of(color, gray, name="tissue")
+    assert [check(pair).warnings for pair in pairs] == [()] * 4
+    assert all(check(pair).shift is None for pair in pairs)
+    assert decide_task(pairs) == "colorization"
+
+
+@pytest.mark.parametrize("key", GRAY_KEYS)
 def test_sample_opens_in_napari(make_napari_viewer, plugin, key: str) -> None:
     viewer = make_napari_viewer()
     (layer,) = viewer.open_sample("napari-colorgan", key)
@@ -48,5 +65,13 @@ def test_sample_opens_in_napari(make_napari_viewer, plugin, key: str) -> None:
     assert not layer.rgb
 
 
+def test_the_pair_opens_as_two_layers(make_napari_viewer, plugin) -> None:
+    viewer = make_napari_viewer()
+    gray, color = viewer.open_sample("napari-colorgan", "pair")
+    assert (gray.rgb, color.rgb) == (False, True)
+    assert gray.data.shape == color.data.shape[:-1]
+
+
 def test_every_sample_is_in_the_manifest(plugin) -> None:
-    assert tuple(s.key for s in plugin.contributions.sample_data) == KEYS
+    keys = tuple(sample.key for sample in plugin.contributions.sample_data)
+    assert keys == (*GRAY_KEYS, "pair")

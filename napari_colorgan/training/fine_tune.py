@@ -398,7 +398,7 @@ class _Session:
             self._best_goodness = goodness(now)
             self._best_step = trainer.done
             self._best_loss = math.inf if self._loss is None else self._loss
-            self._best = {k: v.half() for k, v in trainer.average.items()}
+            self._best = _halved(trainer.average)
         since = sum(v.done > self._best_step for v in history.validations) + 1
         event = Validated(
             trainer.done,
@@ -486,11 +486,18 @@ class _Session:
         }
         return Checkpoint(
             dataclasses.replace(self._metadata, training=training),
-            {
-                k: v.detach().cpu().half() if v.is_floating_point() else v.cpu().clone()
-                for k, v in weights.items()
-            },
+            _halved(weights),
         )
+
+
+def _halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies on the CPU, in half precision where they are no whole numbers."""
+    return {
+        name: value.detach().half().cpu()
+        if value.is_floating_point()
+        else value.detach().cpu().clone()
+        for name, value in weights.items()
+    }
 
 
 def _copy(

@@ -1,0 +1,30 @@
+"""Pairs of a gray and a colour picture of the same pixels: made, checked, divided."""
+
+from napari_colorgan.training.pairs.arrays import gray_of, pairs_of
+from napari_colorgan.training.pairs.checks import PairCheck, check, decide_task
+from napari_colorgan.training.pairs.files import (
+    load_pairs,
+    read_folders_job,
+    save_pairs,
+)
+from napari_colorgan.training.pairs.pair import MIN_SIDE, Pair, digest
+from napari_colorgan.training.pairs.placement import Placement, common_regions
+from napari_colorgan.training.pairs.splitting import Split, split
+
+__all__ = [
+    "MIN_SIDE",
+    "Pair",
+    "PairCheck",
+    "Placement",
+    "Split",
+    "check",
+    "common_regions",
+    "decide_task",
+    "digest",
+    "gray_of",
+    "load_pairs",
+    "pairs_of",
+    "read_folders_job",
+    "save_pairs",
+    "split",
+]
