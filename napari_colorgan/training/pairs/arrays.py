@@ -88,8 +88,8 @@ def _as_array(array: Any, what: str) -> Any:
     """`array` itself if it is like numpy's; its masked values count as missing."""
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         raise BadPair(
-            f"{what} has {np.ma.getmaskarray(array).sum()} masked values. Fill or crop them; "
-            "`mask` says which pixels to use."
+            f"{what} has {np.ma.getmaskarray(array).sum()} masked values. Fill or crop "
+            "them; `mask` says which pixels to use."
         )
     if hasattr(array, "shape") and isinstance(getattr(array, "dtype", None), np.dtype):
         return array
