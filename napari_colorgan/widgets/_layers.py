@@ -12,6 +12,7 @@ from napari.layers import Image
 from napari_colorgan.inference.axes import LEADING
 from napari_colorgan.inference.intensity import Limits, full_range
 from napari_colorgan.inference.source import Source
+from napari_colorgan.widgets._pace import Pace
 
 LimitsChoice = Literal["as displayed", "full range", "percentiles"]
 Planes = Literal["whole stack", "current plane"]
@@ -158,24 +159,22 @@ class Refresher:
     plane that changed is the one that is shown.
     """
 
-    _INTERVAL = 0.2  # s
-    _SHARE = 0.1
-
     def __init__(
         self, layer: Image, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self._layer = layer
         self._clock = clock
-        self._not_before = 0.0
+        self._pace = Pace(0.2)
 
     def changed(self, index: tuple[int, ...], point: tuple[float, ...]) -> bool:
         """Redraw if it is time: a plane changed while the viewer was at `point`."""
         now = self._clock()
-        if now < self._not_before or index != _displayed_index(self._layer, point):
+        shown = index == _displayed_index(self._layer, point)
+        if not shown or not self._pace.due(now):
             return False
         self._layer.refresh(extent=False, thumbnail=False, highlight=False)
-        took = self._clock() - now
-        self._not_before = now + took + max(self._INTERVAL, took / self._SHARE)
+        end = self._clock()
+        self._pace.done(end, end - now)
         return True
 
 

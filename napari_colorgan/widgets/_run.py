@@ -164,7 +164,7 @@ class LayerRun:
         )
         return (
             f"'{name}'{of_layers}: tile {event.done} of {event.total}, "
-            f"{_duration(left)} left"
+            f"{duration(left)} left"
         )
 
     def close(self) -> None:
@@ -191,7 +191,8 @@ class LayerRun:
         self._result.refresh()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds in words."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

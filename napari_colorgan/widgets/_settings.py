@@ -9,8 +9,13 @@ from platformdirs import user_config_path
 
 
 def settings_file() -> Path:
-    """Where the last settings of the Colorize widget are kept."""
+    """Where the last settings of the Colorize dock are kept."""
     return user_config_path("napari-colorgan", appauthor=False) / "colorize.json"
+
+
+def fine_tune_file() -> Path:
+    """Where those of the Fine-tune dock are kept."""
+    return settings_file().with_name("fine-tune.json")
 
 
 def preferences() -> dict[str, Any]:
@@ -26,10 +31,16 @@ def preferences() -> dict[str, Any]:
     }
 
 
-def load_settings() -> dict[str, Any]:
-    """Return what was used last, but preferences that were changed since then win."""
+def load_settings(file: Path | None = None) -> dict[str, Any]:
+    """Return what was used last, but preferences that were changed since then win.
+
+    Parameters
+    ----------
+    file : default `settings_file`
+    """
     try:
-        saved = json.loads(settings_file().read_text(encoding="utf-8"))
+        text = (file or settings_file()).read_text(encoding="utf-8")
+        saved = json.loads(text)
         last, seen = dict(saved["last"]), dict(saved["preferences"])
     except (OSError, ValueError, KeyError, TypeError):  # none yet, or damaged
         last, seen = {}, {}
@@ -38,9 +49,9 @@ def load_settings() -> dict[str, Any]:
     return last | changed
 
 
-def save_settings(last: dict[str, Any]) -> None:
+def save_settings(last: dict[str, Any], file: Path | None = None) -> None:
     """Remember settings; a read-only home is no reason to bother the user."""
-    path = settings_file()
+    path = file or settings_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         saved = {"last": last, "preferences": preferences()}

@@ -330,6 +330,13 @@ class ColorizeWidget(Container[Widget]):
         self.model.reset_choices()
         self.model.value = str(path)
 
+    def choose_model(self, name: str) -> None:
+        """Choose a model that may be new, or anew under its name."""
+        self.model.reset_choices()
+        self.model.value = name
+        self._describe_model()
+        self._on_choice()
+
     def _on_copy(self) -> None:
         clipboard = QApplication.clipboard()
         if clipboard is not None:

@@ -1,0 +1,215 @@
+"""The settings of a training, as a form."""
+
+from typing import Any, get_args
+
+from magicgui.widgets import (
+    CheckBox,
+    ComboBox,
+    Container,
+    FloatSpinBox,
+    Label,
+    SpinBox,
+)
+from superqt import QCollapsible
+
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.metadata import Context
+from napari_colorgan.errors import ColorganError
+from napari_colorgan.training.config import FineTuneConfig, Task
+from napari_colorgan.widgets._labels import wrap
+from napari_colorgan.widgets._run_folder import RunSettings
+
+_SCRATCH = {  # name in the picker: scheme
+    "from scratch: compact": "fine-tune",
+    "from scratch: paper": "paper",
+    "from scratch: notebook": "notebook",
+}
+_SUITED = ("context", "patch", "batch")
+"""Settings that a change of the start brings along."""
+_REMEMBERED = (
+    "start",
+    "task",
+    "context",
+    "budget",
+    "minutes",
+    "steps",
+    "patch",
+    "batch",
+    "seed",
+    "device",
+    "gan",
+)
+
+
+class FineTuneForm(Container[Any]):
+    """Start, kind, budget; and behind a fold what seldom needs a change."""
+
+    def __init__(self) -> None:
+        super().__init__(labels=False)
+        default = FineTuneConfig()
+        self.start = ComboBox(
+            label="Start from",
+            choices=self._start_choices,
+            tooltip="The model to improve; or fresh weights, trained by a recipe",
+        )
+        self.task = ComboBox(
+            label="Kind",
+            choices=("auto", *get_args(Task)),
+            tooltip="colorization keeps the lightness of the gray picture; translation "
+            "makes it anew, as in virtual staining. auto: colorization where the "
+            "lightness of the colours explains the gray",
+        )
+        self.context = ComboBox(
+            label="Context",
+            choices=get_args(Context),
+            tooltip="local: patches at full resolution (micrographs); whole: large "
+            "parts of the pictures, reduced (photographs)",
+        )
+        self.budget = ComboBox(label="Train for", choices=("minutes", "steps"))
+        self.minutes = FloatSpinBox(
+            label="Minutes", value=default.minutes, min=0.1, max=6000, step=1
+        )
+        self.steps = SpinBox(label="Steps", value=500, min=1, max=10_000_000, step=100)
+        self.patch = SpinBox(
+            label="Patch (px)",
+            value=default.patch,
+            min=32,
+            max=1024,
+            step=32,
+            tooltip="Side of the parts that are learned from; a multiple of 32",
+        )
+        self.batch = SpinBox(
+            label="Batch",
+            value=default.batch,
+            min=1,
+            max=256,
+            tooltip="Patches per step; fewer need less memory",
+        )
+        self.seed = SpinBox(
+            label="Seed",
+            value=default.seed,
+            min=0,
+            max=1 << 30,
+            tooltip="Of all randomness, also of what is held out",
+        )
+        self.device = ComboBox(label="Device", choices=("auto", "cpu", "cuda", "mps"))
+        self.gan = CheckBox(
+            text="GAN phase",
+            value=True,
+            tooltip="End with a short phase against a discriminator: sharper texture",
+        )
+        self.kind_note = Label(value="")
+        self.estimate = Label(value="")
+        main: Container[Any] = Container(
+            widgets=[
+                self.start,
+                self.task,
+                self.context,
+                self.budget,
+                self.minutes,
+                self.steps,
+            ]
+        )
+        more: Container[Any] = Container(
+            widgets=[self.patch, self.batch, self.seed, self.device, self.gan]
+        )
+        fold = QCollapsible("More settings")
+        fold.setDuration(0)
+        fold.setContent(more.native)
+        fold.collapse(animate=False)
+        fold.layout().setContentsMargins(0, 0, 0, 0)
+        for part in (self, main, more):
+            part.margins = (0, 0, 0, 0)
+        self.extend([main, self.kind_note])
+        self.native.layout().addWidget(fold)
+        self.append(self.estimate)
+        self._parts = (main, more, fold)  # not owned by this container
+        for label in (self.kind_note, self.estimate):
+            wrap(label)
+        self.start.changed.connect(self._on_start)
+        for widget in (self.budget, self.minutes, self.steps):
+            widget.changed.connect(self._show_budget)
+        self._on_start()
+        self._show_budget()
+
+    def settings(self) -> RunSettings:
+        """Return what the form says.
+
+        Raises
+        ------
+        BadSetting
+        """
+        budget = (
+            {"steps": int(self.steps.value)}
+            if self.budget.value == "steps"
+            else {"minutes": float(self.minutes.value)}
+        )
+        gan = {} if self.gan.value or self.scheme != "fine-tune" else {"gan_phase": 0.0}
+        config = FineTuneConfig.preset(
+            self.scheme,
+            task=self.task.value,
+            context=self.context.value,
+            patch=int(self.patch.value),
+            batch=int(self.batch.value),
+            seed=int(self.seed.value),
+            **budget,
+            **gan,
+        )
+        fresh = self.start.value in _SCRATCH
+        start = zoo.SCRATCH if fresh else str(self.start.value)
+        return RunSettings(start=start, device=str(self.device.value), config=config)
+
+    @property
+    def scheme(self) -> str:
+        """How the networks are updated."""
+        return _SCRATCH.get(str(self.start.value), "fine-tune")
+
+    def restore(self, settings: dict[str, Any]) -> None:
+        """Take over remembered settings; those of another version are left out."""
+        for name in _REMEMBERED:
+            if name in settings:
+                try:
+                    getattr(self, name).value = settings[name]
+                except (ValueError, TypeError):
+                    continue  # the default serves
+        self._show_budget()
+
+    def remembered(self) -> dict[str, Any]:
+        """Return the settings to remember."""
+        return {name: getattr(self, name).value for name in _REMEMBERED}
+
+    def show_task(self, task: str | None) -> None:
+        """Say what `auto` means for the pairs; None: there are none."""
+        self.kind_note.value = (
+            "" if task is None or self.task.value != "auto" else f"Kind found: {task}."
+        )
+        self.kind_note.visible = bool(self.kind_note.value)
+
+    def _start_choices(self, _: Any = None) -> list[str]:
+        return [model.name for model in zoo.list_models()] + list(_SCRATCH)
+
+    def _on_start(self, *_: object) -> None:
+        """Suggest what suits the start."""
+        suited = FineTuneConfig.preset(self.scheme)
+        values = {name: getattr(suited, name) for name in _SUITED}
+        if self.start.value not in _SCRATCH and self.start.value is not None:
+            try:
+                model = zoo.find(str(self.start.value))
+            except ColorganError:
+                return  # said when the training starts
+            values["context"] = model.metadata.context
+            self.start.tooltip = model.description
+        for name, value in values.items():
+            getattr(self, name).value = value
+        self.gan.visible = self.scheme == "fine-tune"
+        self.task.value = suited.task if suited.task != "auto" else self.task.value
+
+    def _show_budget(self, *_: object) -> None:
+        by_steps = self.budget.value == "steps"
+        self.steps.visible, self.minutes.visible = by_steps, not by_steps
+        self.estimate.value = (
+            f"{self.steps.value} steps; how long they take is measured at the start."
+            if by_steps
+            else f"About {self.minutes.value:g} min; the number of steps is measured "
+            "at the start."
+        )

@@ -1,0 +1,104 @@
+"""What can be done with the model that a training has made, as jobs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.job import STOP, Job, Progress
+from napari_colorgan.training.pairs import Pair, split
+from napari_colorgan.widgets._model_card import model_card
+from napari_colorgan.widgets._run_folder import RunFolder, RunSettings
+
+if TYPE_CHECKING:  # torch; nothing here is read by a form
+    from napari_colorgan.checkpoints.store import Checkpoint
+    from napari_colorgan.training.fine_tune import FineTuned
+
+Kept = Literal["best", "last"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training has made, and all it was made with."""
+
+    result: "FineTuned"
+    pairs: Sequence[Pair]
+    settings: RunSettings
+    folder: RunFolder
+
+    def checkpoint(self, kept: Kept) -> "Checkpoint":
+        """Return the weights of the best validation, or of the last step."""
+        return self.result.best if kept == "best" else self.result.last
+
+    @property
+    def complete(self) -> bool:
+        """Whether going on would change nothing."""
+        return self.result.ended != "stopped"
+
+
+def install_job(
+    outcome: Outcome, kept: Kept, name: str, *, replace_old: bool
+) -> Job[zoo.Model]:
+    """Store the model in the user's folder, with a card."""
+    yield Progress(0, 1)
+    checkpoint = outcome.checkpoint(kept)
+    config = outcome.settings.config
+    parts = split(outcome.pairs, config.validation, config.seed)
+    card = model_card(
+        checkpoint.metadata,
+        name.strip(),
+        start=outcome.settings.start,
+        trained=[pair.name for pair in parts.train],
+        held_out=[pair.name for pair in parts.held_out],
+    )
+    return zoo.install(checkpoint, name, card, replace_old=replace_old)
+
+
+def report_job(outcome: Outcome, kept: Kept, folder: Path) -> Job[Path]:
+    """Write a report on the held-out part; returns its page."""
+    from napari_colorgan.inference.colorize import colorizer_job
+    from napari_colorgan.inference.colorizer import Colorizer
+    from napari_colorgan.inference.device import choose_device
+    from napari_colorgan.training.report import write_job
+
+    settings = outcome.settings
+    checkpoint = outcome.checkpoint(kept)
+    before = None
+    if settings.start != zoo.SCRATCH:
+        before = yield from colorizer_job(settings.start, device=settings.device)
+    config = settings.config
+    page: Path = yield from write_job(
+        folder,
+        split(outcome.pairs, config.validation, config.seed).held_out,
+        Colorizer(checkpoint, choose_device(settings.device)),
+        settings={"start": settings.start, "weights": kept}
+        | checkpoint.metadata.training,
+        history=outcome.result.history,
+        before=before,
+    )
+    return page
+
+
+def error_maps_job(
+    outcome: Outcome, kept: Kept
+) -> Job[list[tuple[str, npt.NDArray[np.float32]]]]:
+    """CIEDE2000 of each held-out picture, by name."""
+    from napari_colorgan.inference.colorizer import Colorizer
+    from napari_colorgan.inference.device import choose_device
+    from napari_colorgan.metrics import error_map
+    from napari_colorgan.training.scoring import color_pair
+
+    config = outcome.settings.config
+    device = choose_device(outcome.settings.device)
+    colorizer = Colorizer(outcome.checkpoint(kept), device)
+    held_out = split(outcome.pairs, config.validation, config.seed).held_out
+    maps: list[tuple[str, Any]] = []
+    for number, pair in enumerate(held_out):
+        if (yield Progress(number, len(held_out))) is STOP:
+            break
+        maps.append((pair.name, error_map(color_pair(pair, colorizer), pair.color)))
+    return maps

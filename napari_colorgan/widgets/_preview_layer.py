@@ -1,0 +1,106 @@
+"""The layer that shows a held-out crop while a model learns to colour it."""
+
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Image
+from napari.utils.notifications import show_info
+
+from napari_colorgan.widgets._pace import Pace
+
+RGB = npt.NDArray[np.uint8]
+
+NAME = "training preview"
+_GAP = 4  # px
+_WHITE = 255
+
+
+def side_by_side(*pictures: RGB) -> RGB:
+    """Pictures (Y, X, 3) of one shape in a row, with thin white gaps."""
+    gap = np.full((pictures[0].shape[0], _GAP, 3), _WHITE, np.uint8)
+    row = [part for picture in pictures for part in (picture, gap)]
+    return np.concatenate(row[:-1], axis=1)
+
+
+class PreviewLayer:
+    """gray | before | now | truth, below the other layers, at most once a second.
+
+    The layer is made with the first picture. Once the user has deleted it, it stays
+    away.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._pace = Pace(1.0)
+        self._layer: Image | None = None
+        self._gone = False
+        self._waiting: RGB | None = None
+
+    def show(self, *pictures: RGB) -> None:
+        """Show these, or soon newer ones."""
+        if self._gone:
+            return
+        self._waiting = side_by_side(*pictures)
+        now = time.perf_counter()
+        if self._pace.due(now):
+            self.flush()
+            end = time.perf_counter()
+            self._pace.done(end, end - now)
+
+    def flush(self) -> None:
+        """Show what waits for its turn."""
+        row, self._waiting = self._waiting, None
+        if row is None or self._gone:
+            return
+        if self._layer is None:
+            self._layer = self._add(row)
+        elif self._layer in self._viewer.layers:
+            self._layer.data = row
+        else:
+            self._gone = True
+            show_info(f"The layer '{NAME}' was deleted; training goes on without it.")
+
+    def _add(self, row: RGB) -> Image:
+        old = [layer for layer in self._viewer.layers if _is_preview(layer)]
+        if old:  # of the training before
+            old[0].data = row
+            return old[0]
+        scale, translate, units = _below(self._viewer.layers, row.shape)
+        active = self._viewer.layers.selection.active
+        layer = self._viewer.add_image(
+            row,
+            rgb=True,
+            name=NAME,
+            scale=scale,
+            translate=translate,
+            units=units,
+            metadata={"colorgan": {"preview": True}},
+        )
+        if self._viewer.dims.ndisplay == 2:
+            self._viewer.reset_view()
+        if active is not None:  # adding a layer took the selection
+            self._viewer.layers.selection.active = active
+        return layer
+
+
+def _is_preview(layer: Any) -> bool:
+    about = layer.metadata.get("colorgan") if isinstance(layer, Image) else None
+    return isinstance(about, dict) and "preview" in about
+
+
+def _below(
+    layers: Any, shape: tuple[int, ...]
+) -> tuple[tuple[float, float], tuple[float, float], Any]:
+    """Scale, translate and units: as wide as all images together, and below them."""
+    images = [layer for layer in layers if isinstance(layer, Image)]
+    if not images:
+        return (1.0, 1.0), (0.0, 0.0), None
+    low, high = np.array(layers.extent.world)[:, -2:]
+    step = float(np.min([np.abs(layer.scale[-2:]).min() for layer in images]))
+    width = float(high[1] - low[1]) + step
+    pixel = width / shape[1]
+    top = float(high[0]) + 0.5 * step + 0.05 * width + pixel / 2
+    left = float(low[1]) - 0.5 * step + pixel / 2
+    return (pixel, pixel), (top, left), images[0].units[-2:]

@@ -1,0 +1,201 @@
+"""Where a training keeps its pairs, settings and state until its model is used."""
+
+import contextlib
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from platformdirs import user_data_path
+from qtpy.QtCore import QLockFile
+
+from napari_colorgan.errors import ColorganError
+from napari_colorgan.training.config import FineTuneConfig
+
+_LOCK = "training.lock"
+_USED = "used"
+"""A file of this name: the model was put to use, the folder may go."""
+
+
+class TrainingBusy(ColorganError):
+    """One training at a time."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another training is in progress, here or in another window. Wait for its "
+            "end or stop it, then start again; your pairs are kept."
+        )
+
+
+class BadRun(ColorganError):
+    """A run folder cannot be written or read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """All that a training is made with, beside its pairs."""
+
+    start: str
+    """A model's name, the path of a checkpoint, or "scratch"."""
+    device: str
+    config: FineTuneConfig
+
+    def to_json(self) -> str:
+        """Serialise."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Parse what `to_json` wrote.
+
+        Raises
+        ------
+        BadRun
+        """
+        try:
+            values: dict[str, Any] = json.loads(text)
+            config = FineTuneConfig(**values.pop("config"))
+            return cls(config=config, **values)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BadRun(
+                f"The settings of this training cannot be read ({error}). Discard it "
+                "and start again."
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One training on disk."""
+
+    path: Path
+
+    @classmethod
+    def new(cls) -> Self:
+        """Name a folder by the time; it does not exist yet."""
+        stamp = datetime.now().strftime("%Y-%m-%d %H.%M.%S")
+        path = training_folder() / stamp
+        number = 1
+        while path.exists():
+            number += 1
+            path = training_folder() / f"{stamp} ({number})"
+        return cls(path)
+
+    @property
+    def name(self) -> str:
+        """When it was started."""
+        return self.path.name
+
+    @property
+    def pairs(self) -> Path:
+        """The copies that are trained on."""
+        return self.path / "pairs.npz"
+
+    @property
+    def model(self) -> Path:
+        """Where the best weights are kept."""
+        return self.path / "model.safetensors"
+
+    @property
+    def state(self) -> Path:
+        """From what the training can go on."""
+        return self.model.with_suffix(".state")
+
+    @property
+    def used(self) -> bool:
+        """Whether the model was put to use."""
+        return (self.path / _USED).exists()
+
+    def create(self, settings: RunSettings) -> None:
+        """Make the folder and write the settings.
+
+        Raises
+        ------
+        BadRun
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._settings.write_text(settings.to_json(), encoding="utf-8")
+        except OSError as error:
+            raise BadRun(
+                f"'{self.path}' cannot be written: {error.strerror or error}. Free "
+                "some space or check its permissions, then start again."
+            ) from error
+
+    def settings(self) -> RunSettings:
+        """Read the settings.
+
+        Raises
+        ------
+        BadRun
+        """
+        try:
+            return RunSettings.from_json(self._settings.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise BadRun(
+                f"'{self._settings}' cannot be read: {error.strerror or error}. "
+                "Discard this training and start again."
+            ) from error
+
+    def mark_used(self) -> None:
+        """Say that the model was put to use; the folder goes with the next clean-up."""
+        with contextlib.suppress(OSError):
+            (self.path / _USED).touch()
+
+    def discard(self) -> None:
+        """Remove the folder and all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @property
+    def _settings(self) -> Path:
+        return self.path / "settings.json"
+
+
+def training_folder() -> Path:
+    """Where all run folders are; it need not exist yet."""
+    return user_data_path("napari-colorgan", appauthor=False) / "training"
+
+
+def unfinished() -> Sequence[RunFolder]:
+    """Find runs whose model was not used, the latest first; none while one trains."""
+    try:
+        with exclusive():
+            found = [RunFolder(path.parent) for path in _all_settings()]
+            for folder in found:
+                if folder.used or not folder.pairs.exists():
+                    folder.discard()
+            return [folder for folder in found if folder.path.exists()]
+    except (TrainingBusy, BadRun):
+        return []
+
+
+@contextlib.contextmanager
+def exclusive() -> Iterator[None]:
+    """Keep every other training out, in this process and all others.
+
+    Raises
+    ------
+    TrainingBusy
+    """
+    try:
+        training_folder().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadRun(
+            f"'{training_folder()}' cannot be made: {error.strerror or error}. Check "
+            "its permissions, then start again."
+        ) from error
+    lock = QLockFile(str(training_folder() / _LOCK))
+    lock.setStaleLockTime(0)  # never by its age; one of a process that died still is
+    if not lock.tryLock(0):
+        raise TrainingBusy
+    try:
+        yield
+    finally:
+        lock.unlock()
+
+
+def _all_settings() -> list[Path]:
+    return sorted(training_folder().glob("*/settings.json"), reverse=True)

@@ -1,0 +1,332 @@
+"""The Fine-tune dock: choose pairs, train, watch, use the model."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import napari.viewer
+from magicgui.widgets import Container, Label, PushButton
+from napari.utils.notifications import show_info
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import (
+    QFrame,
+    QLabel,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_colorgan.errors import BadSetting, ColorganError, Stopped
+from napari_colorgan.job import Control, Job, Progress
+from napari_colorgan.widgets._fine_tune_form import FineTuneForm
+from napari_colorgan.widgets._labels import say, wrap
+from napari_colorgan.widgets._menu import show_dock
+from napari_colorgan.widgets._outcome_jobs import Kept, Outcome
+from napari_colorgan.widgets._outcome_panel import OutcomePanel
+from napari_colorgan.widgets._pairs_panel import PairsPanel
+from napari_colorgan.widgets._run_folder import RunFolder, unfinished
+from napari_colorgan.widgets._settings import (
+    fine_tune_file,
+    load_settings,
+    save_settings,
+)
+from napari_colorgan.widgets._training_run import TrainingView, resume_job, train_job
+from napari_colorgan.widgets._worker import on_close, run_job, show_failure
+
+
+class FineTuneWidget(QWidget):
+    """Dock widget that trains a model on pairs of layers."""
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._control: Control | None = None
+        self._kept: Kept = "best"
+        self._left: Sequence[RunFolder] = []
+        self._watched: list[Any] = []
+        """Layers of the pairs that are trained on and still unchanged."""
+        self._closed = False
+
+        self.pairs = PairsPanel(napari_viewer)
+        self.form = FineTuneForm()
+        self.start = PushButton(text="Start")
+        self.pause = PushButton(text="Pause", tooltip="Keep everything and wait")
+        self.stop_best = PushButton(
+            text="Stop, keep the best",
+            tooltip="End now; keep the weights that were best on the held-out part",
+        )
+        self.stop_last = PushButton(
+            text="Stop, keep the last", tooltip="End now; keep the weights of this step"
+        )
+        self.resume = PushButton(text="Resume")
+        self.discard = PushButton(
+            text="Discard", tooltip="Remove the training that was found"
+        )
+        self.reason = wrap(Label(value="", visible=False))
+        self.found = wrap(Label(value="", visible=False))
+        self.training = TrainingView(napari_viewer)
+        self.outcome = OutcomePanel(napari_viewer)
+        self._stops = _row(self.stop_best, self.stop_last)
+        self._founds = _row(self.resume, self.discard)
+        self._begins = _row(self.start, self.pause)
+        self._settings_title = _title("Settings")
+        self._outcome_title = _title("Result")
+        self._area = QScrollArea()
+        self._lay_out()
+        self.form.restore(load_settings(fine_tune_file()))
+        self._connect()
+        self._look_for_unfinished()
+        self._on_pairs()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a training is in progress."""
+        return self._control is not None
+
+    def reset_choices(self, *_: object) -> None:
+        """Refresh the pickers; napari calls this whenever its layers change."""
+        if not self._closed:
+            self.pairs.reset_choices()
+
+    def choose_active(self) -> None:
+        """Choose the viewer's active layer if it is RGB."""
+        self.pairs.choose_active()
+
+    # -- slots
+
+    def _connect(self) -> None:
+        self.start.changed.connect(self._on_start)
+        self.pause.changed.connect(self._on_pause)
+        self.stop_best.changed.connect(lambda: self._on_stop("best"))
+        self.stop_last.changed.connect(lambda: self._on_stop("last"))
+        self.resume.changed.connect(self._on_resume)
+        self.discard.changed.connect(self._on_discard)
+        self.pairs.changed.connect(self._on_pairs)
+        self.form.seed.changed.connect(self._on_split)
+        self.form.task.changed.connect(self._on_pairs)
+        self.outcome.used.connect(self._on_used)
+        self.outcome.discarded.connect(self._on_discarded)
+        self._viewer.layers.events.removed.connect(self._on_layer_removed)
+        self._closing = on_close(self, self._on_closed)
+
+    def _on_closed(self) -> None:
+        """End and save what runs; from now on nothing may touch this widget."""
+        self._closed = True
+        self.pairs.stop()
+        self.outcome.stop()
+        if self._control is not None:
+            self._control.request_stop()
+        self._watch(())
+        self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
+
+    def _on_start(self) -> None:
+        if self.busy or self._missing():
+            return  # the button says why
+        try:
+            settings = self.form.settings()
+        except BadSetting as error:
+            show_failure(error)
+            return
+        save_settings(self.form.remembered(), fine_tune_file())
+        self._begin(train_job(RunFolder.new(), settings, self.pairs.pairs))
+
+    def _on_resume(self) -> None:
+        if not self.busy and self._left:
+            self._begin(resume_job(self._left[0]))
+
+    def _begin(self, job: Job[Outcome]) -> None:
+        self._kept = "best"
+        self._watch(self.pairs.layers())
+        self.outcome.show_outcome(None)
+        self.training.begin()
+        self._control = run_job(
+            job,
+            on_event=self._on_event,
+            on_result=self._on_result,
+            on_error=self._on_error,
+            on_end=self._on_end,
+        )
+        self._update()
+
+    def _on_event(self, event: Progress) -> None:
+        if not self._closed:
+            self.training.on_event(event)
+
+    def _on_result(self, outcome: Outcome) -> None:
+        if self._closed:
+            return
+        self.training.end(f"Ended: {outcome.result.ended}.")
+        self.outcome.show_outcome(outcome, self._kept)
+        QTimer.singleShot(0, self._scroll_to_outcome)  # once it is laid out
+
+    def _on_error(self, error: BaseException) -> None:
+        if self._closed:
+            return
+        expected = isinstance(error, (ColorganError, Stopped))
+        self.training.end(str(error) if expected else "The training failed.")
+        show_failure(error)
+
+    def _on_end(self) -> None:
+        self._control = None
+        self._watch(())
+        if not self._closed:
+            self._look_for_unfinished()
+            self._update()
+
+    def _on_pause(self) -> None:
+        if self._control is None:
+            return
+        if self._control.pause:
+            self._control.resume()
+        else:
+            self._control.request_pause()
+            say(self.training.status, "Paused.")
+        self._update()
+
+    def _on_stop(self, kept: Kept) -> None:
+        if self._control is not None:
+            self._kept = kept
+            self._control.request_stop()
+            say(self.training.status, "Stopping after this step, then saving...")
+            self._update()
+
+    def _on_discard(self) -> None:
+        if self._left and not self.busy:
+            self._left[0].discard()
+            self._look_for_unfinished()
+            self._update()
+
+    def _on_used(self, name: str) -> None:
+        show_dock(self._viewer, "Colorize").choose_model(name)
+        show_info(f"The model '{name}' is ready in the Colorize dock.")
+        self._look_for_unfinished()
+        self._update()
+
+    def _on_discarded(self) -> None:
+        self._look_for_unfinished()
+        self._update()
+
+    def _on_pairs(self, *_: object) -> None:
+        summary = self.pairs.summary
+        self.form.show_task(None if summary is None else summary.task)
+        self._update()
+
+    def _on_split(self, *_: object) -> None:
+        config = self.form.settings().config
+        self.pairs.set_split(config.validation, config.seed)
+
+    def _on_layer_removed(self, event: Any) -> None:
+        self._tell(event.value, "was removed")
+        self.pairs.forget(event.value)
+
+    def _on_layer_changed(self, event: Any) -> None:
+        self._tell(event.source, "was changed")
+
+    def _watch(self, layers: Iterable[Any]) -> None:
+        for layer in self._watched:
+            layer.events.data.disconnect(self._on_layer_changed)
+        self._watched = list(layers)
+        for layer in self._watched:
+            layer.events.data.connect(self._on_layer_changed)
+
+    def _tell(self, layer: Any, what: str) -> None:
+        """Say once that a layer that is trained on is not what it was."""
+        if layer in self._watched:
+            self._watch([one for one in self._watched if one != layer])
+            show_info(
+                f"The layer '{layer.name}' {what}; training goes on with the copy that "
+                "was made when the pair was added."
+            )
+
+    # -- showing state
+
+    def _look_for_unfinished(self) -> None:
+        self._left = [] if self.busy else unfinished()
+
+    def _missing(self) -> str:
+        """Why a training cannot start; empty if it can."""
+        if self.pairs.busy:
+            return "The pair is being read and checked."
+        if not self.pairs.pairs:
+            return "Add a pair first."
+        return ""
+
+    def _update(self, *_: object) -> None:
+        busy = self.busy
+        stopping = self._control is not None and self._control.stop
+        missing = "A training is in progress." if busy else self._missing()
+        self.start.enabled = not missing
+        self.start.tooltip = missing or "Train on these pairs"
+        say(self.reason, "" if busy else missing)
+        paused = self._control is not None and self._control.pause
+        self.pause.text = "Continue" if paused else "Pause"
+        self._begins.visible = True
+        self.start.visible = not busy
+        self.pause.visible = busy
+        self.pause.enabled = not stopping
+        self._stops.visible = busy
+        for button in (self.stop_best, self.stop_last):
+            button.enabled = not stopping
+        self.pairs.set_locked(busy)
+        self.form.visible = not busy
+        self._settings_title.setVisible(not busy)
+        self._outcome_title.setVisible(self.outcome.outcome is not None)
+        self.training.setVisible(busy or bool(self.training.status.value))
+        self._offer_to_resume()
+
+    def _scroll_to_outcome(self) -> None:
+        if not self._closed:
+            self._area.ensureWidgetVisible(self.outcome)
+
+    def _offer_to_resume(self) -> None:
+        shown = self.outcome.outcome
+        found = self._left[0] if self._left and not self.busy else None
+        own = shown is not None and found == shown.folder
+        if own and shown is not None and shown.complete:
+            found = None
+        self._founds.visible = found is not None
+        self.discard.visible = not own  # the result has a button of its own
+        text = (
+            "" if found is None or own else f"The training of {found.name} can go on."
+        )
+        say(self.found, text)
+
+    def _lay_out(self) -> None:
+        inside = QWidget()
+        layout = QVBoxLayout(inside)
+        for widget in (
+            _title("Pairs"),
+            self.pairs,
+            self._settings_title,
+            self.form.native,
+            self.found.native,
+            self._founds.native,
+            self._begins.native,
+            self._stops.native,
+            self.reason.native,
+            self.training,
+            self._outcome_title,
+            self.outcome,
+        ):
+            layout.addWidget(widget)
+        layout.addStretch()
+        self._area.setWidgetResizable(True)
+        self._area.setFrameShape(QFrame.Shape.NoFrame)
+        self._area.setWidget(inside)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self._area)
+        self.setMinimumWidth(330)
+
+
+def _row(*buttons: PushButton) -> Container[Any]:
+    row = Container(widgets=list(buttons), layout="horizontal", labels=False)
+    row.margins = (0, 0, 0, 0)
+    return row
+
+
+def _title(text: str) -> QLabel:
+    label = QLabel(text)
+    font = label.font()
+    font.setBold(True)
+    label.setFont(font)
+    return label
