@@ -327,17 +327,44 @@ def photos(tmp_path: Path) -> Path:
 
 def test_evaluate(run: Command, photos, model) -> None:
     arguments = ("evaluate", "--color", photos, "--model", model)
-    result = run(*arguments, "--json", "scores.json")
+    result = run(*arguments, "--json", "scores.json", "--report", "report")
     scores = json.loads(Path("scores.json").read_text())
     assert scores["pictures"] == 3 and scores["context"] == "local"
-    assert f"{scores['psnr']:.2f}" in result.stdout
+    assert [row["name"] for row in scores["rows"]] == [
+        "astronaut.png",
+        "chelsea.png",
+        "coffee.png",
+    ]
+    names = ("psnr", "psnr_gray", "gain", "ciede2000", "ciede2000_gray", "ssim")
+    for name in names:
+        assert f"{scores[name]:.2f}"[:4] in result.stdout
+    assert f"{100 * scores['colorfulness']:.0f} %" in result.stdout
+    assert "1 of 4 pictures" in result.stderr and "gray.png" in result.stderr
+    assert "index.html" in result.stdout and Path("report/index.html").is_file()
     assert "2 pictures" in run(*arguments, "--limit", 2).stdout
+    small = run(*arguments, "--side", 32, "--json", "small.json")
+    assert small.stdout != result.stdout
     Path("empty").mkdir()
     for color_folder in ("empty", "missing"):
         bad = run("evaluate", "--color", color_folder, "--model", model, code=2)
         assert "no colour pictures" in one_sentence(bad)
     bad = run(*arguments, "--json", "missing/scores.json", code=2)
     assert "--json" in one_sentence(bad)
+    bad = run(*arguments, "--report", photos, code=2)
+    assert "--report" in one_sentence(bad)
+
+
+def test_evaluate_two_folders(run: Command, photos, model) -> None:
+    Path("gray").mkdir()
+    (photos / "gray.png").unlink()
+    for path in photos.iterdir():
+        Image.open(path).convert("L").save(Path("gray") / path.name)
+    arguments = ("evaluate", "--color", photos, "--gray", "gray", "--model", model)
+    assert "3 pictures" in run(*arguments).stdout
+    (Path("gray") / "coffee.png").unlink()
+    assert "coffee.png" in one_sentence(run(*arguments, code=2))
+    bad = run(*arguments[:3], "--gray", "missing", "--model", model, code=2)
+    assert "missing" in one_sentence(bad)
 
 
 def test_train_goes_on_and_its_model_works(run: Command, photos, camera) -> None:

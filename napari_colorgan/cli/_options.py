@@ -23,6 +23,18 @@ ContextChoice = Annotated[
         "at full resolution (micrographs). Default: as the model was trained.",
     ),
 ]
+GrayFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--gray",
+        help="Folder of the gray pictures, with the names of the colour ones. Default: "
+        "the lightness of these.",
+    ),
+]
+ReportFolder = Annotated[
+    Path | None,
+    typer.Option("--report", help="Folder for a quality report: a page, tables."),
+]
 
 
 def given(**options: Any) -> dict[str, Any]:

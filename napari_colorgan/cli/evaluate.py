@@ -10,7 +10,9 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.cli._options import (
     ContextChoice,
     Device,
+    GrayFolder,
     ModelName,
+    ReportFolder,
     check_writable,
 )
 from napari_colorgan.cli._run import Run
@@ -18,19 +20,26 @@ from napari_colorgan.job import Job
 
 
 def evaluate(
-    color: Annotated[Path, typer.Option(help="Folder with colour pictures.")],
+    color: Annotated[Path, typer.Option(help="Folder of colour pictures.")],
+    gray: GrayFolder = None,
     model: ModelName = zoo.DEFAULT,
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most so many pictures.")
     ] = None,
     side: Annotated[
-        int, typer.Option(min=32, help="Shorter side of the pictures in px.")
-    ] = 256,
+        int | None,
+        typer.Option(
+            min=32,
+            help="Shorter side of the pictures in px. Default: 256 for the context "
+            "whole, their own size for local.",
+        ),
+    ] = None,
     context: ContextChoice = None,
     device: Device = "auto",
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the scores here, too.")
     ] = None,
+    report: ReportFolder = None,
 ) -> None:
     """Compare a model's colours with the true ones of colour pictures."""
     zoo.find(model)
@@ -38,16 +47,27 @@ def evaluate(
         check_writable("--json", json_file)
     from napari_colorgan.inference.colorize import colorizer_job
     from napari_colorgan.training.evaluate import Scores, evaluate_job
+    from napari_colorgan.training.report import check_folder
+
+    if report is not None:
+        check_folder("--report", report)
 
     def job() -> Job[tuple[dict[str, Any], Scores]]:
         colorizer = yield from colorizer_job(model, device=device, context=context)
-        scores = yield from evaluate_job(color, colorizer, limit=limit, side=side)
+        scores = yield from evaluate_job(
+            color, colorizer, gray=gray, limit=limit, side=side, report=report
+        )
         return colorizer.settings(), scores
 
     with Run("Comparing") as run:
         settings, scores = run.finish(job())
+        if scores.note:
+            typer.echo(f"Note: {scores.note}", err=True)
         typer.echo(str(scores))
         if json_file is not None:
             content = settings | {"model": model} | scores.as_dict()
-            json_file.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+            text = json.dumps(content, indent=2, allow_nan=False)
+            json_file.write_text(text + "\n", "utf-8")
+        if report is not None:
+            typer.echo(f"'{report / 'index.html'}': the report.")
         run.exit_if_stopped("these are the scores of the pictures so far")

@@ -5,22 +5,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from napari_colorgan.errors import BadImageFile, Stopped
+from napari_colorgan.errors import BadImageFile, ColorganError, Stopped
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.metrics import Figures
 from napari_colorgan.training.pairs import Pair, gray_of, read_folders_job
 from napari_colorgan.training.pictures import is_color, list_pictures, open_rgb
-from napari_colorgan.training.report import Report
-from napari_colorgan.training.scoring import Score, score_job
+from napari_colorgan.training.report import Report, check_folder
+from napari_colorgan.training.scoring import Score, score_job, table
 
 RGB = npt.NDArray[np.uint8]
+T = TypeVar("T")
 
 WHOLE_SIDE = 256
 """Px of the shorter side at which models of `whole` context are compared."""
@@ -56,6 +57,16 @@ class Scores:
         """PSNR over leaving the pictures gray, dB."""
         return self.figures.psnr - self.gray.psnr
 
+    @property
+    def note(self) -> str:
+        """Which pictures were left out, as a sentence; empty if none was."""
+        if not self.left_out:
+            return ""
+        names = ", ".join(self.left_out[:5])
+        more = ", ..." if len(self.left_out) > 5 else ""
+        count = f"{len(self.left_out)} of {len(self.left_out) + self.pictures}"
+        return f"{count} pictures have no colour and are left out: {names}{more}."
+
     def as_dict(self) -> dict[str, Any]:
         """Means and `rows` by name, for JSON; what is not a finite number is None."""
         rows = [
@@ -69,18 +80,9 @@ class Scores:
         )
 
     def __str__(self) -> str:
-        now, gray = self.figures, self.gray
-        return "\n".join(
-            [
-                f"{f'{self.pictures} pictures':18}{'result':>8}{'left gray':>12}",
-                f"{'PSNR, dB':18}{now.psnr:8.2f}{gray.psnr:12.2f}   (gain "
-                f"{self.gain:+.2f})",
-                f"{'SSIM':18}{now.ssim:8.3f}{gray.ssim:12.3f}",
-                f"{'CIEDE2000':18}{now.ciede2000:8.2f}{gray.ciede2000:12.2f}",
-                f"{'colourfulness, %':18}{100 * now.colorfulness:8.0f}"
-                f"{100 * gray.colorfulness:12.0f}",
-            ]
-        )
+        kinds = {"result": self.figures, "left gray": self.gray}
+        lines = table(f"{self.pictures} pictures", kinds)
+        return f"{lines}\ngain over gray  {self.gain:+12.2f} dB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,43 +127,98 @@ def evaluate_job(
     Stopped
         On STOP before the first picture was compared.
     """
+    if report is not None:
+        check_folder("report", report)
     if side is None and colorizer.context == "whole":
         side = WHOLE_SIDE
+    readers = yield from _readers_job(color, gray, limit, side)
     settings = colorizer.settings() | {"color": color, "gray": gray or "from colour"}
-    writer = None if report is None else Report(report, settings)
-    readers: list[Callable[[], Pair]]
-    if gray is None:
-        paths = _spread(list_pictures(color), limit)
-        readers = [partial(_read, path, color, side) for path in paths]
-    else:
-        pairs = yield from read_folders_job(color, gray)
-        readers = [partial(_resized, pair, side) for pair in _spread(pairs, limit)]
+    writer: Report | None = None
     rows: list[Score] = []
     left_out: list[str] = []
-    total = len(readers)
-    stopped = False
     for done, read in enumerate(readers):
         pair = read()
         if is_color(pair.color):
-            scored = yield from score_job(pair, colorizer, done, total)
+            scored = yield from score_job(pair, colorizer, done, len(readers))
             if scored is None:
-                stopped = True
                 break
             rows.append(Score(scored.name, scored.figures, scored.gray))
-            if writer is not None:
+            if report is not None:
+                writer = writer or Report(report, settings)
                 writer.add(pair, scored)
         else:
             left_out.append(pair.name)
-        if (yield PictureScored(done + 1, total, pair.name)) is STOP:
-            stopped = True
+        if (yield PictureScored(done + 1, len(readers), pair.name)) is STOP:
             break
+    scores = Scores(tuple(rows), tuple(left_out))
     if not rows:
-        if stopped:
-            raise Stopped("Stopped before the first picture was compared.")
-        raise BadImageFile(
-            f"'{color}' holds no colour pictures to compare with. Give a folder of "
-            "colour pictures, such as PNG or JPEG files."
-        )
+        raise _nothing(color, stopped=len(left_out) < len(readers))
     if writer is not None:
-        writer.finish(of=total - len(left_out), notes=_notes(side, left_out))
-    return Scores(tuple(rows), tuple(left_out))
+        writer.finish(of=len(readers) - len(left_out), notes=[scores.note])
+    return scores
+
+
+def read_truth(path: Path, side: int | None = None) -> RGB:
+    """Read a picture as RGB (Y, X, 3); `side`: px to which its shorter side is resized.
+
+    Raises
+    ------
+    BadImageFile
+    """
+    return np.asarray(_with_side(open_rgb(path), side))
+
+
+def _readers_job(
+    color: Path, gray: Path | None, limit: int | None, side: int | None
+) -> Job[list[Callable[[], Pair]]]:
+    """Functions that return one pair each, so that one is in memory at a time."""
+    if gray is None:
+        paths = _spread(list_pictures(color), limit)
+        return [partial(_read, path, color, side) for path in paths]
+    pairs = yield from read_folders_job(color, gray)
+    return [partial(_resized, pair, side) for pair in _spread(pairs, limit)]
+
+
+def _spread(items: list[T], limit: int | None) -> list[T]:
+    if limit is None or not 0 < limit < len(items):
+        return items
+    return [items[number * len(items) // limit] for number in range(limit)]
+
+
+def _read(path: Path, folder: Path, side: int | None) -> Pair:
+    truth = read_truth(path, side)
+    name = path.relative_to(folder).as_posix()
+    return Pair(name, gray_of(truth), truth, from_color=True)
+
+
+def _resized(pair: Pair, side: int | None) -> Pair:
+    if side is None:
+        return pair
+    gray = np.asarray(_with_side(Image.fromarray(pair.gray), side))
+    color = np.asarray(_with_side(Image.fromarray(pair.color), side))
+    return replace(pair, gray=gray.clip(0, 1), color=color)  # files have no mask
+
+
+def _with_side(image: Image.Image, side: int | None) -> Image.Image:
+    if side is None:
+        return image
+    factor = side / min(image.size)
+    size = (round(image.width * factor), round(image.height * factor))
+    return image.resize(size, Image.Resampling.BICUBIC)
+
+
+def _by_name(figures: Figures, gray: Figures) -> dict[str, float | None]:
+    values = {"gain": figures.psnr - gray.psnr}
+    for name in _FIGURES:
+        values[name] = getattr(figures, name)
+        values[f"{name}_gray"] = getattr(gray, name)
+    return {k: v if math.isfinite(v) else None for k, v in values.items()}
+
+
+def _nothing(folder: Path, stopped: bool) -> ColorganError:
+    if stopped:
+        return Stopped("Stopped before the first picture was compared.")
+    return BadImageFile(
+        f"'{folder}' holds no colour pictures to compare with. Give a folder of "
+        "colour pictures, such as PNG or JPEG files."
+    )

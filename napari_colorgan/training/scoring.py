@@ -1,5 +1,6 @@
 """How close a model comes to the colour picture of a pair."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +47,7 @@ def color_pair_job(
     None where a STOP came before it was finished. All events say `done` of `total`: the
     pairs that are finished before this one.
     """
-    source = Source.of(pair.gray, axes="YX", limits=Limits(0.0, 1.0), name=pair.name)
+    source = Source.of(pair.gray, axes="YX", limits=Limits(0.0, 1.0))
     out = np.zeros((*pair.shape, 3), np.uint8)
     for event in colorize_job(source, colorizer, out=out):
         begun = isinstance(event, TileDone) and event.done < event.total
@@ -82,6 +83,23 @@ def score(pair: Pair, colorizer: Colorizer) -> Scored:
     scored = finish(score_job(pair, colorizer))
     assert scored is not None  # nobody could stop it
     return scored
+
+
+def table(heading: str, kinds: Mapping[str, Figures]) -> str:
+    """Figures as text, a column for each kind, under its name."""
+    lines = [
+        (heading, list(kinds)),
+        ("PSNR, dB", [f"{one.psnr:.2f}" for one in kinds.values()]),
+        ("SSIM", [f"{one.ssim:.3f}" for one in kinds.values()]),
+        ("CIEDE2000", [f"{one.ciede2000:.2f}" for one in kinds.values()]),
+        (
+            "colourfulness",
+            [f"{100 * one.colorfulness:.0f} %" for one in kinds.values()],
+        ),
+    ]
+    return "\n".join(
+        f"{name:16}" + "".join(f"{cell:>12}" for cell in cells) for name, cells in lines
+    )
 
 
 def gray_rgb(pair: Pair) -> RGB:

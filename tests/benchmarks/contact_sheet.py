@@ -12,8 +12,10 @@ from skimage import data
 
 from napari_colorgan import colorizer_job, finish
 from napari_colorgan.metrics import psnr
-from napari_colorgan.training.evaluate import color_truth, gray_of, read_truth
+from napari_colorgan.training.evaluate import read_truth
+from napari_colorgan.training.pairs import Pair, gray_of
 from napari_colorgan.training.pictures import list_pictures
+from napari_colorgan.training.scoring import color_pair, gray_rgb
 
 SIDE = 200  # px of a picture on the sheet
 GAP = 6  # px
@@ -66,9 +68,8 @@ def main() -> None:
     step = SIDE + GAP
     sheet = Image.new("RGB", (step * len(truths) - GAP, 3 * step - GAP), "white")
     for column, (name, truth) in enumerate(truths.items()):
-        ours = color_truth(truth, colorizer)
-        gray = (gray_of(truth) * 255).round().astype(np.uint8)
-        gray = np.repeat(gray[..., None], 3, axis=-1)
+        pair = Pair(name, gray_of(truth), truth)
+        ours, gray = color_pair(pair, colorizer), gray_rgb(pair)
         for row, picture in enumerate((gray, ours, truth)):
             sheet.paste(square(picture), (column * step, row * step))
         gain = psnr(ours, truth) - psnr(gray, truth)
