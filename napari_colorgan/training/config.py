@@ -108,9 +108,9 @@ class FineTuneConfig:
     and `notebook`: the recipes of these names, see `preset`."""
     task: Task | Literal["auto"] = "auto"
     """`auto`: colorization where the lightness of the colour explains the gray."""
-    context: Context = "local"
+    context: Context | Literal["auto"] = "auto"
     """`local`: patches at native resolution (micrographs); `whole`: large parts of the
-    pictures, reduced (photographs)."""
+    pictures, reduced (photographs); `auto`: as the start was trained, else `local`."""
     minutes: float = 5.0
     """Time to train, turned into a number of steps before the start; unless `steps`."""
     steps: int | None = None
@@ -234,7 +234,7 @@ class FineTuneConfig:
 _CHOICES: dict[str, tuple[str, ...]] = {
     "scheme": ("fine-tune", "paper", "notebook"),
     "task": ("auto", "colorization", "translation"),
-    "context": ("local", "whole"),
+    "context": ("auto", "local", "whole"),
     "precision": ("auto", "float32", "bfloat16"),
 }
 _AS_PUBLISHED: dict[str, Any] = {
@@ -245,6 +245,8 @@ _AS_PUBLISHED: dict[str, Any] = {
     "gray_augmentation": 0.0,
     "rate_floor": 0.0,
 }
+START = "micro"
+"""Model that a fine-tuning starts with, where none is named."""
 _PRESETS: dict[str, dict[str, Any]] = {
     "fine-tune": {},
     "paper": _AS_PUBLISHED | {"batch": 1},

@@ -15,8 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from napari_colorgan.checkpoints import zoo
-from napari_colorgan.checkpoints.metadata import Metadata
+from napari_colorgan.checkpoints.metadata import Context, Metadata
 from napari_colorgan.checkpoints.store import Checkpoint, save
 from napari_colorgan.color import CODECS
 from napari_colorgan.errors import BadPair, BadSetting, CheckpointError, Stopped
@@ -26,7 +25,12 @@ from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.metrics import Figures
 from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.training.budget import Plan, plan_job
-from napari_colorgan.training.config import FineTuneConfig, Precision, Task
+from napari_colorgan.training.config import (
+    START,
+    FineTuneConfig,
+    Precision,
+    Task,
+)
 from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, split
 from napari_colorgan.training.patches import PatchSampler
 from napari_colorgan.training.start import (
@@ -137,7 +141,7 @@ class History:
 
 def fine_tune_job(
     pairs: Sequence[Pair],
-    start: str | Path | Checkpoint = zoo.DEFAULT,
+    start: str | Path | Checkpoint = START,
     config: FineTuneConfig | None = None,
     *,
     device: str = "auto",
@@ -183,6 +187,10 @@ def fine_tune_job(
         state = read_state(state_file)
         _check_same(state["run"], run, state_file)
     began = time.monotonic()
+    context: Context = "local" if base is None else base.metadata.context
+    if config.context != "auto":
+        context = config.context
+    config = dataclasses.replace(config, context=context)
     task = decide_task(pairs) if config.task == "auto" else config.task
     parts = split(pairs, config.validation, config.seed)
     codec = CODECS["lab" if task == "colorization" else "rgb"]()
@@ -198,7 +206,7 @@ def fine_tune_job(
         raise Stopped(_NOTHING)
     fresh = Checkpoint(metadata, generator.state_dict())
     before = Colorizer(base or fresh, place)
-    validation = Validation(parts.held_out, config.context, before)
+    validation = Validation(parts.held_out, context, before)
     if (yield Preparing(2, 3)) is STOP:
         raise Stopped(_NOTHING)
     if state is None:
@@ -248,7 +256,7 @@ def fine_tune_job(
 
 def fine_tune(
     pairs: Sequence[Pair | tuple[Any, Any] | npt.NDArray[Any]],
-    model: str | Path | Checkpoint = zoo.DEFAULT,
+    model: str | Path | Checkpoint = START,
     *,
     out: str | Path | None = None,
     device: str = "auto",
@@ -491,7 +499,7 @@ class _Session:
 
 
 def _halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies on the CPU, in half precision where they are no whole numbers."""
+    """Copy weights to the CPU, in half precision unless they are whole numbers."""
     return {
         name: value.detach().half().cpu()
         if value.is_floating_point()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.checkpoints.metadata import CodecName, Metadata
+from napari_colorgan.checkpoints.metadata import CodecName, Context, Metadata
 from napari_colorgan.checkpoints.store import Checkpoint, load
 from napari_colorgan.color import CODECS
 from napari_colorgan.errors import BadSetting
@@ -59,7 +59,8 @@ def make_generator(
     """
     codec = _CODEC[task]
     channels = CODECS[codec].out_channels
-    working_size = config.patch if config.context == "whole" else 256
+    context: Context = "whole" if config.context == "whole" else "local"
+    working_size = config.patch if context == "whole" else 256
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         if base is None:
@@ -82,10 +83,10 @@ def make_generator(
                 if isinstance(generator, Compact):
                     for layer in fresh:
                         level(generator, layer, sample)
-            if about.context == config.context == "whole":
+            if about.context == context == "whole":
                 working_size = about.working_size
     return replace(
-        metadata, codec=codec, context=config.context, working_size=working_size
+        metadata, codec=codec, context=context, working_size=working_size
     ), generator
 
 

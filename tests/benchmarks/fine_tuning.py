@@ -1,0 +1,316 @@
+"""How fast and how well pairs are learned; beside the classic pix2pix recipe.
+
+pip install matplotlib
+python tests/benchmarks/fine_tuning.py FOLDER OUT [PART ...] [--minutes 5]
+
+FOLDER holds at least 16 colour pictures of one kind, of 256 px or more. The first four
+by number are the pairs, twelve others spread over the rest are only judged by. OUT gets
+results.json and curves.png; parts that are in results.json are kept, not run again.
+Parts: pretrained, natural, untrained, paper, reference, minute, single, translation,
+speed, plot; default all. Run it on an otherwise idle machine.
+"""
+
+import argparse
+import json
+import math
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from reference_recipe import Reference
+from scipy.ndimage import gaussian_filter
+from skimage.io import imread
+
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.metadata import Metadata
+from napari_colorgan.checkpoints.store import Checkpoint, load
+from napari_colorgan.color import LabCodec
+from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.job import Progress, finish
+from napari_colorgan.metrics import Figures, psnr
+from napari_colorgan.training.config import FineTuneConfig
+from napari_colorgan.training.fine_tune import Planned, fine_tune_job
+from napari_colorgan.training.pairs import Pair, pairs_of
+from napari_colorgan.training.patches import PatchSampler
+from napari_colorgan.training.scoring import score
+from napari_colorgan.training.start import (
+    base_of,
+    make_discriminator,
+    make_generator,
+)
+from napari_colorgan.training.trainer import Trainer
+
+START = "micro"
+CPU = torch.device("cpu")
+MARKS = (2, 5, 10, 15, 20, 30, 45, 60, 77, 90, 120, 150, 180, 240, 300)  # s
+CURVES = {
+    "pretrained": "this package, from `micro`",
+    "natural": "this package, from `natural`",
+    "untrained": "this package, from fresh weights",
+    "paper": "this package, recipe `paper`",
+    "reference": "pix2pix, plain loop",
+}
+
+
+def pictures(folder: Path) -> tuple[list[Pair], list[Pair]]:
+    """Four pairs to learn from and twelve to judge by."""
+
+    def number(path: Path) -> tuple[int, str]:
+        found = re.findall(r"\d+", path.stem)
+        return (int(found[-1]) if found else 0, path.name)
+
+    suffixes = (".png", ".webp", ".jpg", ".tif")
+    paths = sorted((p for p in folder.iterdir() if p.suffix in suffixes), key=number)
+    rest = paths[4:]
+    judged = [rest[round(i * (len(rest) - 1) / 11)] for i in range(12)]
+    return tuple(
+        [pair for p in part for pair in pairs_of(imread(p)[..., :3], name=p.name)]
+        for part in (paths[:4], judged)
+    )
+
+
+def judge(checkpoint: Checkpoint, judged: list[Pair]) -> dict[str, float]:
+    colorizer = Colorizer(checkpoint, CPU)
+    scored = [score(pair, colorizer) for pair in judged]
+    now = Figures.mean([one.figures for one in scored])
+    gray = Figures.mean([one.gray for one in scored])
+    return {
+        "psnr": now.psnr,
+        "gray": gray.psnr,
+        "gain": now.psnr - gray.psnr,
+        "ssim": now.ssim,
+        "ciede2000": now.ciede2000,
+        "colorfulness": now.colorfulness,
+    }
+
+
+def curve(
+    pairs: list[Pair], judged: list[Pair], start: str, config: FineTuneConfig
+) -> dict:
+    """Scores of what a user has at each time: the best checkpoint on disk."""
+    kept: list[tuple[float, Checkpoint]] = []
+    plan: dict = {}
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "model.safetensors"
+        seen = 0
+        began = time.perf_counter()
+
+        def look(event: Progress) -> None:
+            nonlocal seen
+            if isinstance(event, Planned):
+                plan.update(steps=event.total, precision=event.precision)
+            if out.exists() and (stamp := out.stat().st_mtime_ns) != seen:
+                seen = stamp
+                kept.append((time.perf_counter() - began, load(out)))
+
+        made = finish(fine_tune_job(pairs, start, config, out=out), look)
+        kept.append((time.perf_counter() - began, made.best))
+    points = [{"seconds": t} | judge(checkpoint, judged) for t, checkpoint in kept]
+    if start != "scratch" and config.scheme == "fine-tune":
+        points.insert(0, {"seconds": 0.0} | judge(load(zoo.find(start).path), judged))
+    return {"plan": plan, "ended": made.ended, "points": points}
+
+
+def reference(pairs: list[Pair], judged: list[Pair], minutes: float) -> dict:
+    loop = Reference([pair.color for pair in pairs])
+    marks = [mark for mark in MARKS if mark <= 60 * minutes]
+    points, test_mode = [], []
+    for seconds, weights in loop.train(marks):
+        about = Metadata(generator="unet", context="local")
+        points.append({"seconds": seconds} | judge(Checkpoint(about, weights), judged))
+        # its default: every picture is normalised by its own statistics
+        about = Metadata(generator="unet", context="local", statistics="picture")
+        test_mode.append(
+            {"seconds": seconds} | judge(Checkpoint(about, weights), judged)
+        )
+    return {"points": points, "test mode": test_mode}
+
+
+def single(pairs: list[Pair], judged: list[Pair], minutes: float) -> dict:
+    config = FineTuneConfig(minutes=minutes)
+    return {
+        pair.name: curve([pair], judged, START, config)["points"][-1]
+        for pair in pairs[:2]
+    }
+
+
+def translation(pairs: list[Pair], judged: list[Pair], minutes: float) -> dict:
+    """Gray is a nonlinear, blurred, noisy channel; beside the best affine map of it."""
+    pairs, judged = [channel(p) for p in pairs], [channel(p) for p in judged]
+    config = FineTuneConfig(minutes=minutes)
+    made = finish(fine_tune_job(pairs, START, config))
+    colorizer = Colorizer(made.best, CPU)
+    ours = statistics.fmean(score(p, colorizer).figures.psnr for p in judged)
+    affine = []
+    for pair in judged:  # fitted to each picture itself: no real map is as good
+        known = np.stack([pair.gray.ravel(), np.ones(pair.gray.size)], axis=1)
+        colors = pair.color.reshape(-1, 3).astype(float)
+        found, *_ = np.linalg.lstsq(known, colors, rcond=None)
+        image = (known @ found).round().clip(0, 255).astype(np.uint8)
+        affine.append(psnr(image.reshape(pair.color.shape), pair.color))
+    task = made.best.metadata.codec
+    return {"codec": task, "psnr": ours, "affine": statistics.fmean(affine)}
+
+
+def channel(pair: Pair) -> Pair:
+    red, green, _ = (pair.color[..., i] / 255 for i in range(3))
+    gray = gaussian_filter(1 - green**1.7 * (0.6 + 0.4 * red), 1.0)
+    random = np.random.default_rng(len(pair.name) + int(pair.color.sum()))
+    gray = (gray + random.normal(0, 0.02, gray.shape)).clip(0, 1).astype(np.float32)
+    return pairs_of(pair.color, gray, name=pair.name, limits=(0.0, 1.0))[0]
+
+
+def speed(pairs: list[Pair]) -> dict:
+    """Steps per second in turns with the reference, in one run."""
+    loop = Reference([pair.color for pair in pairs])
+    runs: dict[str, Callable[[], object]] = {"reference": loop.step}
+    for name, start, config in (
+        ("compact, GAN phase on", START, FineTuneConfig(gan_phase=1.0)),
+        (
+            "compact, GAN phase on, 1 x 256 px",
+            START,
+            FineTuneConfig(gan_phase=1.0, batch=1, patch=256),
+        ),
+        ("U-Net, recipe paper", "scratch", FineTuneConfig.preset("paper")),
+    ):
+        for precision in ("float32", "bfloat16"):
+            runs[f"{name}, {precision}"] = stepper(pairs, start, config, precision)
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(8):
+        for name, run in runs.items():
+            began = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - began)
+    median = {name: statistics.median(times[1:]) for name, times in seconds.items()}
+    return {
+        name: {"seconds": took, "times the reference": median["reference"] / took}
+        for name, took in median.items()
+    }
+
+
+def stepper(
+    pairs: list[Pair], start: str, config: FineTuneConfig, precision: str
+) -> Callable[[], object]:
+    base = base_of(start, config)
+    sampler = PatchSampler(pairs, config, LabCodec(), hints=base is not None)
+    sample = sampler.batch(0).source
+    _, generator = make_generator(base, config, "colorization", sample)
+    trainer = Trainer(
+        generator,
+        config,
+        CPU,
+        steps=1000,
+        discriminator=make_discriminator(config, "colorization"),
+        precision=precision,
+    )
+    return lambda: trainer.step(sampler.batch(trainer.done))
+
+
+def plot(results: dict, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7.2, 4.0), dpi=120)
+    gray = results["reference"]["points"][0]["gray"]
+    axes.axhline(gray, color="gray", lw=1, ls=":")
+    axes.text(299, gray + 0.15, "left gray", color="gray", ha="right", va="bottom")
+    for (name, label), color in zip(
+        CURVES.items(), ("C0", "C2", "C4", "C1", "k"), strict=True
+    ):
+        if name not in results:
+            continue
+        points = results[name]["points"]
+        axes.plot(
+            [p["seconds"] for p in points],
+            [p["psnr"] for p in points],
+            color=color,
+            marker=".",
+            ls="--" if name == "reference" else "-",
+            label=label,
+        )
+    axes.set(
+        xlabel="seconds of training, all included",
+        ylabel="PSNR on 12 other images (dB)",
+    )
+    axes.set_xlim(0, 300)
+    axes.legend(loc="lower right", fontsize=8)
+    axes.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("parts", nargs="*")
+    parser.add_argument("--minutes", type=float, default=5.0)
+    given = parser.parse_args()
+    pairs, judged = pictures(given.folder)
+    minutes, least = given.minutes, min(given.minutes, 1.0)
+    whole = FineTuneConfig(minutes=minutes, patience=0, context="local")
+    runs: dict[str, Callable[[], dict]] = {
+        "pretrained": lambda: curve(pairs, judged, START, whole),
+        "minute": lambda: curve(pairs, judged, START, FineTuneConfig(minutes=least)),
+        "natural": lambda: curve(pairs, judged, "natural", whole),
+        "untrained": lambda: curve(pairs, judged, "scratch", whole),
+        "paper": lambda: curve(
+            pairs,
+            judged,
+            "scratch",
+            FineTuneConfig.preset("paper", minutes=minutes, patience=0),
+        ),
+        "reference": lambda: reference(pairs, judged, minutes),
+        "single": lambda: single(pairs, judged, minutes),
+        "translation": lambda: translation(pairs, judged, minutes),
+        "speed": lambda: speed(pairs),
+    }
+    given.out.mkdir(parents=True, exist_ok=True)
+    file = given.out / "results.json"
+    results = json.loads(file.read_text()) if file.exists() else {}
+    for name in given.parts or [*runs, "plot"]:
+        if name == "plot":
+            plot(results, given.out / "curves.png")
+            continue
+        if name not in results:
+            results[name] = runs[name]()
+            file.write_text(json.dumps(results, indent=1))
+        print(f"\n{name}")
+        show(results[name])
+
+
+def show(result: dict) -> None:
+    for name, value in result.items():
+        if isinstance(value, list):
+            for point in value:
+                print(f"  {name:10}", numbers(point))
+        elif isinstance(value, dict):
+            print(f"  {name:45}", numbers(value))
+        else:
+            print(
+                f"  {name}: {value:.2f}"
+                if isinstance(value, float)
+                else f"  {name}: {value}"
+            )
+
+
+def numbers(values: dict) -> str:
+    return "  ".join(
+        f"{k} {v:.3g}"
+        if isinstance(v, float) and abs(v) < 1
+        else f"{k} {v:.2f}"
+        if isinstance(v, float) and math.isfinite(v)
+        else f"{k} {v}"
+        for k, v in values.items()
+    )
+
+
+if __name__ == "__main__":
+    main()
