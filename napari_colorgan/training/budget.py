@@ -1,11 +1,12 @@
 """How many steps fit into some minutes, and at which precision; measured beforehand."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from napari_colorgan.errors import Stopped
-from napari_colorgan.job import STOP, Job, Progress
+from napari_colorgan.job import STOP, Job, Progress, is_out_of_memory
 from napari_colorgan.training.config import FineTuneConfig, Precision
 from napari_colorgan.training.patches import PatchSampler
 from napari_colorgan.training.trainer import Trainer
@@ -61,23 +62,28 @@ def plan_job(
         choices = (config.precision,)
     total = len(choices) * (_TIMED + 1) + 2
     done = 0
-    seconds: dict[Precision, float] = {}
-    trainers: dict[Precision, Trainer] = {}
-    for precision in choices:
-        trainers[precision] = copy(precision)
+    precision, plain = choices[0], math.inf
+    for choice in choices:
+        trainer = copy(choice)
+        took = math.inf
         for number in range(_TIMED + 1):
-            took = _timed_step(trainers[precision], sampler, 0)
+            try:
+                step = _timed_step(trainer, sampler, 0)
+            except RuntimeError as error:
+                if choice == choices[0] or is_out_of_memory(error):
+                    raise
+                break  # a device that knows no bfloat16
             if number:
-                seconds[precision] = min(took, seconds.get(precision, took))
+                took = min(took, step)
             done += 1
             yield from _measured(done, total)
-    precision = choices[0]
-    if len(choices) > 1 and seconds["bfloat16"] < _WORTH * seconds["float32"]:
-        precision = "bfloat16"
-    plain = judged = seconds[precision]
+        if took < _WORTH * plain:
+            precision, plain = choice, took
+    judged = plain
     if config.scheme == "fine-tune" and config.gan_phase:
+        trainer = copy(precision)
         for _ in range(2):
-            judged = _timed_step(trainers[precision], sampler, 1)
+            judged = _timed_step(trainer, sampler, 1)
             done += 1
             yield from _measured(done, total)
     phase = config.gan_phase if config.scheme == "fine-tune" else 0.0

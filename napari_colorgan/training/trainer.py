@@ -216,9 +216,8 @@ class _Seeded:
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self._seed = seed
-        kind = device.type if device.type != "cpu" else "cuda"
-        devices = [] if device.type == "cpu" else [device]
-        self._fork = torch.random.fork_rng(devices, device_type=kind)
+        devices = [device] if device.type == "cuda" else []
+        self._fork = torch.random.fork_rng(devices)
 
     def __enter__(self) -> torch.Generator:
         self._fork.__enter__()
