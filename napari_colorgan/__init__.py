@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     )
     from napari_colorgan.inference.source import Source
     from napari_colorgan.job import Control, finish
+    from napari_colorgan.training.config import FineTuneConfig
+    from napari_colorgan.training.fine_tune import fine_tune, fine_tune_job
+    from napari_colorgan.training.pairs import pairs_of
 
 _HOMES = {
     "Checkpoint": "checkpoints.store",
     "ColorganError": "errors",
     "Control": "job",
+    "FineTuneConfig": "training.config",
     "Metadata": "checkpoints.metadata",
     "Source": "inference.source",
     "colorize": "inference.colorize",
@@ -37,9 +41,12 @@ _HOMES = {
     "colorize_region": "inference.colorize",
     "colorizer_job": "inference.colorize",
     "find": "checkpoints.zoo",
+    "fine_tune": "training.fine_tune",
+    "fine_tune_job": "training.fine_tune",
     "finish": "job",
     "list_models": "checkpoints.zoo",
     "load": "checkpoints.store",
+    "pairs_of": "training.pairs",
     "save": "checkpoints.store",
 }
 
@@ -47,6 +54,7 @@ __all__ = [
     "Checkpoint",
     "ColorganError",
     "Control",
+    "FineTuneConfig",
     "Metadata",
     "Source",
     "__version__",
@@ -55,9 +63,12 @@ __all__ = [
     "colorize_region",
     "colorizer_job",
     "find",
+    "fine_tune",
+    "fine_tune_job",
     "finish",
     "list_models",
     "load",
+    "pairs_of",
     "save",
 ]
 

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 import napari_colorgan
-from napari_colorgan.cli import colorize, demo, evaluate, models, train
+from napari_colorgan.cli import colorize, demo, evaluate, fine_tune, models, train
 from napari_colorgan.errors import ColorganError
 
 
@@ -67,6 +67,7 @@ def _prepare(
 for _command in (
     colorize.colorize,
     models.models,
+    fine_tune.fine_tune,
     train.train,
     evaluate.evaluate,
     demo.demo,

@@ -27,6 +27,7 @@ class Run:
         self._control = Control()
         self._signal: int | None = None
         self._before: dict[int, Any] = {}
+        self._bar: Any = None
 
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -42,39 +43,57 @@ class Run:
     ) -> Literal[False]:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        if isinstance(error, Stopped):
-            self.exit_if_stopped(str(error).rstrip("."))
+        if isinstance(error, Stopped) and self._signal is not None:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(128 + self._signal)
         return False
 
     def finish(
-        self, job: Job[R], on_event: Callable[[Progress], object] | None = None
+        self,
+        job: Job[R],
+        on_event: Callable[[Progress], object] | None = None,
+        shown: type[Progress] = Progress,
     ) -> R:
-        """Run a job to its end and show how far it is, if anybody is there to see."""
+        """Run a job to its end and show how far it is, if anybody is there to see.
+
+        Parameters
+        ----------
+        shown : the events that say how far it is
+        """
         with ExitStack() as stack:
-            bar: Any = None
 
             def show(event: Progress) -> None:
-                nonlocal bar
                 if on_event is not None:
                     on_event(event)
-                if not sys.stderr.isatty():
-                    return
-                if bar is None:
-                    bar = stack.enter_context(
-                        typer.progressbar(
-                            length=event.total, label=self.label, file=sys.stderr
-                        )
-                    )
-                bar.length, bar.label = event.total, self.label
-                bar.update(max(0, event.done - bar.pos))
+                if isinstance(event, shown) and sys.stderr.isatty():
+                    self._draw(event, stack)
 
-            return finish(job, show, self._control)
+            try:
+                return finish(job, show, self._control)
+            finally:
+                self._bar = None
+
+    def say(self, text: str, *, err: bool = False) -> None:
+        """Print a line in the place of the progress bar, which is drawn anew."""
+        if self._bar is not None:
+            typer.echo("\r\x1b[K", nl=False, err=True)
+        typer.echo(text, err=err)
 
     def exit_if_stopped(self, what_is_kept: str) -> None:
         """End the command with the exit code of the signal, if there was one."""
         if self._signal is not None:
             typer.echo(f"Stopped: {what_is_kept}.", err=True)
             raise typer.Exit(128 + self._signal)
+
+    def _draw(self, event: Progress, stack: ExitStack) -> None:
+        if self._bar is None or event.done < self._bar.pos:  # another part of the work
+            stack.close()
+            bar = typer.progressbar(
+                length=event.total, label=self.label, file=sys.stderr
+            )
+            self._bar = stack.enter_context(bar)
+        self._bar.length, self._bar.label = event.total, self.label
+        self._bar.update(event.done - self._bar.pos)
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         self._signal = number
