@@ -242,11 +242,12 @@ def _report_job(
 
     place = choose_device(device)
     base = base_of(start, config)
+    colorizer = Colorizer(result.best, place)
     page = yield from write_job(
         folder,
         split(pairs, config.validation, config.seed).held_out,
-        Colorizer(result.best, place),
-        settings=settings | dataclasses.asdict(config),
+        colorizer,
+        settings=dataclasses.asdict(config) | colorizer.settings() | settings,
         history=result.history,
         before=None if base is None else Colorizer(base, place),
     )

@@ -62,7 +62,7 @@ def _chart(title: str, lines: Sequence[Line], left: float, right: float) -> str:
 
     parts = [
         f'<svg viewBox="0 0 640 240" role="img" aria-label="{escape(title)}">',
-        f'<text x="0" y="14" font-weight="bold">{escape(title)}</text>',
+        f'<text x="0" y="14" class="title">{escape(title)}</text>',
     ]
     for value in ticks:
         _, y = at(left, value)

@@ -14,7 +14,7 @@ _STYLE = """
 :root { color-scheme: light dark; --line: #8886; --soft: #8882; --weak: #888;
   --one: #1668b8; --two: #c2500a; }
 @media (prefers-color-scheme: dark) { :root { --one: #6ab0f3; --two: #f0975a; } }
-body { font: 16px/1.45 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto;
+body { font: 16px/1.45 system-ui, sans-serif; max-width: 90rem; margin: 2rem auto;
   padding: 0 1rem; }
 h2 { margin-top: 2.5rem; }
 h3 { margin: 2rem 0 .3rem; overflow-wrap: anywhere; }
@@ -22,17 +22,20 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .9rem .2rem 0; text-align: right; vertical-align: top;
   border-bottom: 1px solid var(--line); }
 th:first-child, .settings td { text-align: left; overflow-wrap: anywhere; }
-figure { margin: .6rem 0; }
+.row { display: flex; gap: 8px; margin: .6rem 0; }
+figure { margin: 0; min-width: 0; }
 img { width: 100%; display: block; }
+figcaption { text-align: center; }
 .captions { display: flex; }
-.captions span { flex: 1; text-align: center; }
-.error { max-width: 26rem; }
+.captions span { flex: 1; }
+.legend { max-width: 26rem; }
 .scale { height: .8rem; }
 .ticks { display: flex; justify-content: space-between; }
 .note { background: var(--soft); padding: .6rem 1rem; }
 .wide { overflow-x: auto; }
 svg { width: 100%; max-width: 40rem; display: block; }
 svg text { font: 12px system-ui, sans-serif; fill: currentColor; }
+svg .title { font-weight: bold; }
 svg polyline { fill: none; stroke-width: 1.8; }
 small, .weak { color: var(--weak); }
 """
@@ -84,9 +87,9 @@ def page(
         parts += ["<h2>Means</h2>", _means(rows)]
     if charts:
         parts += ["<h2>Curves</h2>", *charts]
-    parts += ["<h2>Settings</h2>", _settings(settings)]
     if rows:
         parts += ["<h2>Pictures</h2>", _scale(), *map(_picture, rows)]
+    parts += ["<h2>Settings</h2>", _settings(settings)]
     return "\n".join([*parts, "</body></html>\n"])
 
 
@@ -110,18 +113,24 @@ def _picture(row: Row) -> str:
     if row.before is not None:
         kinds["before"] = row.before
     captions = "".join(f"<span>{escape(panel)}</span>" for panel in row.panels)
-    name, described = escape(row.name), escape(", ".join(row.panels))
+    described = f"{row.name}: {', '.join(row.panels)}"
     return "\n".join(
         [
-            f"<section><h3>{name}</h3>",
+            f"<section><h3>{escape(row.name)}</h3>",
             _figures(kinds | {"left gray": row.gray}, row.size),
-            f'<figure><img loading="lazy" src="{escape(row.picture)}" '
-            f'alt="{name}: {described}">',
-            f"<figcaption class=captions>{captions}</figcaption></figure>",
-            f'<figure class="error"><img loading="lazy" src="{escape(row.error)}" '
-            f'alt="{name}: error map"><figcaption>Error (CIEDE2000)</figcaption>'
-            "</figure></section>",
+            f'<div class="row"><figure style="flex: {len(row.panels)}">',
+            _image(row.picture, described),
+            f'<figcaption class="captions">{captions}</figcaption></figure>',
+            f'<figure style="flex: 1">{_image(row.error, f"{row.name}: error map")}',
+            "<figcaption>error</figcaption></figure></div></section>",
         ]
+    )
+
+
+def _image(path: str, described: str) -> str:
+    return (
+        f'<a href="{escape(path)}"><img loading="lazy" src="{escape(path)}" '
+        f'alt="{escape(described)}"></a>'
     )
 
 
@@ -160,7 +169,7 @@ def _scale() -> str:
     ticks = [f"<span>{value:g}</span>" for value in steps]
     ticks[-1] = ticks[-1].replace("</span>", " and more</span>")
     return (
-        '<div class="error"><p>Error maps: CIEDE2000 of every pixel, with the same '
+        '<div class="legend"><p>Error maps: CIEDE2000 of every pixel, with the same '
         "colours in every report; gray pixels are not judged.</p>"
         f'<div class="scale" style="background: linear-gradient(to right, {colors})">'
         f'</div><div class="ticks">{"".join(ticks)}</div></div>'
