@@ -111,7 +111,7 @@ class PatchSampler:
         ]
         # where a picture is smaller than a patch, it is cut short in both directions
         # alike and continued by reflection, so that nothing is stretched
-        squeezed = config.context == "whole"
+        squeezed = config.context == "whole" or config.scheme == "notebook"
         size = (config.patch, config.patch)
         if not squeezed:
             factor = config.patch / side
@@ -124,7 +124,7 @@ class PatchSampler:
         parts[2] = (parts[2] > 0.5).float()
         if rng.random() < 0.5:
             parts = [part.flip(-1) for part in parts]
-        if config.context == "local":
+        if config.context == "local" and config.scheme == "fine-tune":
             turns = int(rng.integers(4))
             parts = [torch.rot90(part, turns, (-2, -1)) for part in parts]
         gray, rgb, weight = parts
@@ -152,14 +152,14 @@ def _place(
 
 
 def _tensor(samples: npt.NDArray[Any]) -> Tensor:
-    """(Y, X, C) to (1, C, Y, X)."""
-    return torch.from_numpy(np.ascontiguousarray(samples.transpose(2, 0, 1)))[None]
+    """Copy (Y, X, C) to (1, C, Y, X)."""
+    return torch.from_numpy(samples.transpose(2, 0, 1).copy())[None]
 
 
 def _resized(x: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(x.shape[-2:]) == size:
         return x
-    smaller = size[0] < x.shape[-2] / 2
+    smaller = any(new < old / 2 for new, old in zip(size, x.shape[-2:], strict=True))
     return F.interpolate(x, size, mode="bilinear", antialias=smaller)
 
 
