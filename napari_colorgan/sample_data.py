@@ -37,10 +37,11 @@ def pair() -> list[LayerData]:
     Two layers of the same pixels: (4, 256, 320) uint8 and (4, 256, 320, 3) uint8. The
     gray one has the lightness of the other.
     """
-    from napari_colorgan.inference.intensity import color_to_gray
+    from skimage.color import lab2rgb, rgb2lab
 
     color = _read("tissue_pair.tif")
-    gray = np.rint(color_to_gray(color) * 255).astype(np.uint8)
+    lightness = rgb2lab(color) * (1, 0, 0)
+    gray = np.rint(lab2rgb(lightness)[..., 0] * 255).astype(np.uint8)
     meta = {"axis_labels": ("field", "y", "x")}
     return [
         (gray, {"name": "tissue (gray)", **meta}, "image"),

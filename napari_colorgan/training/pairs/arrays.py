@@ -174,6 +174,13 @@ def _color_plane(values: Any, name: str) -> RGB:
                 "or convert to uint8."
             )
     full = full_range(values.dtype)
+    if values.dtype.kind in "ui":
+        low, high = int(values.min()), int(values.max())
+        if high - low < (full.high - full.low) / 255:
+            raise BadPair(
+                f"{what[0].upper()}{what[1:]} has values from {low} to {high}, which "
+                f"look alike in the range of {values.dtype}. Convert it to uint8."
+            )
     rgb = np.empty(values.shape, np.uint8)
     for rows in _bands(values.shape[:2]):
         part = (values[rows].astype(np.float64) - full.low) / (full.high - full.low)

@@ -120,7 +120,13 @@ def _warnings(pair: Pair) -> list[str]:
 
     gray, rgb = _sample(pair)
     found = []
-    if not is_color(rgb):
+    brightest = float(np.percentile(rgb.max(axis=-1), 99.9))
+    if brightest < _DARK_BELOW:
+        found.append(
+            f"'{pair.name}' uses only {100 * brightest / 255:.0f} % of the range of "
+            "its type and looks black. Rescale its colours first."
+        )
+    elif not is_color(rgb):
         found.append(
             f"'{pair.name}' is nearly gray: a model would learn to leave pictures "
             "gray. Choose one with more colour."
@@ -131,12 +137,6 @@ def _warnings(pair: Pair) -> list[str]:
             f"{100 * clipped:.0f} % of '{pair.name}' are pure black or white, where "
             "there is no colour to learn: an empty border, or saturated. Draw a region "
             "around the rest."
-        )
-    brightest = float(np.percentile(rgb.max(axis=-1), 99.9))
-    if brightest < _DARK_BELOW:
-        found.append(
-            f"'{pair.name}' uses only {100 * brightest / 255:.0f} % of the range of "
-            "its type and looks black. Rescale its colours first."
         )
     if gray.std() < _FLAT_BELOW:
         found.append(

@@ -124,7 +124,8 @@ def load_pairs(path: Path) -> list[Pair]:
         The file is missing, damaged, or something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # opened here: numpy leaves a file open that is no archive
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             about = json.loads(arrays["about"].tobytes())
             if about["format"] != _FORMAT:
                 raise ValueError(f"its format is {about['format']}, not {_FORMAT}")

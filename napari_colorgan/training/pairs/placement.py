@@ -43,7 +43,7 @@ def common_regions(gray: Placement, color: Placement) -> tuple[Region, Region]:
                 "resample one of them onto the other."
             )
         shift = (color.translate[axis] - gray.translate[axis]) / first
-        if not abs(shift - round(shift)) <= _TOLERANCE:
+        if not abs((shift + 0.5) % 1 - 0.5) <= _TOLERANCE:  # nor NaN
             raise BadPair(
                 f"The colour picture is shifted by {shift:.2f} px along {name} against "
                 "the gray one. A pair needs a whole number: resample one of them onto "
