@@ -27,6 +27,7 @@ from napari_colorgan.training.losses import (
 from napari_colorgan.training.patches import Batch
 
 _MAX_GRADIENT = 1.0  # norm to which gradients of `fine-tune` are clipped
+_LEAST_JUDGED = 24  # px: of less, the discriminator has no opinion
 
 Losses = dict[str, float]
 
@@ -66,7 +67,7 @@ class Networks:
 def pixel_update(networks: Networks, batch: Batch) -> Losses:
     """Lower the pixel loss."""
     loss = chroma_loss(networks.generate(batch), batch.target, batch.weight)
-    _descend(networks.optimizer, loss, networks.generator.parameters())
+    _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
     return {"pixel": loss.item()}
 
 
@@ -81,7 +82,8 @@ def late_gan_update(
     """Lower pixel loss + `gan` * hinge GAN loss + `feature` * feature matching.
 
     The discriminator learns first, from real and fake at once. Chroma is predicted at
-    half resolution, so it is judged there, too. Both see pictures moved and with holes.
+    half resolution, so it is judged there, too, unless patches are tiny. Both see
+    pictures moved and with holes.
     """
     discriminator, judge = networks.discriminator, networks.judge
     assert discriminator is not None and judge is not None
@@ -89,7 +91,7 @@ def late_gan_update(
     fake, real, source = prediction, batch.target, batch.source
     if batch.weight is not None:  # what is not to be learned is no clue
         fake, real = fake * batch.weight, real * batch.weight
-    if real.shape[1] == 2:
+    if real.shape[1] == 2 and min(real.shape[-2:]) >= 2 * _LEAST_JUDGED:
         fake, real, source = (F.avg_pool2d(x, 2) for x in (fake, real, source))
     n = len(source)
     joined = torch.stack(
@@ -100,7 +102,7 @@ def late_gan_update(
     with networks.autocast():
         logits = discriminator(sources, colors.detach()).float()
     judged = hinge_loss(logits[:n], logits[n:])
-    _descend(judge, judged, discriminator.parameters())
+    _descend(judge, judged, discriminator.parameters(), clip=True)
     for parameter in discriminator.parameters():
         parameter.requires_grad_(False)
     with networks.autocast():
@@ -114,7 +116,7 @@ def late_gan_update(
     fooled = -features[-1][n:].float().mean()
     pixel = chroma_loss(prediction, batch.target, batch.weight)
     loss = pixel + gan * fooled + feature * matched
-    _descend(networks.optimizer, loss, networks.generator.parameters())
+    _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
     return {
         "pixel": pixel.item(),
         "gan": fooled.item(),
@@ -138,7 +140,7 @@ def sequential_update(
         fake = discriminator(batch.source, prediction.detach()).float()
         real = discriminator(batch.source, batch.target).float()
     judged = (gan_loss(fake, False) + gan_loss(real, True)) / 2
-    _descend(judge, judged, None)
+    _descend(judge, judged, discriminator.parameters())
     for parameter in discriminator.parameters():
         parameter.requires_grad_(False)  # its gradients would be thrown away
     with networks.autocast():
@@ -146,7 +148,8 @@ def sequential_update(
     for parameter in discriminator.parameters():
         parameter.requires_grad_(True)
     pixel = l1_loss(prediction, batch.target, batch.weight)
-    _descend(networks.optimizer, fooled + pixel_weight * pixel, None)
+    loss = fooled + pixel_weight * pixel
+    _descend(networks.optimizer, loss, networks.generator.parameters())
     return {
         "pixel": pixel.item(),
         "gan": fooled.item(),
@@ -178,6 +181,8 @@ def simultaneous_update(
     of_generator = list(networks.generator.parameters())
     judged_gradients = torch.autograd.grad(judged, of_judge, retain_graph=True)
     gradients = torch.autograd.grad(loss, of_generator)
+    for found in (judged_gradients, gradients):
+        _check("gradient", torch.nn.utils.get_total_norm(found))
     for parameters, found, optimizer in (
         (of_judge, judged_gradients, judge),
         (of_generator, gradients, networks.optimizer),
@@ -196,15 +201,20 @@ def simultaneous_update(
 def _descend(
     optimizer: torch.optim.Optimizer,
     loss: Tensor,
-    clipped: Iterable[nn.Parameter] | None,
+    parameters: Iterable[nn.Parameter],
+    *,
+    clip: bool = False,
 ) -> None:
-    """One update, with the gradients of `clipped` limited."""
+    """One update, of finite gradients only."""
     _check("loss", loss)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    if clipped is not None:
-        norm = torch.nn.utils.clip_grad_norm_(clipped, _MAX_GRADIENT)
-        _check("gradient", norm)
+    learned = list(parameters)
+    gradients = [p.grad for p in learned if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    _check("gradient", norm)
+    if clip:
+        torch.nn.utils.clip_grads_with_norm_(learned, _MAX_GRADIENT, norm)
     optimizer.step()
 
 
