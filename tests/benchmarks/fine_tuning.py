@@ -142,26 +142,35 @@ def single(pairs: list[Pair], judged: list[Pair], minutes: float) -> dict:
 def translation(pairs: list[Pair], judged: list[Pair], minutes: float) -> dict:
     """Gray is a nonlinear, blurred, noisy channel; beside the best affine map of it."""
     pairs, judged = [channel(p) for p in pairs], [channel(p) for p in judged]
-    config = FineTuneConfig(minutes=minutes)
-    made = finish(fine_tune_job(pairs, START, config))
-    colorizer = Colorizer(made.best, CPU)
-    ours = statistics.fmean(score(p, colorizer).figures.psnr for p in judged)
-    affine = []
-    for pair in judged:  # fitted to each picture itself: no real map is as good
-        known = np.stack([pair.gray.ravel(), np.ones(pair.gray.size)], axis=1)
-        colors = pair.color.reshape(-1, 3).astype(float)
-        found, *_ = np.linalg.lstsq(known, colors, rcond=None)
-        image = (known @ found).round().clip(0, 255).astype(np.uint8)
-        affine.append(psnr(image.reshape(pair.color.shape), pair.color))
-    task = made.best.metadata.codec
-    return {"codec": task, "psnr": ours, "affine": statistics.fmean(affine)}
+    made = finish(fine_tune_job(pairs, START, FineTuneConfig(minutes=minutes)))
+    result: dict = {"codec": made.best.metadata.codec}
+    result |= judge(made.best, judged)
+    # fitted to the very pictures it is judged by: no map from elsewhere is better
+    for name, groups in (("one map", [judged]), ("a map each", [[p] for p in judged])):
+        found = [value for group in groups for value in affine(group)]
+        result[f"affine, {name}"] = statistics.fmean(found)
+    return result
+
+
+def affine(pairs: list[Pair]) -> list[float]:
+    """PSNR of the affine map per channel that fits these pairs best."""
+    gray = np.concatenate([pair.gray.ravel() for pair in pairs])
+    known = np.stack([gray, np.ones(gray.size)], axis=1)
+    colors = np.concatenate([pair.color.reshape(-1, 3) for pair in pairs])
+    found, *_ = np.linalg.lstsq(known, colors.astype(float), rcond=None)
+    images = (known @ found).round().clip(0, 255).astype(np.uint8)
+    ends = np.cumsum([pair.gray.size for pair in pairs])[:-1]
+    parts = zip(np.split(images, ends), pairs, strict=True)
+    return [psnr(part.reshape(pair.color.shape), pair.color) for part, pair in parts]
 
 
 def channel(pair: Pair) -> Pair:
-    red, green, _ = (pair.color[..., i] / 255 for i in range(3))
-    gray = gaussian_filter(1 - green**1.7 * (0.6 + 0.4 * red), 1.0)
-    random = np.random.default_rng(len(pair.name) + int(pair.color.sum()))
-    gray = (gray + random.normal(0, 0.02, gray.shape)).clip(0, 1).astype(np.float32)
+    """Gray as a detector of red light's absorption might give it."""
+    absorbed = (1 - pair.color[..., 0] / 255) ** 2
+    blurred = gaussian_filter(absorbed, sigma=1.0)
+    random = np.random.default_rng(int(pair.color.sum()))
+    noisy = blurred + random.normal(0, 0.02, blurred.shape)
+    gray = noisy.clip(0, 1).astype(np.float32)
     return pairs_of(pair.color, gray, name=pair.name, limits=(0.0, 1.0))[0]
 
 
