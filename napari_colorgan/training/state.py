@@ -84,7 +84,9 @@ def read_state(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             index = json.loads(archive.read(_INDEX))
-            state: dict[str, Any] = _unpacked(index, archive)
+            state = _unpacked(index, archive)
+        if not isinstance(state, dict):
+            raise TypeError("no dict")
         return state
     except Exception as error:  # damage shows in a dozen ways
         reason = error.strerror if isinstance(error, OSError) else "it is damaged"
