@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import napari_colorgan
+
 PACKAGE = Path(__file__).parents[1] / "napari_colorgan"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -104,6 +106,12 @@ def test_the_exception_is_lazy() -> None:
 def test_networks_and_color_know_only_errors(path: Path) -> None:
     if part(path) in TORCH_ONLY:
         assert {part(name) for name in own_imports(path)} <= TORCH_ONLY | {"errors"}
+
+
+@pytest.mark.parametrize("name", napari_colorgan.__all__)
+def test_public_names_exist(name: str) -> None:
+    assert getattr(napari_colorgan, name)
+    assert name in dir(napari_colorgan)
 
 
 @pytest.mark.parametrize(
