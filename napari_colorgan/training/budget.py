@@ -60,7 +60,8 @@ def plan_job(
     choices: tuple[Precision, ...] = ("float32", "bfloat16")
     if config.precision != "auto":
         choices = (config.precision,)
-    total = len(choices) * (_TIMED + 1) + 2
+    phase = config.gan_phase if config.scheme == "fine-tune" else 0.0
+    total = len(choices) * (_TIMED + 1) + (2 if phase else 0)
     done = 0
     precision, plain = choices[0], math.inf
     for choice in choices:
@@ -80,13 +81,12 @@ def plan_job(
         if took < _WORTH * plain:
             precision, plain = choice, took
     judged = plain
-    if config.scheme == "fine-tune" and config.gan_phase:
+    if phase:
         trainer = copy(precision)
         for _ in range(2):
             judged = _timed_step(trainer, sampler, 1)
             done += 1
             yield from _measured(done, total)
-    phase = config.gan_phase if config.scheme == "fine-tune" else 0.0
     step = (1 - phase) * plain + phase * judged
     step /= 1 - _PREVIEWING
     left = 60 * config.minutes - spent - (time.monotonic() - began)

@@ -81,10 +81,18 @@ def make_generator(
                 generator = build(GeneratorSpec(about.generator, options))
                 fresh = _borrow(generator, base.generator())
                 if isinstance(generator, Compact):
-                    for layer in fresh:
-                        level(generator, layer, sample)
+                    level(generator, nn.ModuleList(fresh), sample)
             if about.context == context == "whole":
                 working_size = about.working_size
+            if any(isinstance(m, nn.BatchNorm2d) for m in generator.modules()):
+                # the trainer keeps the stored ones, so its weights are meant for them
+                metadata = replace(metadata, statistics="stored")
+    if config.patch % generator.stride:
+        raise BadSetting(
+            "patch",
+            config.patch,
+            f"a multiple of {generator.stride} px for this generator",
+        )
     return replace(
         metadata, codec=codec, context=context, working_size=working_size
     ), generator
