@@ -50,6 +50,54 @@ def test_unet_drops_out_in_the_inner_steps_only():
         assert len(drops) == expected
 
 
+def blocks_with_dropout(network):
+    return [
+        [type(m).__name__ for m in step]
+        for step in network.up
+        if any(isinstance(m, torch.nn.Dropout) for m in step)
+    ]
+
+
+def test_unet_drops_out_after_the_normalisation_or_before_it():
+    after = blocks_with_dropout(UNet(depth=7, width=2))
+    before = blocks_with_dropout(UNet(depth=7, width=2, dropout_first=True))
+    start = ["ReLU", "ConvTranspose2d"]
+    assert after == 2 * [[*start, "BatchNorm2d", "Dropout"]]
+    assert before == 2 * [[*start, "Dropout", "BatchNorm2d"]]
+    assert blocks_with_dropout(UNet(depth=7, width=2, dropout=False)) == []
+    without_norm = UNet(depth=7, width=2, norm="none")
+    assert blocks_with_dropout(without_norm) == 2 * [[*start, "Dropout"]]
+
+
+def test_the_share_that_unet_drops_is_an_option():
+    for rate in (0.25, 0.5):
+        network = UNet(depth=7, width=2, dropout_rate=rate)
+        drops = [m.p for m in network.modules() if isinstance(m, torch.nn.Dropout)]
+        assert drops == [rate, rate]
+    assert {
+        m.p for m in UNet(depth=7).modules() if isinstance(m, torch.nn.Dropout)
+    } == {0.5}
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+@pytest.mark.parametrize("kind", [UNet, PatchDiscriminator])
+def test_momentum_and_epsilon_reach_every_normalisation(kind, norm):
+    options = {"depth": 5} if kind is UNet else {}
+    for settings in ({}, {"norm_momentum": 0.2, "norm_eps": 1e-3}):
+        network = kind(width=2, norm=norm, **options, **settings)
+        found = {
+            (m.momentum, m.eps) for m in network.modules() if "Norm" in type(m).__name__
+        }
+        assert found == {tuple(settings.values()) or (0.1, 1e-5)}
+
+
+def test_new_options_leave_weights_of_old_checkpoints_in_their_places():
+    with torch.device("meta"):
+        plain = UNet(depth=7).state_dict()
+        other = UNet(depth=7, dropout_rate=0.25, norm_momentum=0.2).state_dict()
+    assert list(plain) == list(other)
+
+
 def test_compact_has_about_the_size_of_its_notes():
     network = Compact()
     trunk = sum(p.numel() for p in network.encoder_parameters())
@@ -213,3 +261,25 @@ def test_the_discriminator_has_the_parameters_of_pix2pix():
 def test_the_discriminator_refuses_an_unknown_norm():
     with pytest.raises(BadSetting, match="batch, instance, none"):
         PatchDiscriminator(norm="layer")
+
+
+@pytest.mark.parametrize("norm", ["batch", "none"])
+def test_the_features_of_the_discriminator_lead_to_its_logits(norm):
+    torch.manual_seed(1)
+    judge = PatchDiscriminator(width=4, norm=norm).eval()
+    source, color = torch.rand(2, 1, 64, 64), torch.rand(2, 2, 64, 64)
+    with torch.no_grad():
+        *features, logits = judge.features(source, color)
+        assert torch.equal(logits, judge(source, color))
+        # from any of them on, the rest of the layers is all that is missing
+        activations = [
+            i for i, m in enumerate(judge.layers) if isinstance(m, torch.nn.LeakyReLU)
+        ]
+        for index, x in zip(activations, features, strict=True):
+            assert torch.allclose(judge.layers[index + 1 :](x), logits, atol=1e-6)
+    assert [f.shape[1:] for f in features] == [
+        (4, 32, 32),
+        (8, 16, 16),
+        (16, 8, 8),
+        (32, 7, 7),
+    ]

@@ -178,6 +178,9 @@ class FineTuneConfig:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise BadSetting(name, getattr(self, name), f"one of {choices}")
+        for field in fields(self):
+            if isinstance(field.default, float):
+                _check_real(field.name, getattr(self, field.name))
         for name in ("batch", "discriminator_width", "validations"):
             _check_whole(name, getattr(self, name), least=1)
         for name in ("patience", "seed"):
@@ -296,6 +299,11 @@ class Recipe:
 def _check_whole(name: str, value: object, least: int) -> None:
     if type(value) is not int or value < least:
         raise BadSetting(name, value, f"a whole number of at least {least}")
+
+
+def _check_real(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadSetting(name, value, "a number")
 
 
 _ABOUT = ("name", "description", "license", "provenance", "working_size")
