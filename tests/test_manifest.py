@@ -13,6 +13,8 @@ from npe2.manifest.utils import import_python_name
 from qtpy.QtGui import QAction
 
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.widgets import _run_folder
+from napari_colorgan.widgets._menu import show_dock
 
 ROOT = Path(__file__).parents[1]
 
@@ -138,12 +140,20 @@ def test_preferences_have_our_defaults(plugin) -> None:
         chosen.device = "abacus"
 
 
-def colorize_entry(viewer) -> QAction:
+def entry(viewer, command: str) -> QAction:
     """The entry in Layers > Filter, as it is when a user opens the menu."""
     menu = viewer.window.layers_menu
     menu.aboutToShow.emit()
     filters = next(a.menu() for a in menu.actions() if a.text() == "Filter")
-    return filters.findAction("napari-colorgan.colorize_layer")
+    return filters.findAction(f"napari-colorgan.{command}")
+
+
+def colorize_entry(viewer) -> QAction:
+    return entry(viewer, "colorize_layer")
+
+
+def fine_tune_entry(viewer) -> QAction:
+    return entry(viewer, "fine_tune_layer")
 
 
 def test_menu_entry_is_enabled_for_a_gray_layer_only(
@@ -172,3 +182,33 @@ def test_menu_entry_opens_one_dock(make_napari_viewer, plugin, gray) -> None:
     colorize_entry(viewer).trigger()
     assert frame.isVisible()
     assert list(viewer.window.dock_widgets) == [dock]
+
+
+def test_fine_tune_entry_is_for_colour_layers(
+    make_napari_viewer, plugin, photo, gray, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(_run_folder, "training_folder", lambda: tmp_path)
+    viewer = make_napari_viewer(show=True)
+    assert not fine_tune_entry(viewer).isEnabled()
+    first = viewer.add_image(photo, rgb=True, name="first")
+    viewer.add_image(photo[::-1], rgb=True, name="second")
+    viewer.add_image(gray)
+    assert not fine_tune_entry(viewer).isEnabled()
+    viewer.layers.selection.active = first
+    fine_tune_entry(viewer).trigger()
+    (dock,) = viewer.window.dock_widgets
+    assert dock == "Fine-tune (napari-colorgan)"
+    widget = viewer.window._wrapped_dock_widgets[dock].inner_widget()
+    assert widget.pairs.color.value == first
+
+
+def test_docks_share_their_place(
+    make_napari_viewer, plugin, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(_run_folder, "training_folder", lambda: tmp_path)
+    viewer = make_napari_viewer(show=True)
+    for name in ("Fine-tune", "Colorize"):
+        show_dock(viewer, name)
+    frames = list(viewer.window._wrapped_dock_widgets.values())
+    window = viewer.window._qt_window
+    assert window.tabifiedDockWidgets(frames[0]) == frames[1:]

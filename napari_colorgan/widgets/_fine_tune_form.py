@@ -1,5 +1,6 @@
 """The settings of a training, as a form."""
 
+import contextlib
 from typing import Any, get_args
 
 from magicgui.widgets import (
@@ -24,8 +25,8 @@ _SCRATCH = {  # name in the picker: scheme
     "from scratch: paper": "paper",
     "from scratch: notebook": "notebook",
 }
-_SUITED = ("context", "patch", "batch")
-"""Settings that a change of the start brings along."""
+_SUITED = ("task", "context", "patch", "batch")
+"""Settings that a change of the scheme brings along."""
 _REMEMBERED = (
     "start",
     "task",
@@ -61,9 +62,10 @@ class FineTuneForm(Container[Any]):
         )
         self.context = ComboBox(
             label="Context",
-            choices=get_args(Context),
+            choices=("auto", *get_args(Context)),
             tooltip="local: patches at full resolution (micrographs); whole: large "
-            "parts of the pictures, reduced (photographs)",
+            "parts of the pictures, reduced (photographs); auto: as the start was "
+            "trained",
         )
         self.budget = ComboBox(label="Train for", choices=("minutes", "steps"))
         self.minutes = FloatSpinBox(
@@ -126,6 +128,7 @@ class FineTuneForm(Container[Any]):
         self._parts = (main, more, fold)  # not owned by this container
         for label in (self.kind_note, self.estimate):
             wrap(label)
+        self._suited_for = ""
         self.start.changed.connect(self._on_start)
         for widget in (self.budget, self.minutes, self.steps):
             widget.changed.connect(self._show_budget)
@@ -189,20 +192,16 @@ class FineTuneForm(Container[Any]):
         return [model.name for model in zoo.list_models()] + list(_SCRATCH)
 
     def _on_start(self, *_: object) -> None:
-        """Suggest what suits the start."""
-        suited = FineTuneConfig.preset(self.scheme)
-        values = {name: getattr(suited, name) for name in _SUITED}
+        """Suggest what suits the scheme."""
+        if self.scheme != self._suited_for:
+            self._suited_for = self.scheme
+            suited = FineTuneConfig.preset(self.scheme)
+            for name in _SUITED:
+                getattr(self, name).value = getattr(suited, name)
+            self.gan.visible = self.scheme == "fine-tune"
         if self.start.value not in _SCRATCH and self.start.value is not None:
-            try:
-                model = zoo.find(str(self.start.value))
-            except ColorganError:
-                return  # said when the training starts
-            values["context"] = model.metadata.context
-            self.start.tooltip = model.description
-        for name, value in values.items():
-            getattr(self, name).value = value
-        self.gan.visible = self.scheme == "fine-tune"
-        self.task.value = suited.task if suited.task != "auto" else self.task.value
+            with contextlib.suppress(ColorganError):  # said when the training starts
+                self.start.tooltip = zoo.find(str(self.start.value)).description
 
     def _show_budget(self, *_: object) -> None:
         by_steps = self.budget.value == "steps"

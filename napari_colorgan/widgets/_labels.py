@@ -1,15 +1,19 @@
-"""Labels for sentences."""
+"""Labels for sentences, and room for them."""
 
 from magicgui.widgets import Label
-from qtpy.QtWidgets import QSizePolicy
+from qtpy.QtWidgets import QSizePolicy, QWidget
 
 
 def wrap(label: Label) -> Label:
     """Make a label as wide as the dock and as high as its text takes; return it."""
     label.native.setWordWrap(True)
-    policy = QSizePolicy.Policy
-    label.native.setSizePolicy(policy.Ignored, policy.Minimum)
+    label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
     return label
+
+
+def keep_low(widget: QWidget) -> None:
+    """Let a part of a dock be no higher than what is in it."""
+    widget.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
 
 
 def say(label: Label, text: str) -> None:

@@ -190,11 +190,15 @@ class LossPlot(QWidget):
         place: Callable[[float, float], QPointF],
     ) -> None:
         color = self.palette().windowText().color()
+        painter.setPen(QPen(color, 1, Qt.PenStyle.DashLine))
+        highest = max(panel.levels.values(), default=0.0)
+        height = painter.fontMetrics().ascent()
         for name, value in panel.levels.items():
             y = place(0, value).y()
-            painter.setPen(QPen(color, 1, Qt.PenStyle.DashLine))
             painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
-            painter.drawText(QPointF(area.left() + 4, y - 3), f"{name} {value:.1f}")
+            # the curve is mostly above the highest
+            base = y + height + 1 if value == highest else y - 3
+            painter.drawText(QPointF(area.left() + 4, base), f"{name} {value:.1f}")
 
 
 def ticks(low: float, high: float, most: int) -> Iterator[float]:

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QVBoxLayout, QWidget
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Control, Job
-from napari_colorgan.widgets._labels import say, wrap
+from napari_colorgan.widgets._labels import keep_low, say, wrap
 from napari_colorgan.widgets._outcome_jobs import (
     Kept,
     Outcome,
@@ -63,6 +63,7 @@ class OutcomePanel(QWidget):
             Container(widgets=pair, layout="horizontal", labels=False)
             for pair in ([self.use, self.discard], [self.report, self.maps])
         ]
+        keep_low(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.figures.native)

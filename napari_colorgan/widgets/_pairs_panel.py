@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.job import Control, Job, Progress
 from napari_colorgan.training.pairs import Pair, PairCheck
-from napari_colorgan.widgets._labels import say, wrap
+from napari_colorgan.widgets._labels import keep_low, say, wrap
 from napari_colorgan.widgets._layers import gray_layers, is_color
 from napari_colorgan.widgets._pair_layers import read_pairs_job, take_pair
 from napari_colorgan.widgets._pair_rows import PairRow, Summary, summarize_job
@@ -44,6 +44,8 @@ class PairsPanel(QWidget):
         self._locked = False
         self._split = (0.2, 1)
         self.summary: Summary | None = None
+        self.problem = ""
+        """Why these pairs cannot be trained on."""
         self._summarize = LatestOnly(self._on_summary, self._on_summary_error)
         self.gray = ComboBox(
             label="Gray",
@@ -75,6 +77,7 @@ class PairsPanel(QWidget):
         self._buttons = Container(
             widgets=[self.remove, self.correct], layout="horizontal", labels=False
         )
+        keep_low(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for part in (self._pickers, self._buttons):
@@ -137,10 +140,11 @@ class PairsPanel(QWidget):
         self._buttons.visible = not locked
         self._update()
 
-    def replace(self, pairs: Sequence[Pair]) -> None:
-        """Show the pairs of a training that goes on."""
-        self._rows = [PairRow(pair) for pair in pairs]
-        self._changed()
+    def fill(self, pairs: Sequence[Pair]) -> None:
+        """Show the pairs of a training that goes on, unless there are others."""
+        if not self._rows:
+            self._rows = [PairRow(pair) for pair in pairs]
+            self._changed()
 
     def stop(self) -> None:
         """End what runs."""
@@ -224,8 +228,7 @@ class PairsPanel(QWidget):
         self.changed.emit()
 
     def _on_summary_error(self, error: BaseException) -> None:
-        self.summary = None
-        say(self.reason, str(error))
+        self.summary, self.problem = None, str(error)
         self.changed.emit()
 
     # -- showing state
@@ -234,7 +237,7 @@ class PairsPanel(QWidget):
         return [self._rows[n] for n in self.table.chosen() if n < len(self._rows)]
 
     def _changed(self, select: PairRow | None = None) -> None:
-        self.summary = None
+        self.summary, self.problem = None, ""
         self.table.show_rows(self._rows, None)
         if select is not None:
             self.table.choose(self._rows.index(select))

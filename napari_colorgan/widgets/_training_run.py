@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Label, ProgressBar
@@ -10,7 +11,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_colorgan.job import Job, Progress
 from napari_colorgan.training.pairs import Pair, load_pairs, save_pairs
-from napari_colorgan.widgets._labels import say, wrap
+from napari_colorgan.widgets._labels import keep_low, say, wrap
 from napari_colorgan.widgets._loss_plot import LossPlot
 from napari_colorgan.widgets._outcome_jobs import Outcome
 from napari_colorgan.widgets._pace import Pace
@@ -20,6 +21,13 @@ from napari_colorgan.widgets._run_folder import RunFolder, RunSettings, exclusiv
 
 if TYPE_CHECKING:  # torch; nothing here is read by a form
     from napari_colorgan.training.fine_tune import Planned, StepDone, Validated
+
+
+@dataclass(frozen=True, slots=True)
+class PairsLoaded(Progress):
+    """The pairs of a training that goes on were read."""
+
+    pairs: Sequence[Pair]
 
 
 def train_job(
@@ -48,6 +56,7 @@ def resume_job(folder: RunFolder) -> Job[Outcome]:
     with exclusive():
         yield Progress(0, 0)
         pairs = load_pairs(folder.pairs)
+        yield PairsLoaded(0, 0, pairs)
         # without a state it was interrupted before the first save
         resume = folder.state.exists()
         return (yield from _train(folder, folder.settings(), pairs, resume=resume))
@@ -84,6 +93,7 @@ class TrainingView(QWidget):
         self.figures = wrap(Label(value="", visible=False))
         self.notice = wrap(Label(value="", visible=False))
         self.plot = LossPlot()
+        keep_low(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (self.progress, self.status, self.plan, self.figures):
@@ -121,20 +131,26 @@ class TrainingView(QWidget):
             case Previewed() if self._preview is not None:
                 self._preview.show(event.gray, event.before, event.now, event.truth)
 
-    def end(self, text: str) -> None:
-        """Show the last state, and why the training has ended."""
+    def end(self, text: str = "") -> None:
+        """Show the last state; and why there is no result, if there is none."""
         if self._preview is not None:
             self._preview.flush()
         if self._step is not None:
             self._show_step(self._step)
         self.progress.visible = False
         self.plot.update()
+        for label in (self.figures, self.notice):
+            say(label, "")  # the result says it
         say(self.status, text)
 
     def _on_planned(self, event: "Planned") -> None:
         self.progress.native.setRange(0, event.total)
         kind = f"{event.task}, {event.device}, {event.precision}"
-        say(self.plan, f"{event.total} steps, about {duration(event.seconds)}; {kind}")
+        say(
+            self.plan,
+            f"{event.total} steps, about {duration(event.seconds)}; {kind}. "
+            "Preview layer: gray | before | now | truth.",
+        )
         say(self.status, "The held-out part is scored...")
 
     def _on_step(self, event: "StepDone") -> None:

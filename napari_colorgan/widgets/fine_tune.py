@@ -29,7 +29,12 @@ from napari_colorgan.widgets._settings import (
     load_settings,
     save_settings,
 )
-from napari_colorgan.widgets._training_run import TrainingView, resume_job, train_job
+from napari_colorgan.widgets._training_run import (
+    PairsLoaded,
+    TrainingView,
+    resume_job,
+    train_job,
+)
 from napari_colorgan.widgets._worker import on_close, run_job, show_failure
 
 
@@ -44,6 +49,7 @@ class FineTuneWidget(QWidget):
         self._left: Sequence[RunFolder] = []
         self._watched: list[Any] = []
         """Layers of the pairs that are trained on and still unchanged."""
+        self._began = False
         self._closed = False
 
         self.pairs = PairsPanel(napari_viewer)
@@ -134,7 +140,7 @@ class FineTuneWidget(QWidget):
             self._begin(resume_job(self._left[0]))
 
     def _begin(self, job: Job[Outcome]) -> None:
-        self._kept = "best"
+        self._kept, self._began = "best", True
         self._watch(self.pairs.layers())
         self.outcome.show_outcome(None)
         self.training.begin()
@@ -148,13 +154,16 @@ class FineTuneWidget(QWidget):
         self._update()
 
     def _on_event(self, event: Progress) -> None:
-        if not self._closed:
-            self.training.on_event(event)
+        if self._closed:
+            return
+        if isinstance(event, PairsLoaded):
+            self.pairs.fill(event.pairs)
+        self.training.on_event(event)
 
     def _on_result(self, outcome: Outcome) -> None:
         if self._closed:
             return
-        self.training.end(f"Ended: {outcome.result.ended}.")
+        self.training.end()
         self.outcome.show_outcome(outcome, self._kept)
         QTimer.singleShot(0, self._scroll_to_outcome)  # once it is laid out
 
@@ -248,7 +257,7 @@ class FineTuneWidget(QWidget):
             return "The pair is being read and checked."
         if not self.pairs.pairs:
             return "Add a pair first."
-        return ""
+        return self.pairs.problem
 
     def _update(self, *_: object) -> None:
         busy = self.busy
@@ -270,7 +279,7 @@ class FineTuneWidget(QWidget):
         self.form.visible = not busy
         self._settings_title.setVisible(not busy)
         self._outcome_title.setVisible(self.outcome.outcome is not None)
-        self.training.setVisible(busy or bool(self.training.status.value))
+        self.training.setVisible(self._began)
         self._offer_to_resume()
 
     def _scroll_to_outcome(self) -> None:

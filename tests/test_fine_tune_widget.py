@@ -1,0 +1,754 @@
+"""The Fine-tune dock, used as a user would: add pairs, train, watch, use the model."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from napari.utils.notifications import notification_manager
+from qtpy.QtCore import QEvent, QLockFile
+from qtpy.QtWidgets import QApplication, QMessageBox
+
+from napari_colorgan import save
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.training.config import FineTuneConfig
+from napari_colorgan.training.pairs import load_pairs, pairs_of
+from napari_colorgan.widgets import _run_folder, _settings
+from napari_colorgan.widgets._preview_layer import NAME as PREVIEW
+from napari_colorgan.widgets._run_folder import RunFolder, RunSettings
+
+MODEL = "tiny"
+ENOUGH = 20_000  # ms; for what takes a second on an idle machine
+MANY = 100_000  # steps; more than any test waits for
+
+
+@pytest.fixture(scope="module")
+def tiny(make_checkpoint):
+    """A generator small enough for hundreds of steps in a second."""
+    return make_checkpoint("compact", context="local", name=MODEL, license="CC0-1.0")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch, tiny):
+    """The user's folders, with one model in them."""
+    (tmp_path / "models").mkdir()
+    save(tiny, tmp_path / "models" / f"{MODEL}.safetensors")
+    monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
+    monkeypatch.setattr(_settings, "settings_file", lambda: tmp_path / "last.json")
+    training = tmp_path / "training"
+    monkeypatch.setattr(_run_folder, "training_folder", lambda: training)
+    return tmp_path
+
+
+@pytest.fixture
+def viewer(make_napari_viewer, plugin, qtbot):
+    viewer = make_napari_viewer()
+    yield viewer
+    qtbot.waitUntil(no_jobs, timeout=ENOUGH)
+
+
+@pytest.fixture
+def messages():
+    """Texts of the notifications shown during a test."""
+    texts = []
+
+    def note(event) -> None:
+        texts.append(str(getattr(event, "value", event).message))
+
+    notification_manager.notification_ready.connect(note)
+    yield texts
+    notification_manager.notification_ready.disconnect(note)
+
+
+def no_jobs() -> bool:
+    from superqt.utils._qthreading import WorkerBase
+
+    return not WorkerBase._worker_set
+
+
+def open_dock(viewer):
+    _, widget = viewer.window.add_plugin_dock_widget("napari-colorgan", "Fine-tune")
+    return widget
+
+
+def choose_small(widget, steps=3):
+    """Choose settings of a training that takes a moment."""
+    form = widget.form
+    form.start.value = MODEL
+    form.budget.value = "steps"
+    form.steps.value = steps
+    form.patch.value = 32
+    form.batch.value = 1
+    form.device.value = "cpu"
+
+
+def add_pair(widget, qtbot) -> None:
+    widget.pairs.add.native.click()
+    qtbot.waitUntil(lambda: not widget.pairs.busy, timeout=ENOUGH)
+    qtbot.waitUntil(
+        lambda: not widget.pairs.pairs or widget.pairs.summary is not None,
+        timeout=ENOUGH,
+    )
+
+
+def rows(widget) -> list[list[str]]:
+    table = widget.pairs.table
+    items = [table.topLevelItem(n) for n in range(table.topLevelItemCount())]
+    return [[item.text(c) for c in range(table.columnCount())] for item in items]
+
+
+def begin(widget, qtbot, until=1) -> None:
+    """Press Start, and wait for the first steps."""
+    widget.start.native.click()
+    wait_for_steps(widget, qtbot, until)
+
+
+def wait_for_steps(widget, qtbot, until=1) -> None:
+    curve = widget.training.plot.loss.curve
+    qtbot.waitUntil(lambda: len(curve) >= until, timeout=ENOUGH)
+    assert widget.busy
+
+
+def finish(widget, qtbot) -> None:
+    qtbot.waitUntil(lambda: not widget.busy, timeout=ENOUGH)
+
+
+def wait_for_outcome_job(widget, qtbot) -> None:
+    qtbot.waitUntil(lambda: not widget.outcome.busy, timeout=ENOUGH)
+
+
+def visible(part, widget) -> bool:
+    return bool(getattr(part, "native", part).isVisibleTo(widget))
+
+
+@pytest.fixture
+def small(photo):
+    """A colour picture (96, 128, 3) of which a part can be held out."""
+    return np.ascontiguousarray(photo[60:156, 100:228])
+
+
+@pytest.fixture
+def ready(viewer, qtbot, small):
+    """A dock with one pair and small settings."""
+    viewer.add_image(small, rgb=True, name="colour")
+    widget = open_dock(viewer)
+    choose_small(widget)
+    add_pair(widget, qtbot)
+    return widget
+
+
+# -- pairs
+
+
+def test_pickers_list_the_layers_that_fit(viewer, gray, photo, small):
+    viewer.add_image(gray, name="before")
+    viewer.add_image(photo, rgb=True, name="rgb")
+    viewer.add_labels(np.zeros((9, 9), int), name="labels")
+    viewer.add_shapes(name="shapes")
+    viewer.add_points(name="points")
+    widget = open_dock(viewer)
+    panel = widget.pairs
+    assert [layer.name for layer in panel.color.choices] == ["rgb"]
+    assert [c and c.name for c in panel.gray.choices] == [None, "before"]
+    assert [c and c.name for c in panel.region.choices] == [None, "shapes", "labels"]
+    viewer.add_image(small, rgb=True, name="later")
+    assert {layer.name for layer in panel.color.choices} == {"later", "rgb"}
+
+
+def test_what_is_missing_is_said(viewer, qtbot, small):
+    widget = open_dock(viewer)
+    assert not widget.pairs.add.enabled and "RGB picture" in widget.pairs.reason.value
+    assert not widget.start.enabled and "Add a pair" in widget.reason.value
+    viewer.add_image(small, rgb=True)
+    assert widget.pairs.add.enabled and not widget.pairs.reason.value
+    assert not widget.start.enabled
+    add_pair(widget, qtbot)
+    assert widget.start.enabled and not widget.reason.value
+
+
+def test_a_pair_from_the_colour_alone(ready):
+    (pair,) = ready.pairs.pairs
+    assert pair.from_color and pair.shape == (96, 128)
+    assert rows(ready)[0][1:] == ["128 x 96", "colorization", "both, by parts"]
+    assert "colorization" in ready.form.kind_note.value
+
+
+def test_pairs_of_two_layers_and_who_is_held_out(viewer, qtbot, gray, photo):
+    viewer.add_image(gray, name="gray", contrast_limits=(20, 220))
+    viewer.add_image(photo, rgb=True, name="colour")
+    widget = open_dock(viewer)
+    widget.pairs.gray.value = viewer.layers["gray"]
+    add_pair(widget, qtbot)
+    expected = pairs_of(photo, gray, limits=(20, 220))[0]
+    np.testing.assert_array_equal(widget.pairs.pairs[0].gray, expected.gray)
+    widget.pairs.gray.value = None
+    add_pair(widget, qtbot)
+    names = [row[0] for row in rows(widget)]
+    assert names == ["colour", "colour (2)"]
+    assert sorted(row[3] for row in rows(widget)) == ["judge by", "learn from"]
+    judged = {row[0] for row in rows(widget) if row[3] == "judge by"}
+    assert judged == set(widget.pairs.summary.held_out)
+
+
+def test_a_stack_gives_a_pair_per_plane(viewer, qtbot, small):
+    stack = np.stack([small, small[::-1], small[:, ::-1]])
+    viewer.add_image(stack, rgb=True, name="stack")
+    widget = open_dock(viewer)
+    add_pair(widget, qtbot)
+    assert [row[0] for row in rows(widget)] == ["stack [0]", "stack [1]", "stack [2]"]
+    np.testing.assert_array_equal(widget.pairs.pairs[1].color, stack[1])
+    widget.pairs.table.topLevelItem(1).setSelected(True)
+    widget.pairs.table.topLevelItem(2).setSelected(False)
+    widget.pairs.remove.native.click()
+    assert [row[0] for row in rows(widget)] == ["stack [0]", "stack [2]"]
+
+
+def test_pairs_are_copies(viewer, qtbot, small):
+    layer = viewer.add_image(small.copy(), rgb=True)
+    widget = open_dock(viewer)
+    add_pair(widget, qtbot)
+    layer.data[:] = 0
+    viewer.layers.clear()
+    np.testing.assert_array_equal(widget.pairs.pairs[0].color, small)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"data": np.zeros((50, 60))}, "50 x 60 px"),
+        ({"rotate": 20}, "differ in 'rotate'"),
+        ({"shear": [0.2]}, "differ in 'shear'"),
+        ({"affine": [[1, 0, 5], [0, 1, 0], [0, 0, 1]]}, "differ in 'affine'"),
+        ({"scale": (2, 2)}, "pixels of one size"),
+        ({"translate": (0.5, 0)}, "whole number"),
+        ({"translate": (500, 0)}, "in common"),
+        ({"units": ("um", "um")}, "different units"),
+        ({"data": np.full((96, 128), np.nan)}, "NaN"),
+    ],
+)
+def test_layers_that_do_not_fit_are_refused(
+    viewer, qtbot, small, messages, change, text
+):
+    options = {"data": np.zeros((96, 128), np.float32), "contrast_limits": (0, 1)}
+    gray = viewer.add_image(**(options | change), name="gray")
+    viewer.add_image(small, rgb=True, name="colour")
+    widget = open_dock(viewer)
+    widget.pairs.gray.value = gray
+    add_pair(widget, qtbot)
+    assert any(text in message for message in messages), messages
+    assert not widget.pairs.pairs and widget.pairs.add.enabled
+
+
+def test_a_gray_colour_layer_is_refused(viewer, qtbot, gray, messages):
+    viewer.add_image(np.stack([gray] * 3, -1), rgb=True, name="scan")
+    widget = open_dock(viewer)
+    add_pair(widget, qtbot)
+    assert any("is gray" in text for text in messages)
+    assert not widget.pairs.pairs
+
+
+def test_different_places_are_respected(viewer, qtbot, gray, photo):
+    viewer.add_image(
+        gray[10:110, 20:170], name="part", scale=(2, 2), translate=(20, 40)
+    )
+    viewer.add_image(photo, rgb=True, name="colour", scale=(2, 2))
+    widget = open_dock(viewer)
+    widget.pairs.gray.value = viewer.layers["part"]
+    add_pair(widget, qtbot)
+    (pair,) = widget.pairs.pairs
+    np.testing.assert_array_equal(pair.color, photo[10:110, 20:170])
+    assert pair.gray.shape == (100, 150)
+
+
+def test_layers_turned_alike_fit(viewer, qtbot, gray, photo, messages):
+    viewer.add_image(gray, name="gray", rotate=30, translate=(5, 5))
+    viewer.add_image(photo, rgb=True, name="colour", rotate=30, translate=(5, 5))
+    widget = open_dock(viewer)
+    widget.pairs.gray.value = viewer.layers["gray"]
+    add_pair(widget, qtbot)
+    assert len(widget.pairs.pairs) == 1
+    viewer.layers["gray"].translate = (15, 5)
+    add_pair(widget, qtbot)
+    assert len(widget.pairs.pairs) == 1
+    assert any("turned or sheared and differ in 'translate'" in m for m in messages)
+
+
+def test_a_shift_is_shown_and_corrected(viewer, qtbot, gray, photo):
+    viewer.add_image(np.roll(gray, (6, -4), (0, 1))[:200, :280], name="gray")
+    viewer.add_image(photo[:200, :280], rgb=True, name="colour")
+    widget = open_dock(viewer)
+    widget.pairs.gray.value = viewer.layers["gray"]
+    add_pair(widget, qtbot)
+    assert "7.2 px" in widget.pairs.notes.value
+    assert visible(widget.pairs.correct, widget)
+    widget.pairs.correct.native.click()
+    qtbot.waitUntil(lambda: not widget.pairs.busy, timeout=ENOUGH)
+    (pair,) = widget.pairs.pairs
+    assert pair.shape == (194, 276)
+    assert "shifted" not in widget.pairs.notes.value
+    assert not visible(widget.pairs.correct, widget)
+    np.testing.assert_allclose(
+        pair.gray[20:150, 20:200], gray[20:150, 24:204] / 255, atol=0.01
+    )
+
+
+def test_labels_restrict_a_pair_wherever_they_lie(viewer, qtbot, small):
+    viewer.add_image(small, rgb=True, name="colour", scale=(2, 2), translate=(10, 0))
+    painted = np.zeros((50, 64), int)
+    painted[10:40, 8:60] = 3
+    viewer.add_labels(painted, name="region", scale=(4, 4), translate=(11, 1))
+    widget = open_dock(viewer)
+    widget.pairs.region.value = viewer.layers["region"]
+    add_pair(widget, qtbot)
+    mask = widget.pairs.pairs[0].mask
+    expected = np.kron(painted[:48, :64], np.ones((2, 2))) > 0
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_shapes_restrict_a_pair_wherever_they_lie(viewer, qtbot, small):
+    viewer.add_image(small, rgb=True, name="colour", scale=(2, 2), translate=(10, 0))
+    box = np.array([[10, 20], [10, 100], [80, 100], [80, 20]]) * 2 + (10, 0)
+    viewer.add_shapes([box], shape_type="polygon", name="region")
+    widget = open_dock(viewer)
+    widget.pairs.region.value = viewer.layers["region"]
+    add_pair(widget, qtbot)
+    mask = widget.pairs.pairs[0].mask
+    assert mask[12:79, 22:99].all()
+    assert not mask[:9].any() and not mask[:, :19].any()
+    assert not mask[82:].any() and not mask[:, 102:].any()
+
+
+def test_a_region_drawn_in_a_stack_belongs_to_its_planes(viewer, qtbot, small):
+    viewer.add_image(np.stack([small, small[::-1]]), rgb=True, name="stack")
+    shapes = viewer.add_shapes(ndim=3, name="region")
+    for plane, side in ((0, 30), (1, 60)):
+        corners = [[10, 10], [10, 10 + side], [10 + side, 10 + side], [10 + side, 10]]
+        shapes.add_rectangles([[plane, *corner] for corner in corners])
+    widget = open_dock(viewer)
+    widget.pairs.region.value = shapes
+    add_pair(widget, qtbot)
+    first, second = (int(pair.mask.sum()) for pair in widget.pairs.pairs)
+    assert 28**2 < first < 33**2 and 58**2 < second < 63**2
+
+
+@pytest.mark.parametrize("drawn", [[], [[[900, 900], [900, 950], [950, 950]]]])
+def test_a_region_beside_the_picture_is_refused(viewer, qtbot, small, messages, drawn):
+    viewer.add_image(small, rgb=True, name="colour")
+    viewer.add_shapes(drawn, shape_type="polygon", name="region", ndim=2)
+    widget = open_dock(viewer)
+    widget.pairs.region.value = viewer.layers["region"]
+    add_pair(widget, qtbot)
+    assert any("holds no pixel" in text for text in messages)
+    assert not widget.pairs.pairs
+
+
+def test_a_pair_too_small_to_hold_out_a_part(viewer, qtbot, small):
+    viewer.add_image(small[:20, :30], rgb=True, name="colour")
+    widget = open_dock(viewer)
+    widget.pairs.add.native.click()
+    qtbot.waitUntil(lambda: "too small" in widget.reason.value, timeout=ENOUGH)
+    assert not widget.start.enabled
+
+
+# -- training
+
+
+def test_training_shows_curves_figures_and_a_preview(viewer, ready, qtbot, home):
+    viewer.add_points(name="mine")
+    active = viewer.layers.selection.active
+    ready.start.native.click()
+    assert not visible(ready.form, ready) and visible(ready.pause, ready)
+    finish(ready, qtbot)
+    plot = ready.training.plot
+    assert len(plot.loss.curve) == 3
+    assert len(plot.quality.curve) >= 2 and set(plot.quality.levels) == {
+        "gray",
+        "before",
+    }
+    assert "3 steps" in ready.training.plan.value and "cpu" in ready.training.plan.value
+    assert "all steps" in ready.outcome.figures.value
+    assert "dB" in ready.outcome.figures.value
+    preview = viewer.layers[PREVIEW]
+    assert preview.rgb and preview.data.shape == (96, 4 * 26 + 3 * 4, 3)
+    assert viewer.layers.selection.active == active
+    colour = viewer.layers["colour"]
+    assert preview.extent.world[0][0] > colour.extent.world[1][0]  # below, not over it
+    (run,) = (home / "training").glob("*/")
+    assert {path.name for path in run.iterdir()} == {
+        "pairs.npz",
+        "settings.json",
+        "model.safetensors",
+        "model.state",
+    }
+    assert visible(ready.form, ready) and ready.start.enabled
+
+
+def test_pause_and_continue(ready, qtbot):
+    choose_small(ready, MANY)
+    begin(ready, qtbot)
+    ready.pause.native.click()
+    assert ready.pause.text == "Continue" and "Paused" in ready.training.status.value
+    qtbot.wait(300)
+    steps = len(ready.training.plot.loss.curve)
+    qtbot.wait(300)
+    assert len(ready.training.plot.loss.curve) == steps
+    ready.pause.native.click()
+    wait_for_steps(ready, qtbot, steps + 3)
+    ready.pause.native.click()
+    ready.stop_best.native.click()  # a stop ends a pause
+    finish(ready, qtbot)
+
+
+@pytest.mark.parametrize("kept", ["best", "last"])
+def test_stop_keeps_what_is_chosen(ready, qtbot, kept):
+    choose_small(ready, MANY)
+    begin(ready, qtbot)
+    getattr(ready, f"stop_{kept}").native.click()
+    assert not ready.pause.enabled and not ready.stop_best.enabled
+    finish(ready, qtbot)
+    assert ready.outcome.keep.value == kept
+    assert "stopped" in ready.outcome.figures.value
+    outcome = ready.outcome.outcome
+    assert outcome.checkpoint(kept) is getattr(outcome.result, kept)
+    assert visible(ready.resume, ready)  # it can go on
+
+
+def test_a_stopped_training_goes_on(ready, qtbot):
+    choose_small(ready, MANY)
+    begin(ready, qtbot, until=3)
+    ready.stop_last.native.click()
+    finish(ready, qtbot)
+    done = ready.outcome.outcome.result.last.metadata.training["steps_done"]
+    ready.resume.native.click()
+    wait_for_steps(ready, qtbot)
+    assert ready.training.plot.loss.curve.points[0][0] == done + 1
+    ready.stop_last.native.click()
+    finish(ready, qtbot)
+    again = ready.outcome.outcome.result.last.metadata.training["steps_done"]
+    assert again > done
+
+
+def test_closing_the_dock_saves_and_the_next_one_goes_on(
+    viewer, ready, qtbot, home, messages
+):
+    choose_small(ready, MANY)
+    begin(ready, qtbot, until=3)
+    control = ready._control
+    viewer.window.remove_dock_widget(ready)
+    wait_for_the_end(qtbot)
+    assert control.stop and not messages
+    (state,) = (home / "training").glob("*/model.state")
+    viewer.layers.clear()  # no slot of the dead widget may answer
+    again = open_dock(viewer)
+    assert "can go on" in again.found.value and visible(again.resume, again)
+    assert again.resume.enabled
+    again.resume.native.click()
+    wait_for_steps(again, qtbot)
+    assert again.training.plot.loss.curve.points[0][0] > 3
+    assert [row[0] for row in rows(again)] == ["colour"]
+    again.stop_best.native.click()
+    finish(again, qtbot)
+    assert state.exists()
+
+
+def test_closing_the_viewer_saves(make_napari_viewer, plugin, qtbot, small, home):
+    viewer = make_napari_viewer()
+    viewer.add_image(small, rgb=True, name="colour")
+    widget = open_dock(viewer)
+    choose_small(widget, MANY)
+    add_pair(widget, qtbot)
+    begin(widget, qtbot)
+    viewer.close()
+    wait_for_the_end(qtbot)
+    assert len(list((home / "training").glob("*/model.state"))) == 1
+
+
+def wait_for_the_end(qtbot) -> None:
+    """Let Qt delete what was closed, which its own event loop does at once."""
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    qtbot.waitUntil(no_jobs, timeout=ENOUGH)
+
+
+def leave_a_crashed_run(small) -> RunFolder:
+    """Make the folder of a training that was killed before it saved a state."""
+    from napari_colorgan.training.pairs import save_pairs
+
+    folder = RunFolder.new()
+    config = FineTuneConfig(steps=4, patch=32, batch=1)
+    folder.create(RunSettings(start=MODEL, device="cpu", config=config))
+    save_pairs(pairs_of(small, name="lost"), folder.pairs)
+    return folder
+
+
+def test_a_crashed_training_is_offered_and_discarded(viewer, small):
+    folder = leave_a_crashed_run(small)
+    widget = open_dock(viewer)
+    assert folder.name in widget.found.value
+    widget.discard.native.click()
+    assert not folder.path.exists() and not visible(widget.resume, widget)
+
+
+def test_a_crashed_training_goes_on_with_its_own_pairs(viewer, qtbot, small):
+    leave_a_crashed_run(small)
+    widget = open_dock(viewer)
+    widget.resume.native.click()
+    finish(widget, qtbot)
+    assert [pair.name for pair in widget.outcome.outcome.pairs] == ["lost"]
+    assert "all steps" in widget.outcome.figures.value
+
+
+def test_damaged_settings_of_a_run_give_a_sentence(viewer, qtbot, small, messages):
+    folder = leave_a_crashed_run(small)
+    (folder.path / "settings.json").write_text('{"start": 3}')
+    widget = open_dock(viewer)
+    widget.resume.native.click()
+    finish(widget, qtbot)
+    assert any("cannot be read" in text for text in messages)
+    assert folder.path.exists()  # nothing is lost
+
+
+def test_deleting_or_editing_a_layer_only_gives_a_notice(
+    viewer, ready, qtbot, messages, small
+):
+    choose_small(ready, MANY)
+    begin(ready, qtbot)
+    layer = viewer.layers["colour"]
+    layer.name = "renamed"
+    assert not messages
+    layer.data = 255 - small
+    layer.data = small
+    assert sum("was changed" in text for text in messages) == 1
+    viewer.layers.remove(layer)
+    assert len(messages) == 1
+    wait_for_steps(ready, qtbot, len(ready.training.plot.loss.curve) + 2)
+    ready.stop_best.native.click()
+    finish(ready, qtbot)
+    trained = load_pairs(ready.outcome.outcome.folder.pairs)
+    np.testing.assert_array_equal(trained[0].color, small)
+
+
+def test_a_removed_layer_is_noticed(viewer, ready, qtbot, messages):
+    choose_small(ready, MANY)
+    begin(ready, qtbot)
+    viewer.layers.remove("colour")
+    assert any("was removed; training goes on" in text for text in messages)
+    ready.stop_best.native.click()
+    finish(ready, qtbot)
+    assert len(ready.pairs.pairs) == 1
+
+
+def test_a_deleted_preview_stays_away(viewer, ready, qtbot, messages):
+    choose_small(ready, MANY)
+    ready.start.native.click()
+    qtbot.waitUntil(lambda: PREVIEW in viewer.layers, timeout=ENOUGH)
+    viewer.layers.remove(PREVIEW)
+    wanted = lambda: any("goes on without it" in text for text in messages)  # noqa: E731
+    qtbot.waitUntil(wanted, timeout=ENOUGH)
+    qtbot.wait(1500)
+    assert PREVIEW not in viewer.layers
+    assert len(messages) == 1
+    ready.stop_best.native.click()
+    finish(ready, qtbot)
+
+
+def test_a_second_training_is_refused(viewer, ready, qtbot, home, messages):
+    (home / "training").mkdir(exist_ok=True)
+    other = QLockFile(str(home / "training" / "training.lock"))
+    other.setStaleLockTime(0)
+    assert other.tryLock(0)  # as another window would
+    ready.start.native.click()
+    finish(ready, qtbot)
+    assert any("Another training is in progress" in text for text in messages)
+    assert len(ready.pairs.pairs) == 1 and ready.start.enabled
+    assert not list((home / "training").glob("*/"))
+    other.unlock()
+    ready.start.native.click()
+    finish(ready, qtbot)
+    assert ready.outcome.outcome is not None
+
+
+def test_a_second_click_on_start_does_nothing(ready, qtbot, home):
+    choose_small(ready, MANY)
+    begin(ready, qtbot)
+    ready._on_start()
+    ready._on_resume()
+    ready.stop_best.native.click()
+    finish(ready, qtbot)
+    assert len(list((home / "training").glob("*/"))) == 1
+
+
+def test_a_training_that_cannot_start_says_why(ready, qtbot, home, messages):
+    (home / "models" / f"{MODEL}.safetensors").unlink()
+    ready.start.native.click()
+    finish(ready, qtbot)
+    assert any("no model or checkpoint file called" in text for text in messages)
+    assert ready.start.enabled and ready.outcome.outcome is None
+    assert not list((home / "training").glob("*/"))
+
+
+def test_settings_become_a_config_and_are_remembered(viewer, ready, qtbot):
+    form = ready.form
+    form.seed.value = 7
+    form.gan.value = False
+    form.task.value = "colorization"
+    config = form.settings().config
+    assert (config.steps, config.patch, config.batch) == (3, 32, 1)
+    assert (config.seed, config.gan_phase, config.task) == (7, 0.0, "colorization")
+    ready.start.native.click()
+    finish(ready, qtbot)
+    viewer.window.remove_dock_widget(ready)
+    again = open_dock(viewer).form
+    assert again.settings().config == config
+    assert again.start.value == MODEL and again.device.value == "cpu"
+
+
+@pytest.mark.parametrize("scheme", ["paper", "notebook"])
+def test_recipes_bring_their_settings(viewer, scheme):
+    form = open_dock(viewer).form
+    form.start.value = f"from scratch: {scheme}"
+    settings = form.settings()
+    recipe = FineTuneConfig.preset(scheme)
+    assert settings.start == "scratch" and settings.config == recipe
+    form.start.value = "from scratch: compact"
+    assert form.settings().config == FineTuneConfig()
+
+
+def test_the_budget_is_told_before_the_start(viewer):
+    form = open_dock(viewer).form
+    form.minutes.value = 3
+    assert "About 3 min" in form.estimate.value
+    form.budget.value = "steps"
+    form.steps.value = 40
+    assert "40 steps" in form.estimate.value
+
+
+# -- the model
+
+
+@pytest.fixture
+def trained(ready, qtbot):
+    ready.start.native.click()
+    finish(ready, qtbot)
+    return ready
+
+
+def test_use_this_model_now(viewer, trained, qtbot, gray, home):
+    layer = viewer.add_image(gray, name="scan")
+    trained.outcome.name.value = "my tissue"
+    folder = trained.outcome.outcome.folder
+    trained.outcome.use.native.click()
+    wait_for_outcome_job(trained, qtbot)
+    card = (home / "models" / "my tissue.md").read_text(encoding="utf-8")
+    for text in (
+        "# my tissue",
+        "PSNR",
+        "'colour (",
+        f"'{MODEL}': CC0-1.0",
+        "patch: 32",
+    ):
+        assert text in card
+    docks = list(viewer.window.dock_widgets)
+    assert any("Colorize" in name for name in docks)
+    _, colorize = viewer.window.add_plugin_dock_widget("napari-colorgan", "Colorize")
+    assert colorize.model.value == "my tissue"
+    colorize.show_preview.value = False
+    colorize.layers.value = [layer]
+    colorize.run.native.click()
+    qtbot.waitUntil(lambda: not colorize.busy, timeout=ENOUGH)
+    result = viewer.layers["scan colorized"]
+    assert (np.ptp(result.data, axis=-1) > 8).mean() > 0.2
+    assert result.metadata["colorgan"]["model"] == "my tissue"
+    assert not visible(trained.resume, trained)
+    viewer.window.remove_dock_widget(trained)
+    open_dock(viewer)
+    assert not folder.path.exists()  # used, so it went
+
+
+def test_a_name_that_exists_is_replaced_only_on_demand(
+    trained, qtbot, home, monkeypatch
+):
+    path = home / "models" / f"{MODEL}.safetensors"
+    before = path.read_bytes()
+    answers = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
+    asked = []
+
+    def question(*arguments):
+        asked.append(arguments[-1])
+        return answers.pop(0)
+
+    monkeypatch.setattr(QMessageBox, "question", question)
+    trained.outcome.name.value = MODEL
+    trained.outcome.use.native.click()
+    wait_for_outcome_job(trained, qtbot)
+    assert f"called '{MODEL}'" in asked[0] and path.read_bytes() == before
+    trained.outcome.use.native.click()
+    wait_for_outcome_job(trained, qtbot)
+    assert path.read_bytes() != before
+
+
+@pytest.mark.parametrize("name", ["", "a/b", zoo.DEFAULT])
+def test_names_that_cannot_be_are_refused_before_the_click(trained, name):
+    panel = trained.outcome
+    panel.name.value = name
+    assert not panel.use.enabled and "name is" in panel.reason.value
+    panel.name.value = "fine"
+    assert panel.use.enabled and not panel.reason.value
+
+
+def test_error_maps_and_report(viewer, trained, qtbot, home):
+    trained.outcome.maps.native.click()
+    wait_for_outcome_job(trained, qtbot)
+    (layer,) = [layer for layer in viewer.layers if layer.name.endswith("error")]
+    assert layer.colormap.name == "inferno"
+    assert tuple(layer.contrast_limits) == (0, 20)
+    assert layer.data.shape[0] == 96 and layer.data.max() > 0
+    trained.outcome.write_report(home / "report")
+    wait_for_outcome_job(trained, qtbot)
+    page = (home / "report" / "index.html").read_text(encoding="utf-8")
+    assert "colour (right" in page
+
+
+def test_discard_asks_first(trained, qtbot, home, monkeypatch):
+    answers = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop(0))
+    folder = trained.outcome.outcome.folder
+    trained.outcome.discard.native.click()
+    assert folder.path.exists()
+    trained.outcome.discard.native.click()
+    assert not folder.path.exists() and trained.outcome.outcome is None
+    assert not visible(trained.outcome, trained)
+
+
+def test_closing_while_a_pair_is_read(viewer, qtbot, photo, messages):
+    viewer.add_image(np.stack([photo] * 8), rgb=True)
+    widget = open_dock(viewer)
+    widget.pairs.add.native.click()
+    viewer.window.remove_dock_widget(widget)
+    wait_for_the_end(qtbot)
+    assert not any("unexpected" in text for text in messages)
+
+
+def test_opening_the_dock_does_not_import_torch(home):
+    code = (
+        "import sys\n"
+        "import napari_colorgan.widgets.fine_tune as module\n"
+        "from napari.components import ViewerModel\n"
+        "from qtpy.QtWidgets import QApplication\n"
+        "import numpy\n"
+        "app = QApplication([])\n"
+        "viewer = ViewerModel()\n"
+        "viewer.add_image(numpy.zeros((40, 40, 3), numpy.uint8), rgb=True)\n"
+        "widget = module.FineTuneWidget(viewer)\n"
+        "assert widget.pairs.add.enabled\n"
+        "assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules\n"
+    )
+    environment = os.environ | {
+        "QT_QPA_PLATFORM": "offscreen",
+        "XDG_DATA_HOME": str(home),
+        "XDG_CONFIG_HOME": str(home),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
