@@ -19,7 +19,7 @@ from napari_colorgan.cli._options import (
 from napari_colorgan.cli._run import Run
 from napari_colorgan.errors import BadSetting, Stopped
 from napari_colorgan.job import STOP, Job, Progress
-from napari_colorgan.training.config import FineTuneConfig, Scheme
+from napari_colorgan.training.config import START, FineTuneConfig, Scheme
 
 _SCRATCH = "scratch"  # training.start.SCRATCH; that module imports torch
 _MOST_NOTES = 20
@@ -36,7 +36,7 @@ def fine_tune(
         str | None,
         typer.Option(
             help="What to start from: a model's name, the path of a checkpoint, or "
-            f"{_SCRATCH} for fresh weights. Default: {zoo.DEFAULT}."
+            f"{_SCRATCH} for fresh weights. Default: {START}."
         ),
     ] = None,
     minutes: Annotated[
@@ -184,8 +184,8 @@ def _start(model: str | None, recipe: Scheme) -> str:
             )
         return _SCRATCH
     if model != _SCRATCH:
-        zoo.find(model or zoo.DEFAULT)
-    return model or zoo.DEFAULT
+        zoo.find(model or START)
+    return model or START
 
 
 def _check_out(out: Path, resume: bool) -> None:

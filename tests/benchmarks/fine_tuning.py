@@ -165,9 +165,9 @@ def affine(pairs: list[Pair]) -> list[float]:
 
 
 def channel(pair: Pair) -> Pair:
-    """Gray as a detector of red light's absorption might give it."""
-    absorbed = (1 - pair.color[..., 0] / 255) ** 2
-    blurred = gaussian_filter(absorbed, sigma=1.0)
+    """Gray as autofluorescence gives it: nuclei dark, eosin bright, background dark."""
+    green = pair.color[..., 1] / 255
+    blurred = gaussian_filter(4 * green * (1 - green), sigma=1.0)
     random = np.random.default_rng(int(pair.color.sum()))
     noisy = blurred + random.normal(0, 0.02, blurred.shape)
     gray = noisy.clip(0, 1).astype(np.float32)
