@@ -154,8 +154,8 @@ class FineTuneConfig:
     precision: Precision | Literal["auto"] = "auto"
     """`auto`: bfloat16 where it is measured to be faster."""
     seed: int = 1
-    """Of all randomness; two runs are equal if they also have as many steps and the same
-    precision, which `minutes` and `auto` make depend on the machine's speed."""
+    """Of all randomness. Two runs are equal if they also have the same number of steps
+    and precision, which `minutes` and `auto` make depend on the machine's speed."""
 
     @classmethod
     def preset(cls, scheme: str, **others: Any) -> Self:
