@@ -165,11 +165,11 @@ def affine(pairs: list[Pair]) -> list[float]:
 
 
 def channel(pair: Pair) -> Pair:
-    """Gray as autofluorescence gives it: nuclei dark, eosin bright, background dark."""
+    """Gray as a dim camera gives it: an exponential of green, blurred, and noisy."""
     green = pair.color[..., 1] / 255
-    blurred = gaussian_filter(4 * green * (1 - green), sigma=1.0)
+    blurred = gaussian_filter(np.exp(-4 * green), sigma=1.0)
     random = np.random.default_rng(int(pair.color.sum()))
-    noisy = blurred + random.normal(0, 0.02, blurred.shape)
+    noisy = blurred + random.normal(0, 0.1, blurred.shape)
     gray = noisy.clip(0, 1).astype(np.float32)
     return pairs_of(pair.color, gray, name=pair.name, limits=(0.0, 1.0))[0]
 
