@@ -1,10 +1,11 @@
 """Train a generator on pairs, with a part held out to judge it by."""
 
+import contextlib
 import copy
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -173,6 +174,8 @@ def fine_tune_job(
         raise BadPair("There are no pairs. Add a gray and a colour picture first.")
     if out is not None and out.suffix != ".safetensors":
         raise BadSetting("out", str(out), "a name that ends in .safetensors")
+    if out is not None and not out.absolute().parent.is_dir():
+        raise BadSetting("out", str(out), "in a folder that exists")
     state_file = None if out is None else out.with_suffix(".state")
     base = base_of(start, config)
     run: dict[str, Any] = {
@@ -185,10 +188,13 @@ def fine_tune_job(
         if state_file is None:
             raise BadSetting("resume", resume, "used together with `out`")
         state = read_state(state_file)
-        _check_same(state["run"], run, state_file)
+        with _fitting(state_file):
+            _check_same(state["run"], run, state_file)
     began = time.monotonic()
     context: Context = "local" if base is None else base.metadata.context
-    if config.context != "auto":
+    if config.scheme == "notebook":
+        context = "whole"
+    elif config.context != "auto":
         context = config.context
     config = dataclasses.replace(config, context=context)
     task = decide_task(pairs) if config.task == "auto" else config.task
@@ -221,7 +227,8 @@ def fine_tune_job(
             spent=time.monotonic() - began,
         )
     else:
-        plan = Plan(**state["plan"])
+        with _fitting(state_file):
+            plan = Plan(**state["plan"])
     trainer = Trainer(
         generator,
         config,
@@ -232,13 +239,8 @@ def fine_tune_job(
     )
     session = _Session(trainer, sampler, validation, plan, metadata, out, run, began)
     if state is not None:
-        try:
+        with _fitting(state_file):
             session.load(state)
-        except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
-            raise CheckpointError(
-                f"'{state_file}' does not fit this training, which cannot go on from "
-                "it. Remove it to start anew, or use another output."
-            ) from error
     trained = tuple(pair.name for pair in parts.train)
     held_out = tuple(pair.name for pair in parts.held_out)
     yield Planned(
@@ -351,18 +353,20 @@ class _Session:
     def run(self) -> Job[FineTuned]:
         """Train until the end, a stop, or no more progress."""
         trainer, plan = self._trainer, self._plan
-        if not self._history.validations:
+        if self._validation_is_due():
             yield self._validate()
-        ended = ""
+        ended = self._lost_patience()
         while trainer.done < plan.steps and not ended:
             try:
                 losses = trainer.step(self._sampler.batch(trainer.done))
             except Diverged as error:
                 last = self._checkpoint(self._best)
+                if self._out is not None:
+                    save(last, self._out)
                 return FineTuned(last, last, str(error), self._history)
             if (yield self._stepped(losses)) is STOP:
                 ended = "stopped"
-            elif trainer.done % plan.validate_every == 0:
+            elif self._validation_is_due():
                 if (yield self._validate()) is STOP:
                     ended = "stopped"
                 else:
@@ -398,10 +402,16 @@ class _Session:
         epoch = trainer.done // self._sampler.per_epoch
         return StepDone(trainer.done, plan.steps, losses, self._loss, epoch, left)
 
+    def _validation_is_due(self) -> bool:
+        """Whether one belongs here; a stop may have come just before it."""
+        validations = self._history.validations
+        missing = not validations or validations[-1].done < self._trainer.done
+        return missing and self._trainer.done % self._plan.validate_every == 0
+
     def _validate(self) -> Validated:
         trainer, history = self._trainer, self._history
         now = self._validation.figures(self._colorizer())
-        better = goodness(now) > self._best_goodness
+        better = not self._best or goodness(now) > self._best_goodness
         if better:
             self._best_goodness = goodness(now)
             self._best_step = trainer.done
@@ -424,13 +434,20 @@ class _Session:
         history.validations.append(event)
         return event
 
-    def _reason_to_end(self) -> str:
-        """Why the run should end after this validation; empty if it should not."""
+    def _lost_patience(self) -> str:
+        """Why the run should end after the last validation; empty if it should not."""
         config = self._trainer.config
         assert isinstance(config, FineTuneConfig)
         since = sum(v.done > self._best_step for v in self._history.validations)
         if config.patience and since >= config.patience:
             return f"no better score for {since} validations"
+        return ""
+
+    def _reason_to_end(self) -> str:
+        config = self._trainer.config
+        assert isinstance(config, FineTuneConfig)
+        if lost := self._lost_patience():
+            return lost
         budget = 60 * config.minutes * _GRACE
         if config.steps is None and time.monotonic() - self._began > budget:
             return "the time is up"
@@ -552,6 +569,18 @@ def _described(
     if unknown := set(about) - set(texts):
         raise BadSetting("about", sorted(unknown)[0], f"one of {', '.join(texts)}")
     return dataclasses.replace(metadata, **(texts | dict(about)))
+
+
+@contextlib.contextmanager
+def _fitting(path: Path | None) -> Iterator[None]:
+    """Say which file is meant where a state lacks something or has other shapes."""
+    try:
+        yield
+    except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"'{path}' does not fit this training, which cannot go on from it. Remove "
+            "it to start anew, or use another output."
+        ) from error
 
 
 def _check_same(saved: Mapping[str, Any], run: Mapping[str, Any], path: Path) -> None:
