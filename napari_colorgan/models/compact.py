@@ -193,6 +193,8 @@ def _pad_same(x: Tensor, kernel: int) -> Tensor:
 
 
 def _initialise(network: Compact) -> None:
+    if network.head.weight.is_meta:  # a checkpoint will bring its own weights
+        return
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
