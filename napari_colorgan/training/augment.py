@@ -4,10 +4,13 @@ import torch
 from torch import Tensor
 
 
-def vary_gray(gray: Tensor, share: float, random: torch.Generator) -> Tensor:
+def vary_gray(
+    gray: Tensor, share: float, random: torch.Generator, *, strength: float = 1.0
+) -> Tensor:
     """Change gamma, contrast, brightness and noise of a share of (N, 1, H, W).
 
     Cameras, films and scanners disagree about the gray of one and the same scene.
+    `strength` from 0 to 1 scales the changes.
     """
     n = gray.shape[0]
 
@@ -15,9 +18,10 @@ def vary_gray(gray: Tensor, share: float, random: torch.Generator) -> Tensor:
         return torch.rand((n, 1, 1, 1), generator=random) * (high - low) + low
 
     chosen = uniform(0, 1) < share
-    gamma = torch.exp(uniform(-0.45, 0.45))  # 0.64 to 1.57
-    contrast, brightness = uniform(0.7, 1.15), uniform(-0.1, 0.1)
-    noise = torch.randn(gray.shape, generator=random) * uniform(0, 0.04)
+    gamma = torch.exp(strength * uniform(-0.45, 0.45))  # 0.64 to 1.57
+    contrast = 1 + strength * uniform(-0.3, 0.15)
+    brightness = strength * uniform(-0.1, 0.1)
+    noise = torch.randn(gray.shape, generator=random) * strength * uniform(0, 0.04)
     varied = (gray.clamp(min=1e-4) ** gamma - 0.5) * contrast + 0.5 + brightness + noise
     return torch.where(chosen, varied.clamp(0, 1), gray)
 
