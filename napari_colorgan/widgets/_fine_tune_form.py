@@ -17,7 +17,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.training.config import FineTuneConfig, Task
-from napari_colorgan.widgets._labels import wrap
+from napari_colorgan.widgets._room import shorten, wrap
 from napari_colorgan.widgets._run_folder import RunSettings
 
 _SCRATCH = {  # name in the picker: scheme
@@ -117,6 +117,8 @@ class FineTuneForm(Container[Any]):
         )
         fold = QCollapsible("More settings")
         fold.setDuration(0)
+        fold.setCollapsedIcon("\N{BLACK RIGHT-POINTING SMALL TRIANGLE}")
+        fold.setExpandedIcon("\N{BLACK DOWN-POINTING SMALL TRIANGLE}")
         fold.setContent(more.native)
         fold.collapse(animate=False)
         fold.layout().setContentsMargins(0, 0, 0, 0)
@@ -128,6 +130,7 @@ class FineTuneForm(Container[Any]):
         self._parts = (main, more, fold)  # not owned by this container
         for label in (self.kind_note, self.estimate):
             wrap(label)
+        shorten(self.start)
         self._suited_for = ""
         self.start.changed.connect(self._on_start)
         for widget in (self.budget, self.minutes, self.steps):
@@ -169,6 +172,7 @@ class FineTuneForm(Container[Any]):
 
     def restore(self, settings: dict[str, Any]) -> None:
         """Take over remembered settings; those of another version are left out."""
+        settings = {"start": settings.get("model", zoo.DEFAULT)} | settings
         for name in _REMEMBERED:
             if name in settings:
                 try:

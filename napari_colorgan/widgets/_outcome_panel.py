@@ -11,7 +11,6 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QVBoxLayout, QWidget
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Control, Job
-from napari_colorgan.widgets._labels import keep_low, say, wrap
 from napari_colorgan.widgets._outcome_jobs import (
     Kept,
     Outcome,
@@ -19,6 +18,8 @@ from napari_colorgan.widgets._outcome_jobs import (
     install_job,
     report_job,
 )
+from napari_colorgan.widgets._places import beside
+from napari_colorgan.widgets._room import keep_low, say, wrap
 from napari_colorgan.widgets._worker import Slot, run_job
 
 _ERROR_LIMITS = (0.0, 20.0)  # CIEDE2000; 1 is just noticeable
@@ -162,6 +163,7 @@ class OutcomePanel(QWidget):
                 name=f"{name} error",
                 colormap="inferno",
                 contrast_limits=_ERROR_LIMITS,
+                **beside(self._viewer.layers),
             )
 
     def _on_discard(self) -> None:

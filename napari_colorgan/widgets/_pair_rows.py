@@ -89,17 +89,20 @@ class PairRow:
     def tips(self, summary: Summary | None) -> list[str]:
         """Tooltips of its columns."""
         notes = "\n".join(self.notes)
-        parts = "" if summary is None else f"Held out: {', '.join(summary.held_out)}"
+        parts = ""
+        if summary is not None:
+            trained, held_out = map(", ".join, (summary.trained, summary.held_out))
+            parts = f"Learned from: {trained}\nOnly judged by: {held_out}"
         return [notes or self.pair.name, "", "", parts]
 
     def _role(self, summary: Summary | None) -> str:
         if summary is None:
             return "..."
         if self.pair.name in summary.held_out:
-            return "judge by"
+            return "judge"
         if self.pair.name in summary.trained:
-            return "learn from"
-        return "both, by parts"
+            return "learn"
+        return "both"
 
 
 def summarize_job(pairs: Sequence[Pair], share: float, seed: int) -> Job[Summary]:

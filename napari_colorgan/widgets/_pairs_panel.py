@@ -5,36 +5,28 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, Container, Label, PushButton
 from napari.layers import Image, Labels, Layer, Shapes
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QHeaderView,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.job import Control, Job, Progress
 from napari_colorgan.training.pairs import Pair, PairCheck
-from napari_colorgan.widgets._labels import keep_low, say, wrap
 from napari_colorgan.widgets._layers import gray_layers, is_color
 from napari_colorgan.widgets._pair_layers import read_pairs_job, take_pair
 from napari_colorgan.widgets._pair_rows import PairRow, Summary, summarize_job
-from napari_colorgan.widgets._worker import LatestOnly, run_job, show_failure
+from napari_colorgan.widgets._pairs_table import PairsTable
+from napari_colorgan.widgets._room import keep_low, say, shorten, wrap
+from napari_colorgan.widgets._worker import LatestOnly, Slot, run_job, show_failure
 
 _FROM_COLOR = "gray from colour"
 _NO_REGION = "whole picture"
-_COLUMNS = ("Pair", "Size", "Kind", "Use")
-_MOST_ROWS = 6  # that are seen without scrolling
 
 
 class PairsPanel(QWidget):
     """Pickers for a pair of layers, and a table of copies of those that were added."""
 
     changed = Signal()
-    """Pairs came or went, or their summary did."""
+    """Pairs came or went, or their summary did, or are being read."""
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -42,6 +34,7 @@ class PairsPanel(QWidget):
         self._rows: list[PairRow] = []
         self._control: Control | None = None
         self._locked = False
+        self._closed = False
         self._split = (0.2, 1)
         self.summary: Summary | None = None
         self.problem = ""
@@ -70,7 +63,9 @@ class PairsPanel(QWidget):
         )
         self.reason = wrap(Label(value="", visible=False))
         self.notes = wrap(Label(value="", visible=False))
-        self.table = _Table()
+        for picker in (self.gray, self.color, self.region):
+            shorten(picker)
+        self.table = PairsTable()
         self._pickers = Container(
             widgets=[self.gray, self.color, self.region, self.add]
         )
@@ -147,7 +142,8 @@ class PairsPanel(QWidget):
             self._changed()
 
     def stop(self) -> None:
-        """End what runs."""
+        """End what runs; nothing of it is shown any more."""
+        self._closed = True
         self._summarize.stop()
         if self._control is not None:
             self._control.request_stop()
@@ -213,13 +209,23 @@ class PairsPanel(QWidget):
 
     def _run(self, job: Job[Any], on_result: Any) -> None:
         self._control = run_job(
-            job, on_event=lambda _: None, on_result=on_result, on_end=self._on_end
+            job,
+            on_event=lambda _: None,
+            on_result=self._unless_closed(on_result),
+            on_error=self._unless_closed(show_failure),
+            on_end=self._on_end,
         )
         self._update()
+        self.changed.emit()
+
+    def _unless_closed(self, slot: Slot) -> Slot:
+        return lambda value: None if self._closed else slot(value)
 
     def _on_end(self) -> None:
         self._control = None
-        self._update()
+        if not self._closed:
+            self._update()
+            self.changed.emit()
 
     def _on_summary(self, summary: Summary) -> None:
         self.summary = summary
@@ -268,50 +274,6 @@ class PairsPanel(QWidget):
         self.correct.enabled = not self.busy
         self.table.setVisible(bool(self._rows))
         self._buttons.visible = bool(self._rows) and not self._locked
-
-
-class _Table(QTreeWidget):
-    """A row per pair."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setRootIsDecorated(False)
-        self.setUniformRowHeights(True)
-        self.setHeaderLabels(_COLUMNS)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        header = self.header()
-        header.setStretchLastSection(False)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-
-    def show_rows(self, rows: Sequence[PairRow], summary: Summary | None) -> None:
-        """Show these rows; the selection stays where rows did."""
-        chosen = self.chosen() if self.topLevelItemCount() == len(rows) else []
-        self.blockSignals(True)
-        self.clear()
-        for row in rows:
-            item = QTreeWidgetItem(row.cells(summary))
-            for column, text in enumerate(row.tips(summary)):
-                item.setToolTip(column, text)
-            self.addTopLevelItem(item)
-        for number in chosen:
-            self.topLevelItem(number).setSelected(True)
-        self.blockSignals(False)
-        shown = min(len(rows), _MOST_ROWS) * self.sizeHintForRow(0)
-        self.setFixedHeight(self.header().sizeHint().height() + shown + 6)
-
-    def chosen(self) -> list[int]:
-        """Numbers of the selected rows."""
-        return [self.indexOfTopLevelItem(item) for item in self.selectedItems()]
-
-    def choose(self, number: int) -> None:
-        """Select one row alone."""
-        self.clearSelection()
-        item = self.topLevelItem(number)
-        item.setSelected(True)
-        self.scrollToItem(item)
 
 
 def _correct_job(rows: Sequence[PairRow]) -> Job[list[PairRow]]:

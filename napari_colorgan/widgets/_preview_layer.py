@@ -9,6 +9,7 @@ from napari.layers import Image
 from napari.utils.notifications import show_info
 
 from napari_colorgan.widgets._pace import Pace
+from napari_colorgan.widgets._places import below
 
 RGB = npt.NDArray[np.uint8]
 
@@ -67,16 +68,14 @@ class PreviewLayer:
         if old:  # of the training before
             old[0].data = row
             return old[0]
-        scale, translate, units = _below(self._viewer.layers, row.shape)
+        place = below(self._viewer.layers, row.shape)
         active = self._viewer.layers.selection.active
         layer = self._viewer.add_image(
             row,
             rgb=True,
             name=NAME,
-            scale=scale,
-            translate=translate,
-            units=units,
             metadata={"colorgan": {"preview": True}},
+            **place,
         )
         if self._viewer.dims.ndisplay == 2:
             self._viewer.reset_view()
@@ -88,19 +87,3 @@ class PreviewLayer:
 def _is_preview(layer: Any) -> bool:
     about = layer.metadata.get("colorgan") if isinstance(layer, Image) else None
     return isinstance(about, dict) and "preview" in about
-
-
-def _below(
-    layers: Any, shape: tuple[int, ...]
-) -> tuple[tuple[float, float], tuple[float, float], Any]:
-    """Scale, translate and units: as wide as all images together, and below them."""
-    images = [layer for layer in layers if isinstance(layer, Image)]
-    if not images:
-        return (1.0, 1.0), (0.0, 0.0), None
-    low, high = np.array(layers.extent.world)[:, -2:]
-    step = float(np.min([np.abs(layer.scale[-2:]).min() for layer in images]))
-    width = float(high[1] - low[1]) + step
-    pixel = width / shape[1]
-    top = float(high[0]) + 0.5 * step + 0.05 * width + pixel / 2
-    left = float(low[1]) - 0.5 * step + pixel / 2
-    return (pixel, pixel), (top, left), images[0].units[-2:]

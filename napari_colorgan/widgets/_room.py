@@ -1,7 +1,9 @@
-"""Labels for sentences, and room for them."""
+"""How much room the parts of a dock take: sentences, pickers, panels."""
 
-from magicgui.widgets import Label
+from magicgui.widgets import ComboBox, Label
 from qtpy.QtWidgets import QSizePolicy, QWidget
+
+_LETTERS = 12  # that a picker has room for at least
 
 
 def wrap(label: Label) -> Label:
@@ -9,6 +11,14 @@ def wrap(label: Label) -> Label:
     label.native.setWordWrap(True)
     label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
     return label
+
+
+def shorten(picker: ComboBox) -> None:
+    """Let a picker be narrower than its longest choice."""
+    native = picker.native
+    policy = type(native).SizeAdjustPolicy
+    native.setSizeAdjustPolicy(policy.AdjustToMinimumContentsLengthWithIcon)
+    native.setMinimumContentsLength(_LETTERS)
 
 
 def keep_low(widget: QWidget) -> None:

@@ -11,11 +11,11 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_colorgan.job import Job, Progress
 from napari_colorgan.training.pairs import Pair, load_pairs, save_pairs
-from napari_colorgan.widgets._labels import keep_low, say, wrap
 from napari_colorgan.widgets._loss_plot import LossPlot
 from napari_colorgan.widgets._outcome_jobs import Outcome
 from napari_colorgan.widgets._pace import Pace
 from napari_colorgan.widgets._preview_layer import PreviewLayer
+from napari_colorgan.widgets._room import keep_low, say, wrap
 from napari_colorgan.widgets._run import duration
 from napari_colorgan.widgets._run_folder import RunFolder, RunSettings, exclusive
 

@@ -6,7 +6,7 @@ from typing import Any
 import napari.viewer
 from magicgui.widgets import Container, Label, PushButton
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QFrame,
     QLabel,
@@ -18,11 +18,11 @@ from qtpy.QtWidgets import (
 from napari_colorgan.errors import BadSetting, ColorganError, Stopped
 from napari_colorgan.job import Control, Job, Progress
 from napari_colorgan.widgets._fine_tune_form import FineTuneForm
-from napari_colorgan.widgets._labels import say, wrap
 from napari_colorgan.widgets._menu import show_dock
 from napari_colorgan.widgets._outcome_jobs import Kept, Outcome
 from napari_colorgan.widgets._outcome_panel import OutcomePanel
 from napari_colorgan.widgets._pairs_panel import PairsPanel
+from napari_colorgan.widgets._room import say, wrap
 from napari_colorgan.widgets._run_folder import RunFolder, unfinished
 from napari_colorgan.widgets._settings import (
     fine_tune_file,
@@ -117,12 +117,24 @@ class FineTuneWidget(QWidget):
     def _on_closed(self) -> None:
         """End and save what runs; from now on nothing may touch this widget."""
         self._closed = True
+        self._announce_saving()
         self.pairs.stop()
         self.outcome.stop()
         if self._control is not None:
             self._control.request_stop()
         self._watch(())
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
+
+    def _announce_saving(self) -> None:
+        try:
+            self.isVisible()
+        except RuntimeError:  # deleted: the viewer closes, too, and cannot say anything
+            return
+        if self.busy:
+            show_info(
+                "The training stops after this step and is saved. Open the Fine-tune "
+                "dock again to go on."
+            )
 
     def _on_start(self) -> None:
         if self.busy or self._missing():
@@ -205,6 +217,7 @@ class FineTuneWidget(QWidget):
             self._update()
 
     def _on_used(self, name: str) -> None:
+        self.form.start.reset_choices()
         show_dock(self._viewer, "Colorize").choose_model(name)
         show_info(f"The model '{name}' is ready in the Colorize dock.")
         self._look_for_unfinished()
@@ -320,6 +333,8 @@ class FineTuneWidget(QWidget):
         layout.addStretch()
         self._area.setWidgetResizable(True)
         self._area.setFrameShape(QFrame.Shape.NoFrame)
+        off = Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        self._area.setHorizontalScrollBarPolicy(off)
         self._area.setWidget(inside)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
