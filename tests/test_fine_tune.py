@@ -570,8 +570,20 @@ def test_autosave_of_large_networks_waits(run, tmp_path, monkeypatch):
             saved.append(read_state(path)["trainer"]["done"])
 
     run(each=each, validations=10)
-    # at the first validation, every 2 minutes, and at the end
-    assert saved == [1, 4, 7, 10, 10]
+    assert saved == [1, 4, 7, 10]  # at the first validation and every 2 minutes
+
+
+def test_a_state_is_written_once_per_step(run, tmp_path):
+    saved = []
+
+    def each(event):
+        if isinstance(event, Saving) and event.done == event.total:
+            saved.append(read_state(tmp_path / "a.state")["trainer"]["done"])
+
+    run(each=each, stop=lambda event: isinstance(event, Saving))
+    run(each=each, resume=True, stop=at_step(6))
+    run(each=each, resume=True)
+    assert saved == [4, 5, 6, 8, 10]  # a stop while it is written: one more step
 
 
 # -- states of other runs

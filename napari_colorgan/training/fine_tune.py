@@ -337,6 +337,7 @@ class _Session:
         self._first: tuple[int, float] | None = None
         """Step and time at which this session began to train."""
         self._saved = -math.inf
+        self._saved_step: int | None = None
         self._previewed = -math.inf
         self._preview_pause = _PREVIEW_EVERY
 
@@ -375,7 +376,8 @@ class _Session:
             elif time.monotonic() - self._previewed > self._preview_pause:
                 yield self._preview()
         # first what an uninterrupted run would know, so that it can be resumed exactly
-        yield from self._save_state()
+        if self._saved_step != trainer.done:
+            yield from self._save_state()
         if self._history.validations[-1].done < trainer.done:
             yield self._validate()
         yield self._preview()
@@ -489,7 +491,7 @@ class _Session:
         }
         yield from write_state_job(self._out.with_suffix(".state"), state)
         save(self._checkpoint(self._best), self._out)
-        self._saved = time.monotonic()
+        self._saved, self._saved_step = time.monotonic(), self._trainer.done
 
     def _colorizer(self) -> Colorizer:
         checkpoint = Checkpoint(self._metadata, self._trainer.average)
