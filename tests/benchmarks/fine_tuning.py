@@ -3,8 +3,8 @@
 pip install matplotlib
 python tests/benchmarks/fine_tuning.py FOLDER OUT [PART ...] [--minutes 5]
 
-FOLDER holds at least 16 colour pictures of one kind, of 256 px or more. The first four
-by number are the pairs, twelve others spread over the rest are only judged by. OUT gets
+FOLDER holds at least 22 colour pictures of one kind, of 256 px or more. The first four
+by number are the pairs (ten for `translation`), twelve others spread over the rest are only judged by. OUT gets
 results.json and curves.png; parts that are in results.json are kept, not run again.
 Parts: pretrained, natural, untrained, paper, reference, minute, single, translation,
 speed, plot; default all. Run it on an otherwise idle machine.
@@ -58,8 +58,8 @@ CURVES = {
 }
 
 
-def pictures(folder: Path) -> tuple[list[Pair], list[Pair]]:
-    """Four pairs to learn from and twelve to judge by."""
+def pictures(folder: Path, count: int = 4) -> tuple[list[Pair], list[Pair]]:
+    """Pairs to learn from, and twelve others to judge by."""
 
     def number(path: Path) -> tuple[int, str]:
         found = re.findall(r"\d+", path.stem)
@@ -67,11 +67,11 @@ def pictures(folder: Path) -> tuple[list[Pair], list[Pair]]:
 
     suffixes = (".png", ".webp", ".jpg", ".tif")
     paths = sorted((p for p in folder.iterdir() if p.suffix in suffixes), key=number)
-    rest = paths[4:]
+    rest = paths[count:]
     judged = [rest[round(i * (len(rest) - 1) / 11)] for i in range(12)]
     return tuple(
         [pair for p in part for pair in pairs_of(imread(p)[..., :3], name=p.name)]
-        for part in (paths[:4], judged)
+        for part in (paths[:count], judged)
     )
 
 
@@ -157,7 +157,7 @@ def single(pairs: list[Pair], judged: list[Pair], minutes: float) -> dict:
 
 def translation(pairs: list[Pair], judged: list[Pair], minutes: float) -> dict:
     """Gray is a nonlinear, blurred, noisy channel; beside the best affine map of it."""
-    pairs, judged = [channel(p) for p in pairs], [channel(p) for p in judged]
+    pairs, judged = ([channel(p) for p in part] for part in (pairs, judged))
     made = finish(fine_tune_job(pairs, START, FineTuneConfig(minutes=minutes)))
     result: dict = {"codec": made.best.metadata.codec}
     result |= judge(made.best, judged)
@@ -294,7 +294,7 @@ def main() -> None:
         ),
         "reference": lambda: reference(pairs, judged, minutes),
         "single": lambda: single(pairs, judged, minutes / 2),
-        "translation": lambda: translation(pairs, judged, minutes),
+        "translation": lambda: translation(*pictures(given.folder, 10), minutes),
         "speed": lambda: speed(pairs),
     }
     given.out.mkdir(parents=True, exist_ok=True)
