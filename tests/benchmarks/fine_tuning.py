@@ -6,8 +6,8 @@ python tests/benchmarks/fine_tuning.py FOLDER OUT [PART ...] [--minutes 5]
 FOLDER holds at least 22 colour pictures of one kind, of 256 px or more. The first four
 by number are the pairs (ten for `translation`), twelve others spread over the rest are
 only judged by. OUT gets results.json and curves.png; parts that are in results.json are
-kept, not run again. Parts: pretrained, natural, untrained, paper, reference, minute, single, translation,
-speed, plot; default all. Run it on an otherwise idle machine.
+kept, not run again. Parts: pretrained, natural, untrained, paper, reference, minute,
+single, translation, speed, plot; default all. Run it on an otherwise idle machine.
 """
 
 import argparse

@@ -92,6 +92,13 @@ def measure(choice: argparse.Namespace) -> None:
     heartbeat.take()
     wait(3)
     report("nothing running", heartbeat.take())
+    pan = QTimer()
+    pan.timeout.connect(lambda: move(viewer))
+    if choice.pan:
+        pan.start(100)
+        wait(5)
+        report("nothing running, user pans", heartbeat.take())
+        pan.stop()
 
     ended: list[bool] = []
     began = time.perf_counter()
@@ -115,8 +122,6 @@ def measure(choice: argparse.Namespace) -> None:
     wait(WARM_UP)
     report("start and warm-up", heartbeat.take())
 
-    pan = QTimer()
-    pan.timeout.connect(lambda: move(viewer))
     if choice.pan:
         pan.start(100)
     wait(choice.seconds, lambda: not dock.busy)
