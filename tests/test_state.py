@@ -3,6 +3,7 @@
 import errno
 import pickle
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -208,6 +209,17 @@ def test_a_full_disk_leaves_the_older_file(old, monkeypatch):
         write(old, {"a": torch.rand(9), "b": torch.rand(9)})
     assert len(calls) == 2
     monkeypatch.undo()
+    assert same_as_before(old)
+    assert list(old.parent.iterdir()) == [old]
+
+
+def test_a_file_that_cannot_be_replaced_stays(old, monkeypatch):
+    def replace(self, target):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(CheckpointError, match="Permission denied"):
+        write(old, {"a": torch.rand(9)})
     assert same_as_before(old)
     assert list(old.parent.iterdir()) == [old]
 
