@@ -137,9 +137,8 @@ def measure(choice: argparse.Namespace) -> None:
 
 
 def move(viewer: napari.Viewer) -> None:
-    viewer.camera.center = tuple(
-        c + 2 * np.sin(time.time()) for c in viewer.camera.center
-    )
+    camera = viewer.scene.camera
+    camera.center = tuple(c + 2 * np.sin(time.time()) for c in camera.center)
 
 
 if __name__ == "__main__":
