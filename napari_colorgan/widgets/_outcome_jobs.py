@@ -16,7 +16,7 @@ from napari_colorgan.widgets._run_folder import RunFolder, RunSettings
 
 if TYPE_CHECKING:  # torch; nothing here is read by a form
     from napari_colorgan.checkpoints.store import Checkpoint
-    from napari_colorgan.training.fine_tune import FineTuned
+    from napari_colorgan.training.events import FineTuned
 
 Kept = Literal["best", "last"]
 

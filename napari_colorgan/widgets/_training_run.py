@@ -20,7 +20,7 @@ from napari_colorgan.widgets._run import duration
 from napari_colorgan.widgets._run_folder import RunFolder, RunSettings, exclusive
 
 if TYPE_CHECKING:  # torch; nothing here is read by a form
-    from napari_colorgan.training.fine_tune import Planned, StepDone, Validated
+    from napari_colorgan.training.events import Planned, StepDone, Validated
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class TrainingView(QWidget):
 
     def on_event(self, event: Progress) -> None:
         """Show what happened."""
-        from napari_colorgan.training.fine_tune import (  # loaded by the job
+        from napari_colorgan.training.events import (  # loaded by the job
             Planned,
             Previewed,
             StepDone,
