@@ -25,19 +25,18 @@ from napari_colorgan.job import STOP, Control, finish
 from napari_colorgan.metrics import Figures
 from napari_colorgan.models import compact
 from napari_colorgan.training import fine_tune as module
-from napari_colorgan.training import start, trainer, updates
+from napari_colorgan.training import session, start, trainer, updates
 from napari_colorgan.training.budget import Measuring
 from napari_colorgan.training.config import FineTuneConfig
-from napari_colorgan.training.fine_tune import (
+from napari_colorgan.training.events import (
     FineTuned,
     Planned,
     Preparing,
     Previewed,
     StepDone,
     Validated,
-    fine_tune,
-    fine_tune_job,
 )
+from napari_colorgan.training.fine_tune import fine_tune, fine_tune_job
 from napari_colorgan.training.pairs import Pair, pairs_of
 from napari_colorgan.training.state import Saving, read_state, write_state_job
 from napari_colorgan.training.validation import Validation
@@ -204,7 +203,7 @@ def test_epochs_grow_and_the_time_left_runs_out(run, pairs):
 
 def test_the_time_left_follows_the_steps_once_there_are_some(run, monkeypatch):
     clock = fake_clock(monkeypatch)
-    monkeypatch.setattr(module, "_WARM", 4)
+    monkeypatch.setattr(session, "_WARM", 4)
     left = []
 
     def each(event):
@@ -223,7 +222,8 @@ def fake_clock(monkeypatch):
     """Replace the time of a run by one that stands until a test moves it."""
     clock = types.SimpleNamespace(now=1000.0)
     clock.monotonic = lambda: clock.now
-    monkeypatch.setattr(module, "time", clock)
+    for file in (module, session):  # the one takes the time, the other compares
+        monkeypatch.setattr(file, "time", clock)
     return clock
 
 
@@ -514,11 +514,11 @@ def test_after_a_crash_a_run_goes_on_from_its_last_file(
 
 
 def test_previews_and_their_absence_change_nothing(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_PREVIEW_EVERY", 1e9)
+    monkeypatch.setattr(session, "_PREVIEW_EVERY", 1e9)
     few, events = run("few")
     assert len(of_kind(events, Previewed)) <= 2
-    monkeypatch.setattr(module, "_PREVIEW_EVERY", -1.0)
-    monkeypatch.setattr(module, "_PREVIEW_SHARE", math.inf)
+    monkeypatch.setattr(session, "_PREVIEW_EVERY", -1.0)
+    monkeypatch.setattr(session, "_PREVIEW_SHARE", math.inf)
     many, events = run("many")
     assert len(of_kind(events, Previewed)) > 7
     assert same(few.last, many.last) and same(few.best, many.best)
@@ -559,7 +559,7 @@ def test_a_resumed_run_does_not_measure_again(run, tmp_path, monkeypatch):
 
 def test_autosave_of_large_networks_waits(run, tmp_path, monkeypatch):
     clock = fake_clock(monkeypatch)
-    monkeypatch.setattr(module, "_LARGE", 0)
+    monkeypatch.setattr(session, "_LARGE", 0)
     saved = []
 
     def each(event):
@@ -720,9 +720,9 @@ def break_the_loss(monkeypatch, at):
     """Let the pixel loss of one step be NaN; those of the calibration are not."""
     count = itertools.count(1)
     running = []
-    original = module._Session.run
+    original = session.Session.run
     monkeypatch.setattr(
-        module._Session, "run", lambda self: running.append(1) or original(self)
+        session.Session, "run", lambda self: running.append(1) or original(self)
     )
 
     def broken(loss):

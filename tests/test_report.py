@@ -15,7 +15,7 @@ from PIL import Image
 from napari_colorgan.errors import BadImageFile, BadSetting
 from napari_colorgan.job import Control, finish
 from napari_colorgan.metrics import Figures, compare
-from napari_colorgan.training.fine_tune import History, Validated
+from napari_colorgan.training.events import History, Validated
 from napari_colorgan.training.pairs import Pair
 from napari_colorgan.training.report import (
     PictureReported,

@@ -101,7 +101,8 @@ def fine_tune(
     start = _start(model, recipe)
     _check_out(out, resume)
     from napari_colorgan.inference.device import choose_device
-    from napari_colorgan.training.fine_tune import StepDone, fine_tune_job
+    from napari_colorgan.training.events import StepDone
+    from napari_colorgan.training.fine_tune import fine_tune_job
     from napari_colorgan.training.report import check_folder
     from napari_colorgan.training.scoring import table
 
@@ -143,7 +144,7 @@ class _News:
         self._warned = False
 
     def tell(self, event: Progress) -> None:
-        from napari_colorgan.training.fine_tune import Planned, StepDone, Validated
+        from napari_colorgan.training.events import Planned, StepDone, Validated
 
         if isinstance(event, Planned):
             first = f"from step {event.done} " if event.done else ""

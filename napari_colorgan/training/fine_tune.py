@@ -3,141 +3,44 @@
 import contextlib
 import copy
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from napari_colorgan.checkpoints.metadata import Context, Metadata
-from napari_colorgan.checkpoints.store import Checkpoint, save
+from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS
 from napari_colorgan.errors import BadPair, BadSetting, CheckpointError, Stopped
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.device import choose_device
 from napari_colorgan.job import STOP, Job, Progress, finish
-from napari_colorgan.metrics import Figures
 from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.training.budget import Plan, plan_job
 from napari_colorgan.training.config import (
     START,
     FineTuneConfig,
     Precision,
-    Task,
 )
+from napari_colorgan.training.events import FineTuned, Planned, Preparing
 from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, split
 from napari_colorgan.training.patches import PatchSampler
+from napari_colorgan.training.session import Session
 from napari_colorgan.training.start import (
     base_of,
     make_discriminator,
     make_generator,
 )
-from napari_colorgan.training.state import read_state, write_state_job
+from napari_colorgan.training.state import read_state
 from napari_colorgan.training.trainer import Trainer
-from napari_colorgan.training.updates import Diverged, Losses
-from napari_colorgan.training.validation import Validation, goodness
-
-RGB = npt.NDArray[np.uint8]
+from napari_colorgan.training.validation import Validation
 
 _NOTHING = "Stopped before the first step; nothing was trained."
-_AVERAGED = 0.98  # decay of the loss that is shown
-_POINTS = 1000  # of the loss curve
-_WARM = 20  # steps until their own time tells how long the rest takes
-_GRACE = 1.25  # how much longer than planned a run may take on a busy machine
-_PREVIEW_EVERY = 1.0  # s
-_PREVIEW_SHARE = 0.08  # of the time
-_LARGE = 64 << 20  # bytes of weights of a network that is saved less often
-_SAVE_LARGE_EVERY = 120.0  # s
-_WORSE_FOR = 3  # validations, and
-_WORSE_BY = 0.3  # dB below the best: overfitting
-
-
-@dataclass(frozen=True, slots=True)
-class Preparing(Progress):
-    """Pairs, networks and baselines are being made ready."""
-
-
-@dataclass(frozen=True, slots=True)
-class Planned(Progress):
-    """What will be done, before the first step; `total` is the number of steps."""
-
-    seconds: float
-    """Estimated duration of the whole run."""
-    task: Task
-    device: str
-    precision: Precision
-    trained: tuple[str, ...]
-    """Names of the pairs, or parts of a pair, that are learned from."""
-    held_out: tuple[str, ...]
-    """Names of those that are only judged by."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepDone(Progress):
-    """One more step of `total`."""
-
-    losses: dict[str, float]
-    """Of this step: `pixel`, and in a GAN phase `gan`, `feature`, `discriminator`."""
-    loss: float
-    """Moving average of `pixel`."""
-    epoch: int
-    """Completed passes over as many patches as cover the pairs once."""
-    seconds_left: float
-
-
-@dataclass(frozen=True, slots=True)
-class Previewed(Progress):
-    """A held-out crop as it is coloured now; four pictures (Y, X, 3)."""
-
-    gray: RGB
-    before: RGB
-    now: RGB
-    truth: RGB
-
-
-@dataclass(frozen=True, slots=True)
-class Validated(Progress):
-    """The held-out part was scored."""
-
-    now: Figures
-    gray: Figures
-    """Of the pictures left gray."""
-    before: Figures
-    """Of the model before it was fine-tuned."""
-    best: bool
-    """Whether no validation before was as good."""
-    overfitting: bool
-    """Whether the held-out part gets worse while the training loss still falls."""
-
-
-@dataclass(frozen=True, slots=True)
-class FineTuned:
-    """What a run has made."""
-
-    best: Checkpoint
-    """Weights of the best validation."""
-    last: Checkpoint
-    """Weights at the end."""
-    ended: str
-    """Why the run ended, in a few words: "all steps", "stopped", ..."""
-    history: "History"
-
-
-@dataclass(slots=True)
-class History:
-    """Curves of a run."""
-
-    losses: list[tuple[int, float]] = field(default_factory=list)
-    """Step and moving average of the pixel loss."""
-    validations: list[Validated] = field(default_factory=list)
-    """`done` is the step."""
 
 
 def fine_tune_job(
@@ -237,7 +140,7 @@ def fine_tune_job(
         discriminator=discriminator,
         precision=plan.precision,
     )
-    session = _Session(trainer, sampler, validation, plan, metadata, out, run, began)
+    session = Session(trainer, sampler, validation, plan, metadata, out, run, began)
     if state is not None:
         with _fitting(state_file):
             session.load(state)
@@ -304,227 +207,6 @@ def fine_tune(
         about=about,
     )
     return finish(job, on_event)
-
-
-class _Session:
-    """One run from its first step, or from where it was interrupted, to its end."""
-
-    def __init__(
-        self,
-        trainer: Trainer,
-        sampler: PatchSampler,
-        validation: Validation,
-        plan: Plan,
-        metadata: Metadata,
-        out: Path | None,
-        run: dict[str, Any],
-        began: float,
-    ) -> None:
-        self._trainer = trainer
-        self._sampler = sampler
-        self._validation = validation
-        self._plan = plan
-        self._metadata = metadata
-        self._out = out
-        self._run = run
-        self._began = began
-        self._history = History()
-        self._loss: float | None = None
-        self._best: dict[str, Tensor] = {}
-        self._best_step = 0
-        self._best_loss = math.inf
-        self._best_goodness = -math.inf
-        self._first: tuple[int, float] | None = None
-        """Step and time at which this session began to train."""
-        self._saved = -math.inf
-        self._saved_step: int | None = None
-        self._previewed = -math.inf
-        self._preview_pause = _PREVIEW_EVERY
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-        self._trainer.load_state(state["trainer"])
-        self._loss = state["loss"]
-        self._best = state["best"]
-        self._best_step = state["best_step"]
-        self._best_loss = state["best_loss"]
-        self._best_goodness = state["best_goodness"]
-        self._history = _read_history(state["history"])
-
-    def run(self) -> Job[FineTuned]:
-        """Train until the end, a stop, or no more progress."""
-        trainer, plan = self._trainer, self._plan
-        if self._validation_is_due():
-            yield self._validate()
-        ended = self._lost_patience()
-        while trainer.done < plan.steps and not ended:
-            try:
-                losses = trainer.step(self._sampler.batch(trainer.done))
-            except Diverged as error:
-                last = self._checkpoint(self._best)
-                if self._out is not None:
-                    save(last, self._out)
-                return FineTuned(last, last, str(error), self._history)
-            if (yield self._stepped(losses)) is STOP:
-                ended = "stopped"
-            elif self._validation_is_due():
-                if (yield self._validate()) is STOP:
-                    ended = "stopped"
-                else:
-                    ended = self._reason_to_end()
-                    yield from self._save_now_and_then()
-            elif time.monotonic() - self._previewed > self._preview_pause:
-                yield self._preview()
-        # first what an uninterrupted run would know, so that it can be resumed exactly
-        if self._saved_step != trainer.done:
-            yield from self._save_state()
-        if self._history.validations[-1].done < trainer.done:
-            yield self._validate()
-        yield self._preview()
-        best = self._checkpoint(self._best)
-        if self._out is not None:
-            save(best, self._out)
-        last = self._checkpoint(trainer.average)
-        return FineTuned(best, last, ended or "all steps are done", self._history)
-
-    def _stepped(self, losses: Losses) -> StepDone:
-        trainer, plan = self._trainer, self._plan
-        value = losses["pixel"]
-        old = value if self._loss is None else self._loss
-        self._loss = _AVERAGED * old + (1 - _AVERAGED) * value
-        if trainer.done % max(1, plan.steps // _POINTS) == 0:
-            self._history.losses.append((trainer.done, self._loss))
-        if self._first is None:
-            self._first = trainer.done - 1, time.monotonic()
-        passed = time.monotonic() - self._first[1]
-        done = trainer.done - self._first[0]
-        left = (plan.steps - trainer.done) * passed / done
-        if done < _WARM:  # too few to judge by
-            left = plan.seconds * (1 - trainer.done / plan.steps)
-        epoch = trainer.done // self._sampler.per_epoch
-        return StepDone(trainer.done, plan.steps, losses, self._loss, epoch, left)
-
-    def _validation_is_due(self) -> bool:
-        """Whether one belongs here; a stop may have come just before it."""
-        validations = self._history.validations
-        missing = not validations or validations[-1].done < self._trainer.done
-        return missing and self._trainer.done % self._plan.validate_every == 0
-
-    def _validate(self) -> Validated:
-        trainer, history = self._trainer, self._history
-        now = self._validation.figures(self._colorizer())
-        better = not self._best or goodness(now) > self._best_goodness
-        if better:
-            self._best_goodness = goodness(now)
-            self._best_step = trainer.done
-            self._best_loss = math.inf if self._loss is None else self._loss
-            self._best = _halved(trainer.average)
-        since = sum(v.done > self._best_step for v in history.validations) + 1
-        event = Validated(
-            trainer.done,
-            self._plan.steps,
-            now,
-            self._validation.gray,
-            self._validation.before,
-            better,
-            overfitting=not better
-            and since >= _WORSE_FOR
-            and self._loss is not None
-            and self._loss < self._best_loss
-            and goodness(now) < self._best_goodness - _WORSE_BY,
-        )
-        history.validations.append(event)
-        return event
-
-    def _lost_patience(self) -> str:
-        """Why the run should end after the last validation; empty if it should not."""
-        config = self._trainer.config
-        assert isinstance(config, FineTuneConfig)
-        since = sum(v.done > self._best_step for v in self._history.validations)
-        if config.patience and since >= config.patience:
-            return f"no better score for {since} validations"
-        return ""
-
-    def _reason_to_end(self) -> str:
-        config = self._trainer.config
-        assert isinstance(config, FineTuneConfig)
-        if lost := self._lost_patience():
-            return lost
-        budget = 60 * config.minutes * _GRACE
-        if config.steps is None and time.monotonic() - self._began > budget:
-            return "the time is up"
-        return ""
-
-    def _preview(self) -> Previewed:
-        began = time.monotonic()
-        shown = self._validation.preview(self._colorizer())
-        self._previewed = time.monotonic()
-        took = self._previewed - began
-        self._preview_pause = max(_PREVIEW_EVERY, took / _PREVIEW_SHARE)
-        return Previewed(
-            self._trainer.done,
-            self._plan.steps,
-            shown.gray,
-            shown.before,
-            shown.now,
-            shown.truth,
-        )
-
-    def _save_now_and_then(self) -> Job[None]:
-        large = sum(w.nbytes for w in self._trainer.average.values()) > _LARGE
-        if not large or time.monotonic() - self._saved > _SAVE_LARGE_EVERY:
-            yield from self._save_state()
-
-    def _save_state(self) -> Job[None]:
-        if self._out is None:
-            return
-        state = {
-            "run": self._run,
-            "plan": dataclasses.asdict(self._plan),
-            "trainer": self._trainer.state(),
-            "loss": self._loss,
-            "best": self._best,
-            "best_step": self._best_step,
-            "best_loss": self._best_loss,
-            "best_goodness": self._best_goodness,
-            "history": dataclasses.asdict(self._history),
-        }
-        yield from write_state_job(self._out.with_suffix(".state"), state)
-        save(self._checkpoint(self._best), self._out)
-        self._saved, self._saved_step = time.monotonic(), self._trainer.done
-
-    def _colorizer(self) -> Colorizer:
-        checkpoint = Checkpoint(self._metadata, self._trainer.average)
-        return Colorizer(checkpoint, self._trainer.device)
-
-    def _checkpoint(self, weights: Mapping[str, Tensor]) -> Checkpoint:
-        """Checkpoint of copied weights in half precision, with their scores."""
-        shown = next(
-            v
-            for v in reversed(self._history.validations)
-            if weights is not self._best or v.done == self._best_step
-        )
-        training = self._run["settings"] | {
-            "steps_done": shown.done,
-            "pairs": self._run["pairs"],
-            "scores": dataclasses.asdict(shown.now),
-            "scores_gray": dataclasses.asdict(shown.gray),
-            "scores_before": dataclasses.asdict(shown.before),
-        }
-        return Checkpoint(
-            dataclasses.replace(self._metadata, training=training),
-            _halved(weights),
-        )
-
-
-def _halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copy weights to the CPU, in half precision unless they are whole numbers."""
-    return {
-        name: value.detach().half().cpu()
-        if value.is_floating_point()
-        else value.detach().cpu().clone()
-        for name, value in weights.items()
-    }
 
 
 def _copy(
@@ -599,11 +281,3 @@ def _check_same(saved: Mapping[str, Any], run: Mapping[str, Any], path: Path) ->
                 f"'{path}' is a training on {what}. Give the same ones to go on, or "
                 "start anew with another output."
             )
-
-
-def _read_history(values: Mapping[str, Any]) -> History:
-    validations = []
-    for one in values["validations"]:
-        figures = {k: Figures(**one[k]) for k in ("now", "gray", "before")}
-        validations.append(Validated(**(one | figures)))
-    return History([(step, loss) for step, loss in values["losses"]], validations)

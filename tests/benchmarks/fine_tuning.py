@@ -35,7 +35,8 @@ from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import Progress, finish
 from napari_colorgan.metrics import Figures, psnr
 from napari_colorgan.training.config import FineTuneConfig
-from napari_colorgan.training.fine_tune import Planned, fine_tune_job
+from napari_colorgan.training.events import Planned
+from napari_colorgan.training.fine_tune import fine_tune_job
 from napari_colorgan.training.pairs import Pair, pairs_of
 from napari_colorgan.training.patches import PatchSampler
 from napari_colorgan.training.scoring import color_pair, score

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from napari_colorgan.training.fine_tune import History
+from napari_colorgan.training.events import History
 
 
 @dataclass(frozen=True, slots=True)

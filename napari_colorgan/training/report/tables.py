@@ -5,7 +5,7 @@ import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from napari_colorgan.training.fine_tune import History
+from napari_colorgan.training.events import History
 from napari_colorgan.training.report.page import Row
 
 _FIGURES = ("psnr", "ssim", "ciede2000", "colorfulness")

@@ -15,7 +15,7 @@ from napari_colorgan.errors import BadImageFile, BadSetting
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.metrics import error_map
-from napari_colorgan.training.fine_tune import History
+from napari_colorgan.training.events import History
 from napari_colorgan.training.pairs import Pair
 from napari_colorgan.training.report.charts import draw_curves
 from napari_colorgan.training.report.page import MARK, Row, page
