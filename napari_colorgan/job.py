@@ -143,8 +143,9 @@ def explain(error: RuntimeError | MemoryError) -> ColorganError:
     """Put an error of the numerical library into words a user can act on."""
     if is_out_of_memory(error):
         return OutOfMemory(
-            "Memory ran out. Close other programs, choose a smaller tile, or use the "
-            "CPU instead of the GPU, then try again."
+            "Memory ran out. Close other programs, choose a smaller tile (to train: "
+            "smaller patches or batches), or use the CPU instead of the GPU, then try "
+            "again."
         )
     first_line = str(error).strip().split("\n")[0]
     return JobFailed(

@@ -1036,3 +1036,11 @@ def test_a_wish_to_stop_may_be_sent_by_hand(base, pairs):
     except StopIteration as end:
         assert end.value.ended == "stopped"
         assert isinstance(end.value.best, Checkpoint)
+
+
+def test_patches_grow_to_what_a_start_can_read(run, make_checkpoint, pairs):
+    unet = make_checkpoint("unet", {"depth": 6})
+    made, _ = run(None, model=unet, patch=96, steps=2)
+    assert made.best.metadata.options["depth"] == 6
+    assert made.best.metadata.training["patch"] == 96  # as it was asked for
+    assert colorize(pairs[0].gray, made.best).shape == (64, 96, 3)

@@ -116,7 +116,8 @@ class FineTuneConfig:
     steps: int | None = None
     """Optimizer updates in all."""
     patch: int = 192
-    """Side of a training patch in px, a multiple of 32."""
+    """Side of a training patch in px, a multiple of 32; enlarged to a multiple of the
+    stride of the model that is started from."""
     batch: int = 4
     """Patches per step."""
     learning_rate: float = 1e-3

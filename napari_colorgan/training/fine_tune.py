@@ -33,6 +33,7 @@ from napari_colorgan.training.patches import PatchSampler
 from napari_colorgan.training.session import Session
 from napari_colorgan.training.start import (
     base_of,
+    fitting_patch,
     make_discriminator,
     make_generator,
 )
@@ -99,7 +100,8 @@ def fine_tune_job(
         context = "whole"
     elif config.context != "auto":
         context = config.context
-    config = dataclasses.replace(config, context=context)
+    patch = fitting_patch(base, config.patch)
+    config = dataclasses.replace(config, context=context, patch=patch)
     task = decide_task(pairs) if config.task == "auto" else config.task
     parts = split(pairs, config.validation, config.seed)
     codec = CODECS["lab" if task == "colorization" else "rgb"]()

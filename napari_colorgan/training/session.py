@@ -115,7 +115,8 @@ class Session:
             yield from self._save_state()
         if self._history.validations[-1].done < trainer.done:
             yield self._validate()
-        yield self._preview()
+        if ended != "stopped":  # nobody waits for a picture
+            yield self._preview()
         best = self._checkpoint(self._best)
         if self._out is not None:
             save(best, self._out)

@@ -42,6 +42,19 @@ def base_of(
     return start if isinstance(start, Checkpoint) else load(zoo.find(start).path)
 
 
+def fitting_patch(base: Checkpoint | None, patch: int) -> int:
+    """Side of a patch in px, enlarged to what the generator of `base` can read.
+
+    Raises
+    ------
+    CheckpointError
+    """
+    if base is None:
+        return patch
+    stride = base.generator().stride
+    return -(-patch // stride) * stride
+
+
 def make_generator(
     base: Checkpoint | None, config: FineTuneConfig, task: Task, sample: Tensor
 ) -> tuple[Metadata, nn.Module]:
