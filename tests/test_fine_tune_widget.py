@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_colorgan import save
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.training.config import FineTuneConfig
+from napari_colorgan.training.config import START, FineTuneConfig
 from napari_colorgan.training.pairs import load_pairs, pairs_of
 from napari_colorgan.widgets import FineTuneWidget, _run_folder, _settings
 from napari_colorgan.widgets._preview_layer import NAME as PREVIEW
@@ -632,8 +632,8 @@ def test_settings_become_a_config_and_are_remembered(viewer, ready, qtbot):
     assert again.start.value == MODEL and again.device.value == "cpu"
 
 
-def test_the_preferred_model_is_the_first_start(model, open_alone):
-    assert open_alone().form.start.value == zoo.DEFAULT
+def test_the_model_for_micrographs_is_the_first_start(model, open_alone):
+    assert open_alone().form.start.value == START
 
 
 @pytest.mark.parametrize("scheme", ["paper", "notebook"])

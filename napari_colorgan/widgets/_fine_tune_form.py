@@ -16,7 +16,7 @@ from superqt import QCollapsible
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.errors import ColorganError
-from napari_colorgan.training.config import FineTuneConfig, Task
+from napari_colorgan.training.config import START, FineTuneConfig, Task
 from napari_colorgan.widgets._room import shorten, wrap
 from napari_colorgan.widgets._run_folder import RunSettings
 
@@ -172,7 +172,7 @@ class FineTuneForm(Container[Any]):
 
     def restore(self, settings: dict[str, Any]) -> None:
         """Take over remembered settings; those of another version are left out."""
-        settings = {"start": settings.get("model", zoo.DEFAULT)} | settings
+        settings = {"start": START} | settings
         for name in _REMEMBERED:
             if name in settings:
                 try:
