@@ -4,8 +4,8 @@ pip install matplotlib
 python tests/benchmarks/fine_tuning.py FOLDER OUT [PART ...] [--minutes 5]
 
 FOLDER holds at least 22 colour pictures of one kind, of 256 px or more. The first four
-by number are the pairs (ten for `translation`), twelve others spread over the rest are
-only judged by. OUT gets results.json and curves.png; parts that are in results.json are
+by number are the pairs (ten for `translation`). Two sets of twelve others are only judged
+by: every sixth, for curves, and twelve spread evenly, for all the rest. OUT gets results.json and curves.png; parts that are in results.json are
 kept, not run again. Parts: pretrained, natural, untrained, paper, reference, minute,
 single, translation, speed, plot; default all. Run it on an otherwise idle machine.
 """
@@ -59,8 +59,8 @@ CURVES = {
 }
 
 
-def pictures(folder: Path, count: int = 4) -> tuple[list[Pair], list[Pair]]:
-    """Pairs to learn from, and twelve others to judge by."""
+def pictures(folder: Path, count: int = 4) -> tuple[list[Pair], list[Pair], list[Pair]]:
+    """Pairs to learn from, and two sets of twelve others to judge by."""
 
     def number(path: Path) -> tuple[int, str]:
         found = re.findall(r"\d+", path.stem)
@@ -69,10 +69,11 @@ def pictures(folder: Path, count: int = 4) -> tuple[list[Pair], list[Pair]]:
     suffixes = (".png", ".webp", ".jpg", ".tif")
     paths = sorted((p for p in folder.iterdir() if p.suffix in suffixes), key=number)
     rest = paths[count:]
-    judged = [rest[round(i * (len(rest) - 1) / 11)] for i in range(12)]
+    sixth = rest[::6][:12]
+    spread = [rest[round(i * (len(rest) - 1) / 11)] for i in range(12)]
     return tuple(
         [pair for p in part for pair in pairs_of(imread(p)[..., :3], name=p.name)]
-        for part in (paths[:count], judged)
+        for part in (paths[:count], sixth, spread)
     )
 
 
@@ -102,7 +103,11 @@ def judge(checkpoint: Checkpoint, judged: list[Pair]) -> dict[str, float]:
 
 
 def curve(
-    pairs: list[Pair], judged: list[Pair], start: str, config: FineTuneConfig
+    pairs: list[Pair],
+    judged: list[Pair],
+    others: list[Pair],
+    start: str,
+    config: FineTuneConfig,
 ) -> dict:
     """Scores of what a user has at each time: the best checkpoint on disk."""
     kept: list[tuple[float, Checkpoint]] = []
@@ -129,8 +134,13 @@ def curve(
     ]
     if start != "scratch" and config.scheme == "fine-tune":
         points.insert(0, {"seconds": 0.0} | quick(load(zoo.find(start).path), judged))
-    final = judge(made.best, judged)
-    return {"plan": plan, "ended": made.ended, "points": points, "final": final}
+    return {
+        "plan": plan,
+        "ended": made.ended,
+        "points": points,
+        "final": judge(made.best, judged),
+        "final, other twelve": judge(made.best, others),
+    }
 
 
 def reference(pairs: list[Pair], judged: list[Pair], minutes: float) -> dict:
@@ -152,7 +162,8 @@ def reference(pairs: list[Pair], judged: list[Pair], minutes: float) -> dict:
 def single(pairs: list[Pair], judged: list[Pair], minutes: float) -> dict:
     config = FineTuneConfig(minutes=minutes)
     return {
-        pair.name: curve([pair], judged, START, config)["final"] for pair in pairs[:2]
+        pair.name: judge(finish(fine_tune_job([pair], START, config)).best, judged)
+        for pair in pairs[:2]
     }
 
 
@@ -279,23 +290,27 @@ def main() -> None:
     parser.add_argument("parts", nargs="*")
     parser.add_argument("--minutes", type=float, default=5.0)
     given = parser.parse_args()
-    pairs, judged = pictures(given.folder)
+    pairs, sixth, spread = pictures(given.folder)
     minutes, least = given.minutes, min(given.minutes, 1.0)
     whole = FineTuneConfig(minutes=minutes, patience=0, context="local")
+    paper = FineTuneConfig.preset("paper", minutes=minutes, patience=0)
+
+    def curve_from(start: str, config: FineTuneConfig) -> dict:
+        return curve(pairs, sixth, spread, start, config)
+
+    def translated() -> dict:
+        ten, _, judged = pictures(given.folder, 10)
+        return translation(ten, judged, minutes)
+
     runs: dict[str, Callable[[], dict]] = {
-        "pretrained": lambda: curve(pairs, judged, START, whole),
-        "minute": lambda: curve(pairs, judged, START, FineTuneConfig(minutes=least)),
-        "natural": lambda: curve(pairs, judged, "natural", whole),
-        "untrained": lambda: curve(pairs, judged, "scratch", whole),
-        "paper": lambda: curve(
-            pairs,
-            judged,
-            "scratch",
-            FineTuneConfig.preset("paper", minutes=minutes, patience=0),
-        ),
-        "reference": lambda: reference(pairs, judged, minutes),
-        "single": lambda: single(pairs, judged, minutes / 2),
-        "translation": lambda: translation(*pictures(given.folder, 10), minutes),
+        "pretrained": lambda: curve_from(START, whole),
+        "minute": lambda: curve_from(START, FineTuneConfig(minutes=least)),
+        "natural": lambda: curve_from("natural", whole),
+        "untrained": lambda: curve_from("scratch", whole),
+        "paper": lambda: curve_from("scratch", paper),
+        "reference": lambda: reference(pairs, sixth, minutes),
+        "single": lambda: single(pairs, spread, minutes / 2),
+        "translation": translated,
         "speed": lambda: speed(pairs),
     }
     given.out.mkdir(parents=True, exist_ok=True)
