@@ -4,10 +4,11 @@ pip install matplotlib
 python tests/benchmarks/fine_tuning.py FOLDER OUT [PART ...] [--minutes 5]
 
 FOLDER holds at least 22 colour pictures of one kind, of 256 px or more. The first four
-by number are the pairs (ten for `translation`). Two sets of twelve others are only judged
-by: every sixth, for curves, and twelve spread evenly, for all the rest. OUT gets results.json and curves.png; parts that are in results.json are
-kept, not run again. Parts: pretrained, natural, untrained, paper, reference, minute,
-single, translation, speed, plot; default all. Run it on an otherwise idle machine.
+by number are the pairs (ten for `translation`). Two sets of twelve others are only
+judged by: every sixth for curves, and twelve spread evenly for all the rest. OUT gets
+results.json and curves.png; parts that are in results.json are kept, not run again.
+Parts: pretrained, natural, untrained, paper, reference, minute, single, translation,
+speed, plot; default all. Run it on an otherwise idle machine.
 """
 
 import argparse
