@@ -50,7 +50,7 @@ from napari_colorgan.training.trainer import Trainer
 
 START = "micro"
 CPU = torch.device("cpu")
-MARKS = (2, 5, 10, 15, 20, 30, 45, 60, 77, 90, 120, 150, 180, 240, 300)  # s
+MARKS = (5, 10, 20, 30, 46, 60, 77, 120, 180, 240, 300)  # s
 CURVES = {
     "pretrained": "this package, from `micro`",
     "natural": "this package, from `natural`",
