@@ -7,8 +7,8 @@ FOLDER holds at least 22 colour pictures of one kind, of 256 px or more. The fir
 by number are the pairs (ten for `translation`). Two sets of twelve others are only
 judged by: every sixth for curves, and twelve spread evenly for all the rest. OUT gets
 results.json and curves.png; parts that are in results.json are kept, not run again.
-Parts: pretrained, natural, untrained, paper, reference, minute, single, translation,
-speed, plot; default all. Run it on an otherwise idle machine.
+Parts: pretrained, stopped, natural, untrained, paper, reference, minute, single,
+translation, speed, plot; default all. Run it on an otherwise idle machine.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint, load
 from napari_colorgan.color import LabCodec
 from napari_colorgan.inference.colorizer import Colorizer
-from napari_colorgan.job import Progress, finish
+from napari_colorgan.job import Control, Progress, finish
 from napari_colorgan.metrics import Figures, psnr
 from napari_colorgan.training.config import FineTuneConfig
 from napari_colorgan.training.events import Planned
@@ -142,6 +142,24 @@ def curve(
         "final": judge(made.best, judged),
         "final, other twelve": judge(made.best, others),
     }
+
+
+def stopped(pairs: list[Pair], judged: list[Pair], config: FineTuneConfig) -> dict:
+    """What a user gets who presses Stop before anything was saved."""
+    points = []
+    for mark in (8, 10, 12, 14):
+        control = Control()
+        began = time.perf_counter()
+
+        def look(
+            _: Progress, control: Control = control, end: float = began + mark
+        ) -> None:
+            if time.perf_counter() > end:
+                control.request_stop()
+
+        made = finish(fine_tune_job(pairs, START, config), look, control)
+        points.append({"seconds": float(mark)} | quick(made.best, judged))
+    return {"points": points}
 
 
 def reference(pairs: list[Pair], judged: list[Pair], minutes: float) -> dict:
@@ -265,6 +283,9 @@ def plot(results: dict, path: Path) -> None:
         if name not in results:
             continue
         points = results[name]["points"]
+        if name == "pretrained" and "stopped" in results:
+            # before the first save, it is what a stop would give
+            points = [points[0], *results["stopped"]["points"], *points[1:]]
         axes.plot(
             [p["seconds"] for p in points],
             [p["psnr"] for p in points],
@@ -309,6 +330,7 @@ def main() -> None:
         "natural": lambda: curve_from("natural", whole),
         "untrained": lambda: curve_from("scratch", whole),
         "paper": lambda: curve_from("scratch", paper),
+        "stopped": lambda: stopped(pairs, sixth, whole),
         "reference": lambda: reference(pairs, sixth, minutes),
         "single": lambda: single(pairs, spread, minutes / 2),
         "translation": translated,
