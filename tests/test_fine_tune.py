@@ -202,14 +202,14 @@ def test_epochs_grow_and_the_time_left_runs_out(run, pairs):
 
 
 def test_the_time_left_follows_the_steps_once_there_are_some(run, monkeypatch):
-    clock = fake_clock(monkeypatch)
+    clock = fake_clock(monkeypatch, step=2.0)
     monkeypatch.setattr(session, "_WARM", 4)
     left = []
 
     def each(event):
         if isinstance(event, StepDone):
             left.append(event.seconds_left)
-            clock.now += 2.0  # until the next step is done
+            clock.now += 1000.0  # a pause, which does not count
 
     run(each=each, gan_phase=0.0)
     for number, seconds in enumerate(left, 1):
@@ -218,9 +218,16 @@ def test_the_time_left_follows_the_steps_once_there_are_some(run, monkeypatch):
             assert seconds == pytest.approx((10 - number) * passed / number)
 
 
-def fake_clock(monkeypatch):
-    """Replace the time of a run by one that stands until a test moves it."""
-    clock = types.SimpleNamespace(now=1000.0)
+def fake_clock(monkeypatch, step=0.0):
+    """Replace the time of a run: every step takes `clock.step` seconds, a test more."""
+    clock = types.SimpleNamespace(now=1000.0, step=step)
+    original = trainer.Trainer.step
+
+    def timed(self, batch):
+        clock.now += clock.step
+        return original(self, batch)
+
+    monkeypatch.setattr(trainer.Trainer, "step", timed)
     clock.monotonic = lambda: clock.now
     for file in (module, session):  # the one takes the time, the other compares
         monkeypatch.setattr(file, "time", clock)
@@ -876,31 +883,40 @@ def test_the_clock_only_stops_a_run(run, monkeypatch, tmp_path):
         return losses
 
     monkeypatch.setattr(trainer.Trainer, "step", noted)
-    clock = fake_clock(monkeypatch)
-
-    def slow(event):
-        if isinstance(event, StepDone):
-            clock.now += 20.0
-
-    short, slow_events = run("a", each=slow, **settings)
+    clock = fake_clock(monkeypatch, step=20.0)
+    short, slow_events = run("a", **settings)
     assert short.ended == "the time is up"
     done = of_kind(slow_events, StepDone)[-1].done
     assert done == 4  # the first validation after 75 s: a quarter more than planned
     config = FineTuneConfig.preset("fine-tune", **(SMALL | settings))
     assert rates == [list(config.rates(step, 10)) for step in range(4)]
     assert all(e.total == 10 for e in of_kind(slow_events, StepDone))
+    clock.step = 0.0
     resumed, _ = run("a", resume=True, **settings)  # it has time again
     assert same(straight.last, resumed.last) and same(straight.best, resumed.best)
     assert straight.history == resumed.history
 
 
-def test_steps_that_were_asked_for_are_not_stopped_by_the_clock(run, monkeypatch):
-    clock = fake_clock(monkeypatch)
+def test_a_pause_takes_nothing_of_the_time(run, monkeypatch):
+    plan = module.Plan(steps=6, validate_every=2, precision="float32", seconds=50.0)
 
-    def slow(event):
+    def planned(*args, **others):
+        return plan
+        yield
+
+    monkeypatch.setattr(module, "plan_job", planned)
+    clock = fake_clock(monkeypatch, step=1.0)
+
+    def pause(event):
         clock.now += 1000.0
 
-    result, _ = run(each=slow, minutes=0.01)
+    result, _ = run(each=pause, steps=None, minutes=1.0)
+    assert result.ended == "all steps are done"
+
+
+def test_steps_that_were_asked_for_are_not_stopped_by_the_clock(run, monkeypatch):
+    fake_clock(monkeypatch, step=1000.0)
+    result, _ = run(minutes=0.01)
     assert result.ended == "all steps are done"
 
 

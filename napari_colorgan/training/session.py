@@ -12,7 +12,7 @@ from torch import Tensor
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint, save
 from napari_colorgan.inference.colorizer import Colorizer
-from napari_colorgan.job import STOP, Job
+from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.metrics import Figures
 from napari_colorgan.training.budget import Plan
 from napari_colorgan.training.config import FineTuneConfig
@@ -90,7 +90,7 @@ class Session:
         """Train until the end, a stop, or no more progress."""
         trainer, plan = self._trainer, self._plan
         if self._validation_is_due():
-            yield self._validate()
+            yield from self._tell(self._validate())
         ended = self._lost_patience()
         while trainer.done < plan.steps and not ended:
             try:
@@ -100,16 +100,16 @@ class Session:
                 if self._out is not None:
                     save(last, self._out)
                 return FineTuned(last, last, str(error), self._history)
-            if (yield self._stepped(losses)) is STOP:
+            if (yield from self._tell(self._stepped(losses))):
                 ended = "stopped"
             elif self._validation_is_due():
-                if (yield self._validate()) is STOP:
+                if (yield from self._tell(self._validate())):
                     ended = "stopped"
                 else:
                     ended = self._reason_to_end()
                     yield from self._save_now_and_then()
             elif time.monotonic() - self._previewed > self._preview_pause:
-                yield self._preview()
+                yield from self._tell(self._preview())
         # first what an uninterrupted run would know, so that it can be resumed exactly
         if self._saved_step != trainer.done:
             yield from self._save_state()
@@ -122,6 +122,16 @@ class Session:
             save(best, self._out)
         last = self._checkpoint(trainer.average)
         return FineTuned(best, last, ended or "all steps are done", self._history)
+
+    def _tell(self, event: Progress) -> Job[bool]:
+        """Yield an event; whether a stop is wished for. A pause costs no time."""
+        told = time.monotonic()
+        stop = (yield event) is STOP
+        waited = time.monotonic() - told
+        self._began += waited
+        if self._first is not None:
+            self._first = self._first[0], self._first[1] + waited
+        return stop
 
     def _stepped(self, losses: Losses) -> StepDone:
         trainer, plan = self._trainer, self._plan
