@@ -142,7 +142,7 @@ def fine_tune_job(
         discriminator=discriminator,
         precision=plan.precision,
     )
-    session = Session(trainer, sampler, validation, plan, metadata, out, run, began)
+    session = Session(trainer, sampler, validation, plan, metadata, out, run)
     if state is not None:
         with _fitting(state_file):
             session.load(state)

@@ -53,7 +53,6 @@ class Session:
         metadata: Metadata,
         out: Path | None,
         run: dict[str, Any],
-        began: float,
     ) -> None:
         self._trainer = trainer
         self._sampler = sampler
@@ -62,7 +61,7 @@ class Session:
         self._metadata = metadata
         self._out = out
         self._run = run
-        self._began = began
+        self._began = 0.0
         self._history = History()
         self._loss: float | None = None
         self._best: dict[str, Tensor] = {}
@@ -89,6 +88,7 @@ class Session:
     def run(self) -> Job[FineTuned]:
         """Train until the end, a stop, or no more progress."""
         trainer, plan = self._trainer, self._plan
+        self._began = time.monotonic()
         if self._validation_is_due():
             yield from self._tell(self._validate())
         ended = self._lost_patience()
@@ -235,7 +235,8 @@ class Session:
             "best_goodness": self._best_goodness,
             "history": dataclasses.asdict(self._history),
         }
-        yield from write_state_job(self._out.with_suffix(".state"), state)
+        for event in write_state_job(self._out.with_suffix(".state"), state):
+            yield from self._tell(event)
         save(self._checkpoint(self._best), self._out)
         self._saved, self._saved_step = time.monotonic(), self._trainer.done
 
