@@ -572,7 +572,10 @@ def test_a_deleted_preview_stays_away(viewer, ready, qtbot, messages):
     ready.start.native.click()
     qtbot.waitUntil(lambda: PREVIEW in viewer.layers, timeout=ENOUGH)
     viewer.layers.remove(PREVIEW)
-    wanted = lambda: any("goes on without it" in text for text in messages)  # noqa: E731
+
+    def wanted():
+        return any("goes on without it" in text for text in messages)
+
     qtbot.waitUntil(wanted, timeout=ENOUGH)
     qtbot.wait(1500)
     assert PREVIEW not in viewer.layers

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.store import Checkpoint, save
 from napari_colorgan.errors import BadSetting, CheckpointError, UnknownModel
 from napari_colorgan.inference.colorizer import Colorizer
@@ -13,7 +14,6 @@ from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.unet import UNet
 from napari_colorgan.training.config import FineTuneConfig
 from napari_colorgan.training.start import (
-    SCRATCH,
     base_of,
     draw_weights,
     make_discriminator,
@@ -64,7 +64,7 @@ def test_a_checkpoint_a_path_and_a_name_are_starts(tmp_path, base):
 @pytest.mark.parametrize("scheme", ["paper", "notebook"])
 def test_the_published_schemes_start_fresh(scheme):
     assert base_of("no model of this name", config(scheme)) is None
-    assert base_of(SCRATCH, config()) is None
+    assert base_of(zoo.SCRATCH, config()) is None
 
 
 def test_unknown_and_damaged_models_are_refused(tmp_path):

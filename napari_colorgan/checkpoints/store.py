@@ -1,9 +1,6 @@
 """Checkpoints on disk: safetensors with JSON metadata and a digest."""
 
-import contextlib
 import hashlib
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.checkpoints.metadata import (
     DIGEST_KEY,
     METADATA_KEY,
@@ -117,7 +115,8 @@ def save(checkpoint: Checkpoint, path: str | Path) -> None:
         DIGEST_KEY: checkpoint.digest,
     }
     tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.weights.items()}
-    write_atomically(Path(path), safetensors.torch.save(tensors, metadata))
+    with replacing(Path(path)) as file:
+        file.write(safetensors.torch.save(tensors, metadata))
 
 
 def load(path: str | Path) -> Checkpoint:
@@ -147,32 +146,6 @@ def load(path: str | Path) -> Checkpoint:
             f"{header['__metadata__'][DIGEST_KEY][:12]}.... Fetch or export it again."
         )
     return checkpoint
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` by `content` in one step; nothing half-written is ever seen there.
-
-    Raises
-    ------
-    CheckpointError
-        The folder does not exist, is not writable, or the disk is full.
-    """
-    # not by `tempfile`, whose files nobody else may read: models are shared
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise CheckpointError(
-            f"'{path}' cannot be written: {error.strerror or error}. Choose another "
-            "place or free some space."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):  # it became `path`, or was never made
-            temporary.unlink()
 
 
 def _some(names: list[str]) -> str:

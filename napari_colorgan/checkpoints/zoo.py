@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_data_path
 
+from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.checkpoints.metadata import Metadata, read_metadata
 from napari_colorgan.errors import (
     BadSetting,
@@ -163,7 +164,7 @@ def install(
     CheckpointError
         The folder cannot be written.
     """
-    from napari_colorgan.checkpoints.store import save, write_atomically  # torch
+    from napari_colorgan.checkpoints.store import save  # torch
 
     name = check_name(name, taken_too=replace_old)
     folder = user_folder()
@@ -178,7 +179,8 @@ def install(
             "permissions or free some space."
         ) from error
     save(replace(checkpoint, metadata=metadata), path)
-    write_atomically(path.with_suffix(".md"), card.encode())
+    with replacing(path.with_suffix(".md")) as file:
+        file.write(card.encode())
     return Model(name, path, metadata)
 
 

@@ -21,7 +21,6 @@ from napari_colorgan.errors import BadSetting, Stopped
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.training.config import START, FineTuneConfig, Scheme
 
-_SCRATCH = "scratch"  # training.start.SCRATCH; that module imports torch
 _MOST_NOTES = 20
 
 
@@ -36,7 +35,7 @@ def fine_tune(
         str | None,
         typer.Option(
             help="What to start from: a model's name, the path of a checkpoint, or "
-            f"{_SCRATCH} for fresh weights. Default: {START}."
+            f"{zoo.SCRATCH} for fresh weights. Default: {START}."
         ),
     ] = None,
     minutes: Annotated[
@@ -179,12 +178,12 @@ class _News:
 def _start(model: str | None, recipe: Scheme) -> str:
     """Name of what to start from, which exists."""
     if recipe != "fine-tune":
-        if model not in (None, _SCRATCH):
+        if model not in (None, zoo.SCRATCH):
             raise BadSetting(
                 "--model", model, f"left out: the recipe {recipe} starts from scratch"
             )
-        return _SCRATCH
-    if model != _SCRATCH:
+        return zoo.SCRATCH
+    if model != zoo.SCRATCH:
         zoo.find(model or START)
     return model or START
 

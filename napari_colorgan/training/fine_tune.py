@@ -32,6 +32,7 @@ from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, 
 from napari_colorgan.training.patches import PatchSampler
 from napari_colorgan.training.session import Session
 from napari_colorgan.training.start import (
+    CODEC_OF,
     base_of,
     fitting_patch,
     make_discriminator,
@@ -104,7 +105,7 @@ def fine_tune_job(
     config = dataclasses.replace(config, context=context, patch=patch)
     task = decide_task(pairs) if config.task == "auto" else config.task
     parts = split(pairs, config.validation, config.seed)
-    codec = CODECS["lab" if task == "colorization" else "rgb"]()
+    codec = CODECS[CODEC_OF[task]]()
     takes_hints = base is None or base.metadata.generator == "compact"
     hints = takes_hints and config.scheme == "fine-tune" and task == "colorization"
     sampler = PatchSampler(parts.train, config, codec, hints=hints)

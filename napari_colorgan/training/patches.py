@@ -46,10 +46,10 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device."""
         return Batch(
-            *(
-                None if part is None else part.to(device)  # type: ignore[arg-type]
-                for part in (self.source, self.target, self.hints, self.weight)
-            )
+            self.source.to(device),
+            self.target.to(device),
+            None if self.hints is None else self.hints.to(device),
+            None if self.weight is None else self.weight.to(device),
         )
 
 

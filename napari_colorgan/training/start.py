@@ -19,10 +19,7 @@ from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.training.config import FineTuneConfig, Task
 from napari_colorgan.training.pretrained import level
 
-SCRATCH = "scratch"
-"""Name that stands for a compact generator with fresh weights."""
-
-_CODEC: dict[Task, CodecName] = {"colorization": "lab", "translation": "rgb"}
+CODEC_OF: dict[Task, CodecName] = {"colorization": "lab", "translation": "rgb"}
 _SPREAD = 0.02  # of fresh weights (pix2pix paper, 6.2)
 # Keras: momentum 0.8 of the old statistics, epsilon 1e-3
 _KERAS_NORM = {"norm_momentum": 0.2, "norm_eps": 1e-3}
@@ -37,7 +34,7 @@ def base_of(
     ------
     UnknownModel, CheckpointError
     """
-    if config.scheme != "fine-tune" or start == SCRATCH:
+    if config.scheme != "fine-tune" or start == zoo.SCRATCH:
         return None
     return start if isinstance(start, Checkpoint) else load(zoo.find(start).path)
 
@@ -70,7 +67,7 @@ def make_generator(
     ------
     BadSetting, CheckpointError
     """
-    codec = _CODEC[task]
+    codec = CODEC_OF[task]
     channels = CODECS[codec].out_channels
     context: Context = "whole" if config.context == "whole" else "local"
     working_size = config.patch if context == "whole" else 256
@@ -118,7 +115,7 @@ def make_discriminator(config: FineTuneConfig, task: Task) -> PatchDiscriminator
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed + 1)
         discriminator = PatchDiscriminator(
-            1 + CODECS[_CODEC[task]].out_channels,
+            1 + CODECS[CODEC_OF[task]].out_channels,
             config.discriminator_width,
             norm="none" if config.scheme == "fine-tune" else "batch",
             **(_KERAS_NORM if config.scheme == "notebook" else {}),

@@ -6,10 +6,7 @@ written tensor by tensor, so that a large network neither needs its size in memo
 nor silences the job for long.
 """
 
-import contextlib
 import json
-import os
-import secrets
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.errors import CheckpointError
 from napari_colorgan.job import Job, Progress
 
@@ -46,30 +44,17 @@ def write_state_job(path: Path, state: dict[str, Any]) -> Job[None]:
     index = json.dumps(_packed(state, tensors))
     total = sum(tensor.nbytes for tensor in tensors)
     done = reported = 0
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                archive.writestr(_INDEX, index)
-                for number, tensor in enumerate(tensors):
-                    with archive.open(f"{number}.npy", "w", force_zip64=True) as entry:
-                        array = tensor.detach().cpu().numpy()
-                        np.lib.format.write_array(entry, array, allow_pickle=False)
-                    done += tensor.nbytes
-                    if done - reported > _AT_ONCE:
-                        reported = done
-                        yield Saving(done, total)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise CheckpointError(
-            f"'{path}' cannot be written: {error.strerror or error}. Choose another "
-            "place or free some space."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):  # it became `path`, or was never made
-            temporary.unlink()
+    with replacing(path) as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr(_INDEX, index)
+            for number, tensor in enumerate(tensors):
+                with archive.open(f"{number}.npy", "w", force_zip64=True) as entry:
+                    array = tensor.detach().cpu().numpy()
+                    np.lib.format.write_array(entry, array, allow_pickle=False)
+                done += tensor.nbytes
+                if done - reported > _AT_ONCE:
+                    reported = done
+                    yield Saving(done, total)
     yield Saving(total, total)
 
 

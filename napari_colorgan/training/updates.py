@@ -208,7 +208,7 @@ def _descend(
     """One update, of finite gradients only."""
     _check("loss", loss)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
     learned = list(parameters)
     gradients = [p.grad for p in learned if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.inference.colorizer import Colorizer
-from napari_colorgan.metrics import Figures
+from napari_colorgan.metrics import Figures, compare
 from napari_colorgan.training.pairs import Pair
 from napari_colorgan.training.scoring import color_pair, gray_rgb, score
 
@@ -56,7 +56,12 @@ class Validation:
 
     def figures(self, colorizer: Colorizer) -> Figures:
         """Mean figures over the held-out pairs."""
-        return Figures.mean([score(pair, colorizer).figures for pair in self._pairs])
+        return Figures.mean(
+            [
+                compare(color_pair(pair, colorizer), pair.color, pair.mask)
+                for pair in self._pairs
+            ]
+        )
 
     def preview(self, colorizer: Colorizer) -> Preview:
         """Colour a crop of the first held-out pair."""

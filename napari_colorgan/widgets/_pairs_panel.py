@@ -15,6 +15,7 @@ from napari_colorgan.widgets._layers import gray_layers, is_color
 from napari_colorgan.widgets._pair_layers import read_pairs_job, take_pair
 from napari_colorgan.widgets._pair_rows import PairRow, Summary, summarize_job
 from napari_colorgan.widgets._pairs_table import PairsTable
+from napari_colorgan.widgets._preview_layer import is_preview
 from napari_colorgan.widgets._room import keep_low, say, shorten, wrap
 from napari_colorgan.widgets._worker import LatestOnly, Slot, run_job, show_failure
 
@@ -158,7 +159,7 @@ class PairsPanel(QWidget):
         return [
             layer
             for layer in reversed(self._viewer.layers)
-            if is_color(layer) and "preview" not in _about(layer)
+            if is_color(layer) and not is_preview(layer)
         ]
 
     def _region_choices(self, _: Any = None) -> list[Any]:
@@ -282,8 +283,3 @@ def _correct_job(rows: Sequence[PairRow]) -> Job[list[PairRow]]:
         yield Progress(number, len(rows))
         corrected.append(row.corrected())
     return corrected
-
-
-def _about(layer: Layer) -> dict[str, Any]:
-    about = layer.metadata.get("colorgan")
-    return about if isinstance(about, dict) else {}

@@ -10,6 +10,7 @@ from napari.utils.notifications import show_info
 
 from napari_colorgan.widgets._pace import Pace
 from napari_colorgan.widgets._places import below
+from napari_colorgan.widgets._run import METADATA_KEY
 
 RGB = npt.NDArray[np.uint8]
 
@@ -64,7 +65,7 @@ class PreviewLayer:
             show_info(f"The layer '{NAME}' was deleted; training goes on without it.")
 
     def _add(self, row: RGB) -> Image:
-        old = [layer for layer in self._viewer.layers if _is_preview(layer)]
+        old = [layer for layer in self._viewer.layers if is_preview(layer)]
         if old:  # of the training before
             old[0].data = row
             return old[0]
@@ -74,7 +75,7 @@ class PreviewLayer:
             row,
             rgb=True,
             name=NAME,
-            metadata={"colorgan": {"preview": True}},
+            metadata={METADATA_KEY: {"preview": True}},
             **place,
         )
         if self._viewer.dims.ndisplay == 2:
@@ -84,6 +85,7 @@ class PreviewLayer:
         return layer
 
 
-def _is_preview(layer: Any) -> bool:
-    about = layer.metadata.get("colorgan") if isinstance(layer, Image) else None
+def is_preview(layer: Any) -> bool:
+    """Whether a layer is the preview of a training."""
+    about = layer.metadata.get(METADATA_KEY) if isinstance(layer, Image) else None
     return isinstance(about, dict) and "preview" in about

@@ -45,7 +45,7 @@ def train_job(
             folder.create(settings)
             save_pairs(pairs, folder.pairs)
             return (yield from _train(folder, settings, pairs, resume=False))
-        except Exception:
+        except Exception:  # whatever it was, it is raised again
             if not folder.state.exists():
                 folder.discard()  # there is nothing to go on from
             raise

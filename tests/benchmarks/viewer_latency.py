@@ -12,6 +12,7 @@ it then is a part of the figures, which without a graphics card is most of them.
 """
 
 import argparse
+import importlib
 import tempfile
 import time
 from pathlib import Path
@@ -65,7 +66,7 @@ def report(what: str, delays: list[float]) -> None:
 
 
 def import_torch():
-    import napari_colorgan.training.fine_tune  # noqa: F401
+    importlib.import_module("napari_colorgan.training.fine_tune")
 
     yield Progress(1, 1)
 

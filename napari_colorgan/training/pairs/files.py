@@ -1,9 +1,6 @@
 """Pairs on disk: folders of pictures, and one file that holds all pixels."""
 
-import contextlib
 import json
-import os
-import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.errors import (
     BadAxes,
     BadImageFile,
@@ -98,21 +96,8 @@ def save_pairs(pairs: Sequence[Pair], path: Path) -> None:
         arrays |= {f"gray_{number}": pair.gray, f"color_{number}": pair.color}
         if pair.mask is not None:
             arrays[f"mask_{number}"] = pair.mask
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise CheckpointError(
-            f"'{path}' cannot be written: {error.strerror or error}. Choose another "
-            "place or free some space."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):  # it became `path`, or was never made
-            temporary.unlink()
+    with replacing(path) as file:
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def load_pairs(path: Path) -> list[Pair]:

@@ -1,0 +1,37 @@
+"""Files that are replaced in one step; nothing half-written is ever seen."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from napari_colorgan.errors import CheckpointError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that becomes `path` at the end, unless an error is raised before.
+
+    Raises
+    ------
+    CheckpointError
+        The folder does not exist, is not writable, or the disk is full.
+    """
+    # not by `tempfile`, whose files nobody else may read: models are shared
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise CheckpointError(
+            f"'{path}' cannot be written: {error.strerror or error}. Choose another "
+            "place or free some space."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):  # it became `path`, or was never made
+            temporary.unlink()
