@@ -42,6 +42,13 @@ class BadPair(ColorganError, ValueError):
     """A gray and a colour picture cannot be used to train on, or to compare with."""
 
 
+class NoPairs(BadPair):
+    """There is nothing to learn from."""
+
+    def __init__(self) -> None:
+        super().__init__("There are no pairs. Add a gray and a colour picture first.")
+
+
 class PairMismatch(BadPair):
     """The gray and the colour picture of a pair do not cover the same pixels."""
 

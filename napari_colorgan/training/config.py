@@ -50,8 +50,7 @@ class TrainConfig:
             if getattr(self, name) < 1:
                 raise BadSetting(name, getattr(self, name), "at least 1")
         for name in ("learning_rate", "encoder_rate", "weight_decay"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise BadSetting(name, getattr(self, name), "0 or a positive number")
+            _check_not_negative(name, getattr(self, name))
         if self.crop < 32 or self.crop % 32:
             raise BadSetting("crop", self.crop, "a multiple of 32 px")
         if self.context not in ("whole", "local"):
@@ -59,10 +58,8 @@ class TrainConfig:
         if not 0 < self.min_scale <= 1:
             raise BadSetting("min_scale", self.min_scale, "above 0 and at most 1")
         for name in ("gray_augmentation", "hints"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise BadSetting(name, getattr(self, name), "from 0 to 1")
-        if not 0 <= self.ema < 1:
-            raise BadSetting("ema", self.ema, "from 0 to below 1")
+            _check_part(name, getattr(self, name))
+        _check_decay("ema", self.ema)
 
     def rates(self, step: int, steps: int) -> tuple[float, float]:
         """Learning rates of decoder and encoder at a step; the encoder's is 0 at first.
@@ -203,15 +200,12 @@ class FineTuneConfig:
             "feature_weight",
             "discriminator_rate",
         ):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise BadSetting(name, getattr(self, name), "0 or a positive number")
+            _check_not_negative(name, getattr(self, name))
         for name in ("rate_floor", "gan_phase", "gray_augmentation", "hints"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise BadSetting(name, getattr(self, name), "from 0 to 1")
+            _check_part(name, getattr(self, name))
         if not 0 < self.validation <= 0.9:
             raise BadSetting("validation", self.validation, "above 0 and at most 0.9")
-        if not 0 <= self.ema < 1:
-            raise BadSetting("ema", self.ema, "from 0 to below 1")
+        _check_decay("ema", self.ema)
 
     def rates(self, step: int, steps: int) -> tuple[float, float]:
         """Learning rates of generator (decoder) and encoder at a step.
@@ -301,6 +295,21 @@ class Recipe:
 def _check_whole(name: str, value: object, least: int) -> None:
     if type(value) is not int or value < least:
         raise BadSetting(name, value, f"a whole number of at least {least}")
+
+
+def _check_not_negative(name: str, value: float) -> None:
+    if not 0 <= value < math.inf:
+        raise BadSetting(name, value, "0 or a positive number")
+
+
+def _check_part(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise BadSetting(name, value, "from 0 to 1")
+
+
+def _check_decay(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise BadSetting(name, value, "from 0 to below 1")
 
 
 def _check_real(name: str, value: object) -> None:

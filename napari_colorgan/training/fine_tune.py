@@ -16,7 +16,7 @@ from torch import nn
 from napari_colorgan.checkpoints.metadata import Context, Metadata
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS
-from napari_colorgan.errors import BadPair, BadSetting, CheckpointError, Stopped
+from napari_colorgan.errors import BadSetting, CheckpointError, NoPairs, Stopped
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.device import choose_device
 from napari_colorgan.job import STOP, Job, Progress, finish
@@ -76,7 +76,7 @@ def fine_tune_job(
     config = config or FineTuneConfig()
     place = choose_device(device)
     if not pairs:
-        raise BadPair("There are no pairs. Add a gray and a colour picture first.")
+        raise NoPairs
     if out is not None and out.suffix != ".safetensors":
         raise BadSetting("out", str(out), "a name that ends in .safetensors")
     if out is not None and not out.absolute().parent.is_dir():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from napari_colorgan.errors import BadPair
+from napari_colorgan.errors import BadPair, NoPairs
 from napari_colorgan.inference.intensity import color_to_gray
 from napari_colorgan.training.config import Task
 from napari_colorgan.training.pairs.pair import Pair
@@ -75,7 +75,7 @@ def decide_task(pairs: Sequence[Pair]) -> Task:
     from napari_colorgan.training.align import estimate_shift
 
     if not pairs:
-        raise BadPair("There are no pairs. Add a gray and a colour picture first.")
+        raise NoPairs
     found = []
     for pair in pairs[:: -(-len(pairs) // _TRIED_PAIRS)]:
         explained = _explained(pair)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from napari_colorgan.errors import BadPair, BadSetting
+from napari_colorgan.errors import BadPair, BadSetting, NoPairs
 from napari_colorgan.inference.axes import Region
 from napari_colorgan.training.pairs.pair import MIN_SIDE, Pair
 
@@ -41,7 +41,7 @@ def split(pairs: Sequence[Pair], share: float, seed: int) -> Split:
     if not 0 < share <= _LARGEST_SHARE:
         raise BadSetting("validation", share, f"above 0 and at most {_LARGEST_SHARE}")
     if not pairs:
-        raise BadPair("There are no pairs. Add a gray and a colour picture first.")
+        raise NoPairs
     if len(pairs) == 1:
         return _split_region(pairs[0], share)
     count = min(max(1, round(share * len(pairs))), len(pairs) - 1)
