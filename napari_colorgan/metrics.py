@@ -13,6 +13,9 @@ from skimage.metrics import structural_similarity
 RGB = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
+FIGURES = ("psnr", "ssim", "ciede2000", "colorfulness")
+"""Names of the figures that tables show, in their order."""
+
 _SSIM_SIDE = 7  # px of the default window of Wang et al. 2004
 _AT_ONCE = 1 << 20  # px; differences in float64 take hundreds of bytes for each
 

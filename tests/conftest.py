@@ -163,3 +163,18 @@ def make_colorizer(make_checkpoint):
         return colorizer
 
     return make
+
+
+@pytest.fixture
+def messages():
+    """Texts of the notifications shown during a test."""
+    from napari.utils.notifications import notification_manager
+
+    texts = []
+
+    def note(event) -> None:
+        texts.append(str(getattr(event, "value", event).message))
+
+    notification_manager.notification_ready.connect(note)
+    yield texts
+    notification_manager.notification_ready.disconnect(note)

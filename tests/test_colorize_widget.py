@@ -11,7 +11,6 @@ import dask.array as da
 import numpy as np
 import pytest
 import torch
-from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
@@ -83,19 +82,6 @@ def is_colored(rgb) -> bool:
 
 def is_gray(rgb) -> bool:
     return not np.ptp(np.asarray(rgb), axis=-1).any()
-
-
-@pytest.fixture
-def messages():
-    """Texts of the notifications shown during a test."""
-    texts = []
-
-    def note(event) -> None:
-        texts.append(str(getattr(event, "value", event).message))
-
-    notification_manager.notification_ready.connect(note)
-    yield texts
-    notification_manager.notification_ready.disconnect(note)
 
 
 def test_pressing_colorize_gives_a_new_colour_layer_where_its_source_is(

@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent, QLockFile
 from qtpy.QtWidgets import QApplication, QMessageBox
 
@@ -66,19 +65,6 @@ def open_alone(model, qtbot):
         return widget
 
     return make
-
-
-@pytest.fixture
-def messages():
-    """Texts of the notifications shown during a test."""
-    texts = []
-
-    def note(event) -> None:
-        texts.append(str(getattr(event, "value", event).message))
-
-    notification_manager.notification_ready.connect(note)
-    yield texts
-    notification_manager.notification_ready.disconnect(note)
 
 
 def no_jobs() -> bool:

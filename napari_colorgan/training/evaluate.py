@@ -14,7 +14,7 @@ from PIL import Image
 from napari_colorgan.errors import BadImageFile, ColorganError, Stopped
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, Job, Progress
-from napari_colorgan.metrics import Figures
+from napari_colorgan.metrics import FIGURES, Figures
 from napari_colorgan.training.pairs import Pair, gray_of, read_folders_job
 from napari_colorgan.training.pictures import is_color, list_pictures, open_rgb
 from napari_colorgan.training.report import Report, check_folder
@@ -25,8 +25,6 @@ T = TypeVar("T")
 
 WHOLE_SIDE = 256
 """Px of the shorter side at which models of `whole` context are compared."""
-
-_FIGURES = ("psnr", "ssim", "ciede2000", "colorfulness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +207,7 @@ def _with_side(image: Image.Image, side: int | None) -> Image.Image:
 
 def _by_name(figures: Figures, gray: Figures) -> dict[str, float | None]:
     values = {"gain": figures.psnr - gray.psnr}
-    for name in _FIGURES:
+    for name in FIGURES:
         values[name] = getattr(figures, name)
         values[f"{name}_gray"] = getattr(gray, name)
     return {k: v if math.isfinite(v) else None for k, v in values.items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.job import STOP, Job, Progress
-from napari_colorgan.training.pairs import Pair, split
+from napari_colorgan.training.pairs import Pair, Split, split
 from napari_colorgan.widgets._model_card import model_card
 from napari_colorgan.widgets._run_folder import RunFolder, RunSettings
 
@@ -34,6 +35,12 @@ class Outcome:
         """Return the weights of the best validation, or of the last step."""
         return self.result.best if kept == "best" else self.result.last
 
+    @cached_property
+    def parts(self) -> Split:
+        """Which pairs were learned from, and which were only judged by."""
+        config = self.settings.config
+        return split(self.pairs, config.validation, config.seed)
+
     @property
     def complete(self) -> bool:
         """Whether going on would change nothing."""
@@ -46,8 +53,7 @@ def install_job(
     """Store the model in the user's folder, with a card."""
     yield Progress(0, 1)
     checkpoint = outcome.checkpoint(kept)
-    config = outcome.settings.config
-    parts = split(outcome.pairs, config.validation, config.seed)
+    parts = outcome.parts
     card = model_card(
         checkpoint.metadata,
         name.strip(),
@@ -70,10 +76,9 @@ def report_job(outcome: Outcome, kept: Kept, folder: Path) -> Job[Path]:
     before = None
     if settings.start != zoo.SCRATCH:
         before = yield from colorizer_job(settings.start, device=settings.device)
-    config = settings.config
     page: Path = yield from write_job(
         folder,
-        split(outcome.pairs, config.validation, config.seed).held_out,
+        outcome.parts.held_out,
         Colorizer(checkpoint, choose_device(settings.device)),
         settings={"start": settings.start, "weights": kept}
         | checkpoint.metadata.training,
@@ -92,10 +97,9 @@ def error_maps_job(
     from napari_colorgan.metrics import error_map
     from napari_colorgan.training.scoring import color_pair
 
-    config = outcome.settings.config
     device = choose_device(outcome.settings.device)
     colorizer = Colorizer(outcome.checkpoint(kept), device)
-    held_out = split(outcome.pairs, config.validation, config.seed).held_out
+    held_out = outcome.parts.held_out
     maps: list[tuple[str, Any]] = []
     for number, pair in enumerate(held_out):
         if (yield Progress(number, len(held_out))) is STOP:

@@ -5,10 +5,9 @@ import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from napari_colorgan.metrics import FIGURES
 from napari_colorgan.training.events import History
 from napari_colorgan.training.report.page import Row
-
-_FIGURES = ("psnr", "ssim", "ciede2000", "colorfulness")
 
 
 def image_table(rows: Sequence[Row]) -> bytes:
@@ -46,7 +45,7 @@ def _image_lines(rows: Sequence[Row]) -> Iterator[Mapping[str, object]]:
         yield {"name": row.name} | {
             f"{figure}{kind}": getattr(one, figure)
             for kind, one in kinds.items()
-            for figure in _FIGURES
+            for figure in FIGURES
         }
 
 
@@ -55,7 +54,7 @@ def _curve_lines(history: History) -> Iterator[Mapping[str, object]]:
     scores = {event.done: event for event in history.validations}
     for step in sorted(losses | scores):
         event = scores.get(step)
-        figures = {name: getattr(event.now, name) if event else "" for name in _FIGURES}
+        figures = {name: getattr(event.now, name) if event else "" for name in FIGURES}
         yield {
             "step": step,
             "loss": losses.get(step, ""),
