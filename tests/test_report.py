@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -191,6 +191,9 @@ def test_curves_of_nothing_are_not_drawn():
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=2))
+@example([0.0, 5e-324])
+@example([1e6, 1e6 + 1e-10])
+@example([0.03, 0.03])
 def test_ticks_enclose_the_values_and_are_few(values):
     low, high = sorted(values)
     ticks = _ticks(low, high)

@@ -7,6 +7,8 @@ from html import escape
 
 from napari_colorgan.training.events import History
 
+_ALIKE = 1e-9  # difference, in parts of the size, that is none on a chart
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -94,7 +96,9 @@ def _chart(title: str, lines: Sequence[Line], left: float, right: float) -> str:
 
 def _ticks(low: float, high: float) -> list[float]:
     """About four round numbers around `low` to `high`."""
-    span = (high - low) or abs(high) or 1.0
+    size, span = max(abs(low), abs(high)), high - low
+    if span < _ALIKE * max(1.0, size):  # less than numbers of this size can tell apart
+        span = size if size > _ALIKE else 1.0
     power = 10.0 ** math.floor(math.log10(span / 4))
     step = power * next(f for f in (1, 2, 5, 10) if f == 10 or f * power >= span / 4)
     first, last = math.floor(low / step), math.ceil(high / step)
