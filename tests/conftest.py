@@ -4,6 +4,7 @@ import atexit
 import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,9 @@ def pytest_configure() -> None:
         )
     if sys.platform.startswith("linux") and not has_display():
         start_xvfb()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # a shell's background jobs start so, and the programs we stop would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def start_xvfb() -> None:
