@@ -28,6 +28,7 @@ AB_SCALE = 110.0
 # linear RGB, as a part of Y and beyond it: white is off by 8e-5 with the digits above,
 # and black must stay black
 _GAMUT_TOLERANCE = (1e-4, 1e-7)
+_TINY = 1e-6  # keeps the gradient of a length finite at gray
 _BISECTIONS = 12  # chroma to 1/4096, far below an 8-bit step
 
 
@@ -78,6 +79,31 @@ def fit_chroma(lab: Tensor) -> Tensor:
     pixels[:, outside] = _scale_chroma(far, low)
     n, c, h, w = lab.shape
     return pixels.view(c, n, h, w).movedim(0, 1)
+
+
+def enliven(prediction: Tensor, vividness: float) -> Tensor:
+    """Colours between the safest and the liveliest that a prediction allows.
+
+    Where the hue is in doubt, the mean of all colours that a place may have is pale: it
+    is the safest answer, and no answer that looks alive. The length of that mean as a
+    part of the expected chroma tells how sure the hue is: it is the mean resultant
+    length of directional statistics (Mardia & Jupp 2000, 2.3), weighted by chroma. Sure
+    colours are drawn out to the expected chroma, unsure ones stay as pale as they are.
+
+    Parameters
+    ----------
+    prediction : (N, 3, H, W): mean (a, b) and expected chroma, scaled alike
+    vividness : 0 (cautious: the mean) to 1 (vivid)
+
+    Returns
+    -------
+    (N, 2, H, W), scaled as they were
+    """
+    mean, chroma = prediction[:, :2], prediction[:, 2:]
+    length = mean.square().sum(1, keepdim=True).add(_TINY).sqrt()
+    sure = (length / chroma.clamp(min=_TINY)).clamp(max=1)
+    missing = (chroma / length - 1).clamp(min=0)
+    return mean * (1 + vividness * missing * sure.square())
 
 
 class Codec(Protocol):

@@ -152,8 +152,10 @@ def test_an_unreadable_picture_is_named(tmp_path, photo):
 
 def test_cached_pictures_have_the_side_asked_for_and_are_never_enlarged(photos):
     cache = read_pictures([photos], side=64)
-    assert {min(p.shape[:2]) for p in cache.folders[0]} <= {60, 64}
-    assert all(p.dtype == np.uint8 for p in cache.folders[0])
+    found = [picture for pictures in cache.folders[0] for picture in pictures]
+    assert len(found) == len(cache) == 6
+    assert {min(p.shape[:2]) for p in found} <= {60, 64}
+    assert all(p.dtype == np.uint8 for p in found)
 
 
 @pytest.mark.parametrize("min_scale", [None, 0.5, 1.0])
@@ -286,7 +288,7 @@ def test_impossible_settings_are_refused(name, value):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"speed": 3}, r"'speed'; it must be one of batch, .*steps"),
+        ({"speed": 3}, r"'speed'; it must be one of aging, .*steps"),
         ({"steps": "many"}, r"steps is 'many'; it must be of type int"),
         ({"steps": 2.5}, "type int"),
         ({"steps": True}, "type int"),

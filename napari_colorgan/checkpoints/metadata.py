@@ -42,6 +42,9 @@ class Metadata:
     """`whole`: sees the plane resized once; `local`: windows at native resolution."""
     working_size: int = 256
     """Shorter side in px to which `whole` resizes a plane."""
+    vividness: float | None = None
+    """At which a generator that predicts chroma is meant to be used, 0 (cautious) to 1
+    (vivid); None for all others."""
     statistics: Statistics = "stored"
     """Where normalisation layers get mean and variance: training, or each picture."""
     name: str = ""
@@ -54,8 +57,13 @@ class Metadata:
     """Settings and scores of the training that made it."""
 
     def to_json(self) -> str:
-        """Serialise, with the schema version."""
-        return json.dumps({"schema": SCHEMA} | dataclasses.asdict(self), sort_keys=True)
+        """Serialise, with the schema version; what is None is left out.
+
+        The digest of a checkpoint covers this text, so a field that is added to the
+        schema is None by default: older files keep their digest.
+        """
+        known = {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
+        return json.dumps({"schema": SCHEMA} | known, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str, where: Path) -> Self:
@@ -89,7 +97,14 @@ class Metadata:
             "statistics": ("stored", "picture"),
         }
         types = {"options": dict, "training": dict, "working_size": int}
+        if not _is_vividness(values.get("vividness")):
+            raise CheckpointError(
+                f"'{where}' says vividness is {values['vividness']!r}, which is not "
+                "possible. Download or export it again."
+            )
         for name, value in values.items():
+            if name == "vividness":
+                continue
             wanted = types.get(name, str)
             if type(value) is not wanted or value not in choices.get(name, (value,)):
                 raise CheckpointError(
@@ -105,6 +120,14 @@ class Metadata:
                 "px. Download or export it again."
             )
         return cls(**values)
+
+
+def _is_vividness(value: object) -> bool:
+    if value is None:
+        return True
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= 1
 
 
 def read_metadata(path: Path) -> Metadata:

@@ -23,6 +23,14 @@ ContextChoice = Annotated[
         "at full resolution (micrographs). Default: as the model was trained.",
     ),
 ]
+Vividness = Annotated[
+    float | None,
+    typer.Option(
+        "--vividness",
+        help="0 (cautious: pale where the model is in doubt) to 1 (vivid). Default: "
+        "the model's own.",
+    ),
+]
 GrayFolder = Annotated[
     Path | None,
     typer.Option(

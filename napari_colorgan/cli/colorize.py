@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.cli._options import ContextChoice, Device, ModelName
+from napari_colorgan.cli._options import ContextChoice, Device, ModelName, Vividness
 from napari_colorgan.cli._run import Run
 from napari_colorgan.errors import BadImageFile
 from napari_colorgan.job import STOP, Job, Progress, finish
@@ -38,6 +38,7 @@ def colorize(
     tile: Annotated[
         int | None, typer.Option(help="Side of a local window in px (1024).")
     ] = None,
+    vividness: Vividness = None,
     from_color: Annotated[
         bool, typer.Option("--from-color", help="Use the lightness of a colour IN.")
     ] = False,
@@ -87,7 +88,9 @@ def colorize(
         with ResultFile(
             result, gray.shape, gray.axes.leading, image.pixel_size
         ) as file:
-            loading = colorizer_job(model, device=device, context=context, tile=tile)
+            loading = colorizer_job(
+                model, device=device, context=context, tile=tile, vividness=vividness
+            )
             colorizer = run.finish(color_job(gray, loading, file.array), remember)
             if not last.done:
                 run.exit_if_stopped(f"nothing was coloured, '{result}' is not written")

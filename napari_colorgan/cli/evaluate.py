@@ -13,6 +13,7 @@ from napari_colorgan.cli._options import (
     GrayFolder,
     ModelName,
     ReportFolder,
+    Vividness,
     check_writable,
 )
 from napari_colorgan.cli._run import Run
@@ -35,6 +36,7 @@ def evaluate(
         ),
     ] = None,
     context: ContextChoice = None,
+    vividness: Vividness = None,
     device: Device = "auto",
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the scores here, too.")
@@ -53,7 +55,9 @@ def evaluate(
         check_folder("--report", report)
 
     def job() -> Job[tuple[dict[str, Any], Scores]]:
-        colorizer = yield from colorizer_job(model, device=device, context=context)
+        colorizer = yield from colorizer_job(
+            model, device=device, context=context, vividness=vividness
+        )
         scores = yield from evaluate_job(
             color, colorizer, gray=gray, limit=limit, side=side, report=report
         )

@@ -40,6 +40,13 @@ def train(
         int | None,
         typer.Option(min=32, max=4096, help="Px, for the context whole."),
     ] = None,
+    judge: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of other colour pictures, to be coloured and scored every ten "
+            "minutes: NAME.scores.csv, NAME.jpg. May be given again.",
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Default: that of the file.")] = None,
     license_: Annotated[
         str | None, typer.Option("--license", help="Licence of the checkpoint.")
@@ -59,10 +66,10 @@ def train(
     """
     from napari_colorgan.training.config import Recipe
 
-    chosen = Recipe.from_toml(_find_recipe(recipe))
-    config = replace(
-        chosen.config, **given(steps=steps, batch=batch, crop=crop, seed=seed)
+    chosen = Recipe.from_toml(_find_recipe(recipe)).replaced(
+        **given(steps=steps, batch=batch, crop=crop, seed=seed)
     )
+    config = chosen.config
     metadata = replace(
         chosen.metadata,
         name=name or chosen.metadata.name or out.stem,
@@ -103,6 +110,7 @@ def train(
         metadata=metadata,
         device=choose_device(device),
         minutes=minutes,
+        judged=judge or (),
     )
     with Run("Training") as run:
         checkpoint = run.finish(job, remember)

@@ -65,6 +65,7 @@ def colorizer_job(
     device: str = "auto",
     context: Context | None = None,
     tile: int | None = None,
+    vividness: float | None = None,
 ) -> Job[Colorizer]:
     """Load a model (a name, a path or a checkpoint) and put it on a device.
 
@@ -74,7 +75,9 @@ def colorizer_job(
     """
     place = choose_device(device)
     checkpoint = model if isinstance(model, Checkpoint) else load(zoo.find(model).path)
-    colorizer = Colorizer(checkpoint, place, context=context, tile=tile)
+    colorizer = Colorizer(
+        checkpoint, place, context=context, tile=tile, vividness=vividness
+    )
     note = ""
     if device == "auto" and place.type == "cpu":
         note = f"Computed on the CPU: {why_no_gpu()}."
@@ -137,6 +140,7 @@ def colorize(
     context: Context | None = None,
     device: str = "auto",
     tile: int | None = None,
+    vividness: float | None = None,
     from_color: bool = False,
 ) -> RGB:
     """Colour an array of gray pictures.
@@ -145,7 +149,7 @@ def colorize(
     ----------
     array : (..., Y, X) of bool, any integer or any float type; numpy, dask or zarr
     model : a model's name, the path of a checkpoint, a checkpoint, or a colorizer
-        (which then decides about context, device and tile)
+        (which then decides about context, device, tile and vividness)
     axes : one letter per dimension, such as ``"TYX"``; default (..., Y, X), or RGB
         samples where the last of three or more dimensions is 3 or 4 long
     limits : gray values of black and white, and optionally gamma; default the full
@@ -155,6 +159,8 @@ def colorize(
         native resolution, for micrographs); default the model's own
     device : `auto`, `cpu`, `cuda` or `mps`
     tile : side of a `local` window in px; default 1024
+    vividness : 0 (cautious: pale where the model is in doubt) to 1 (vivid), for models
+        that know their doubts; default the model's own
     from_color : start from the lightness of a picture that has colour
 
     Returns
@@ -172,7 +178,9 @@ def colorize(
         Some pixels are NaN or infinite; they are black in the result.
     """
     source = Source.of(array, axes=axes, limits=limits, from_color=from_color)
-    colorizer = _colorizer(model, device=device, context=context, tile=tile)
+    colorizer = _colorizer(
+        model, device=device, context=context, tile=tile, vividness=vividness
+    )
     result: RGB = finish(colorize_job(source, colorizer), _warn)
     return result
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from napari_colorgan.checkpoints.metadata import Context
+from napari_colorgan.checkpoints.metadata import Context, Metadata
 from napari_colorgan.checkpoints.store import Checkpoint
-from napari_colorgan.color import CODECS, Codec
+from napari_colorgan.color import CODECS, Codec, enliven
 from napari_colorgan.errors import BadSetting, CheckpointError
 from napari_colorgan.inference.source import Plane
 from napari_colorgan.inference.statistics import Statistics, StatisticsMeter
@@ -30,6 +30,8 @@ class Colorizer:
     context : `whole` or `local`; default what the checkpoint was trained for
     tile : side of a `local` window in px, halo included; default 1024
     working_size : shorter side in px for `whole`; default the checkpoint's
+    vividness : 0 (cautious: pale where in doubt) to 1 (vivid), for generators that
+        predict chroma; default the checkpoint's
 
     Raises
     ------
@@ -44,6 +46,7 @@ class Colorizer:
         context: Context | None = None,
         tile: int | None = None,
         working_size: int | None = None,
+        vividness: float | None = None,
     ) -> None:
         metadata = checkpoint.metadata
         if context not in (None, "whole", "local"):
@@ -61,6 +64,7 @@ class Colorizer:
                 f"{channels[1]} channels; the codec '{metadata.codec}' needs 1 and "
                 f"{self.codec.out_channels}. Export the checkpoint again."
             )
+        self.vividness = _vividness(vividness, metadata, generator.predicts_chroma)
         self.stride = generator.stride
         # channels-last is the faster layout of convolutions on every device measured
         self._generator = generator.to(  # type: ignore[call-overload]
@@ -101,7 +105,7 @@ class Colorizer:
                     self._generator, statistics, source
                 )
         result: Tensor = prediction.float().cpu()
-        return result
+        return result if self.vividness is None else enliven(result, self.vividness)
 
     @torch.inference_mode()
     def measure(self, sample: Callable[[], Tensor]) -> Statistics | None:
@@ -131,9 +135,33 @@ class Colorizer:
         """Return what was used to colour, for metadata of results."""
         local = {"tile": self.tiling.window}
         whole = {"working_size": self.working_size}
-        return {
-            "model": self.checkpoint.metadata.name,
-            "digest": self.checkpoint.digest,
-            "context": self.context,
-            "device": str(self.device),
-        } | (whole if self.context == "whole" else local)
+        vivid = {} if self.vividness is None else {"vividness": self.vividness}
+        return (
+            {
+                "model": self.checkpoint.metadata.name,
+                "digest": self.checkpoint.digest,
+                "context": self.context,
+                "device": str(self.device),
+            }
+            | (whole if self.context == "whole" else local)
+            | vivid
+        )
+
+
+def _vividness(
+    value: float | None, metadata: Metadata, predicts_chroma: bool
+) -> float | None:
+    if not predicts_chroma:
+        if value is None:
+            return None
+        raise BadSetting(
+            "vividness",
+            value,
+            f"left out, for '{metadata.name}' does not tell how sure its colours are",
+        )
+    chosen = metadata.vividness if value is None else value
+    if chosen is None:
+        return 0.0
+    if not 0 <= chosen <= 1:
+        raise BadSetting("vividness", chosen, "from 0 (cautious) to 1 (vivid)")
+    return float(chosen)

@@ -42,6 +42,7 @@ _STAGES = (
     _Stage(kernel=3, stride=1, expand=6, out=320, repeats=1),
 )
 _FEATURE_SCALE = 1 / 6  # standard deviation of the trunk's features on photographs
+_FIRST_CHROMA = -2.2  # before the sigmoid: 11 units of ab, as photographs have
 _SKIPS = (0, 1, 2, 4, 6)  # stages whose outputs, at strides 2 to 32, the decoder reads
 
 
@@ -52,12 +53,16 @@ class Compact(nn.Module):
     ------
     source : (N, 1, H, W) float32, L scaled to [-1, 1]; sides are multiples of 32 px
     hints : (N, 3, H, W) float32 or None; ab scaled to [-1, 1] times mask, mask 0 or 1
-    returns : (N, out_channels, H, W) float32 in [-1, 1]
+    returns : (N, out_channels, H, W) float32 in [-1, 1], and with `predicts_chroma` one
+        channel more
 
     Parameters
     ----------
     out_channels : 2 for ab, predicted at half resolution; 3 for RGB, at full resolution
     widths : channels of the decoder at strides 16, 8, 4 and 2
+    predicts_chroma : of ab only; a third channel in [0, 1] is the expected length of
+        (a, b), scaled as they are. Where the hue is in doubt it is longer than the
+        predicted (a, b), which are a mean; see `color.enliven`
     """
 
     takes_hints = True
@@ -67,12 +72,18 @@ class Compact(nn.Module):
     """Px of context to read around a window."""
 
     def __init__(
-        self, out_channels: int = 2, widths: tuple[int, ...] = (192, 128, 64, 32)
+        self,
+        out_channels: int = 2,
+        widths: tuple[int, ...] = (192, 128, 64, 32),
+        predicts_chroma: bool = False,
     ) -> None:
         super().__init__()
         if len(widths) != len(_SKIPS) - 1 or min(widths) < 1:
             raise BadSetting("widths", tuple(widths), "four numbers of channels")
+        if predicts_chroma and out_channels != 2:
+            raise BadSetting("predicts_chroma", True, "False unless ab is predicted")
         self.out_channels = out_channels
+        self.predicts_chroma = predicts_chroma
         self.stem = nn.Conv2d(1, _STEM, 3, stride=2)
         self.stem_hints = _hint_conv(_STEM, stride=2)
         self.stages = nn.ModuleList()
@@ -91,7 +102,10 @@ class Compact(nn.Module):
         if out_channels == 3:  # fine detail is invented too, from the source itself
             self.decoder.append(_UpStep(widths[-1], 1, 16, twice=False))
         self.head = nn.Conv2d(
-            16 if out_channels == 3 else widths[-1], out_channels, 3, padding=1
+            16 if out_channels == 3 else widths[-1],
+            out_channels + predicts_chroma,
+            3,
+            padding=1,
         )
         _initialise(self)
 
@@ -103,7 +117,11 @@ class Compact(nn.Module):
         x = features.pop()
         for step in self.decoder:
             x = step(x, features.pop(), hints)
-        x = torch.tanh(self.head(x))
+        x = self.head(x)
+        if self.predicts_chroma:
+            x = torch.cat([torch.tanh(x[:, :-1]), torch.sigmoid(x[:, -1:])], dim=1)
+        else:
+            x = torch.tanh(x)
         if x.shape[-2:] == source.shape[-2:]:
             return x
         return F.interpolate(x, scale_factor=2, mode="bilinear")
@@ -211,3 +229,5 @@ def _initialise(network: Compact) -> None:
                 module.weight
             )  # without hints' effect, the trunk is unharmed
     nn.init.normal_(network.head.weight, std=0.01)  # starts near gray
+    if network.predicts_chroma and network.head.bias is not None:
+        nn.init.constant_(network.head.bias[2:], _FIRST_CHROMA)

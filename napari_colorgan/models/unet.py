@@ -32,6 +32,7 @@ class UNet(nn.Module):
     """
 
     takes_hints = False
+    predicts_chroma = False
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """Changes to training crops that leave the right answer as it is."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -24,6 +25,69 @@ def vary_gray(
     noise = torch.randn(gray.shape, generator=random) * strength * uniform(0, 0.04)
     varied = (gray.clamp(min=1e-4) ** gamma - 0.5) * contrast + 0.5 + brightness + noise
     return torch.where(chosen, varied.clamp(0, 1), gray)
+
+
+def age_gray(gray: Tensor, share: float, random: torch.Generator) -> Tensor:
+    """Turn a share of (N, 1, H, W) in [0, 1] into scans of old photographs.
+
+    Of random strength each: blur, uneven fading, a vignette, film grain, scratches and
+    dust, and the narrow range of a faded print. What it should be coloured like stays.
+    """
+    n, _, height, width = gray.shape
+
+    def uniform(low: float, high: float) -> Tensor:
+        return torch.rand((n, 1, 1, 1), generator=random) * (high - low) + low
+
+    chosen = uniform(0, 1) < share
+    aged = gray + uniform(0, 1) * (_blurred(gray) - gray)
+    aged = aged * (1 + 0.15 * _coarse((n, 4, 4), (height, width), random))
+    y = torch.linspace(-1, 1, height).view(-1, 1)
+    x = torch.linspace(-1, 1, width)
+    aged = aged * (1 - uniform(0, 0.25) * (y.square() + x.square()))
+    # grain is seen most in the middle tones, and comes in different sizes
+    fine = torch.randn(gray.shape, generator=random)
+    soft = 3 * _blurred(torch.randn(gray.shape, generator=random))
+    grain = torch.where(uniform(0, 1) < 0.5, fine, soft)
+    middle = 0.4 + 2.4 * (aged * (1 - aged)).clamp(min=0)
+    aged = aged + uniform(0, 0.06) * middle * grain
+    aged = _scratched(aged.clamp(0, 1), random)
+    black, white = uniform(0, 0.25), uniform(0.7, 1)
+    return torch.where(chosen, black + (white - black) * aged, gray)
+
+
+def _blurred(gray: Tensor) -> Tensor:
+    """Mean of 3 x 3 px, twice."""
+    for _ in range(2):
+        gray = F.avg_pool2d(F.pad(gray, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    return gray
+
+
+def _coarse(
+    cells: tuple[int, int, int], shape: tuple[int, int], random: torch.Generator
+) -> Tensor:
+    """Smooth noise (N, 1, H, W) of unit variance at its cells."""
+    noise = torch.randn((cells[0], 1, *cells[1:]), generator=random)
+    return F.interpolate(noise, shape, mode="bicubic")
+
+
+def _scratched(gray: Tensor, random: torch.Generator) -> Tensor:
+    """Up to 3 lines from top to bottom and 6 specks in each picture, light or dark."""
+    height, width = gray.shape[-2:]
+    gray = gray.clone()
+
+    def below(high: int) -> int:
+        return int(torch.randint(0, high, (), generator=random))
+
+    for picture in gray[:, 0]:
+        for _ in range(below(4)):
+            left, drift = below(width), below(9) - 4
+            x = left + torch.linspace(0, drift, height).round().long()
+            picture[torch.arange(height), x.clamp(0, width - 1)] = float(below(2))
+        for _ in range(below(7)):
+            side = 1 + below(3)
+            y, x0 = below(height), below(width)
+            picture[y : y + side, x0 : x0 + side] = float(below(2))
+    return gray
 
 
 def simulate_hints(

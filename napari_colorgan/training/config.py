@@ -2,19 +2,28 @@
 
 import math
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from napari_colorgan.checkpoints.metadata import Context, Metadata
 from napari_colorgan.errors import BadSetting
 
+Scheme = Literal["fine-tune", "paper", "notebook"]
+"""How the networks are updated by pairs; see `training.updates`."""
+CLASSIC = ("paper", "notebook")
+"""Schemes that are published recipes: GAN from the first step, no averaged weights."""
+Precision = Literal["float32", "bfloat16"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
-    """How to train a compact colorization generator on folders of colour pictures."""
+    """How to train a colorization generator on folders of colour pictures."""
 
+    scheme: Literal["phases", "paper"] = "phases"
+    """`phases`: the decoder of a pretrained `compact`, then all of it, a GAN at the
+    end; `paper`: a fresh `unet` as in the pix2pix paper (Adam, 100 L1 + GAN)."""
     steps: int = 10_000
     """Optimizer updates in all; every schedule is a function of the step."""
     decoder_steps: int = 6_000
@@ -23,7 +32,7 @@ class TrainConfig:
     """Crops per step."""
     crop: int = 128
     """Side of a training crop in px, a multiple of 32."""
-    context: Literal["whole", "local"] = "whole"
+    context: Context = "whole"
     """`whole`: crops are large parts of pictures, reduced, as the generator will see
     planes; `local`: crops are cut out at native resolution, and also turned."""
     min_scale: float = 0.6
@@ -31,45 +40,80 @@ class TrainConfig:
     cache_side: int = 208
     """Shorter side in px at which pictures are kept in memory."""
     learning_rate: float = 1e-3
-    """Of AdamW for the decoder, at the start; it falls to zero along a half cosine."""
+    """Of the decoder (of a `unet`), at the start."""
     encoder_rate: float = 1e-4
-    """Of AdamW for the encoder, once it is trained."""
+    """Of the encoder, once it is trained."""
     weight_decay: float = 0.02
-    """Of AdamW, on everything."""
+    """Of AdamW, on everything; `paper` uses Adam, which has none."""
     ema: float = 0.999
-    """Decay of the exponential moving average of the weights that is shipped."""
+    """Decay of the exponential moving average of the weights that is shipped; 0: the
+    weights themselves."""
+    pixel_weight: float = 100.0
+    """Weight of L1 against the GAN loss in `paper` (pix2pix: 100)."""
+    gan_phase: float = 0.0
+    """Last part of the steps of `phases` with a discriminator; 0: none."""
+    gan_weight: float = 0.01
+    """Weight of the GAN loss in that phase, beside a pixel loss of weight 1."""
+    feature_weight: float = 0.1
+    """Weight of feature matching in that phase."""
+    discriminator_rate: float = 2e-4
+    """Learning rate of the discriminator."""
+    discriminator_width: int = 32
+    """Channels of the discriminator's first layer; pix2pix: 64."""
+    vividness: float = 0.5
+    """At which the discriminator sees a generator that predicts chroma, and at which
+    its checkpoint is meant to be used; 0 is cautious, 1 is vivid."""
     gray_augmentation: float = 0.3
     """Share of crops whose gray side alone gets another gamma, contrast and noise."""
+    aging: float = 0.0
+    """Share of crops whose gray side alone becomes a scan of an old photograph."""
     hints: float = 0.25
     """Share of crops that come with a few simulated colour hints."""
     seed: int = 1
     """Of all randomness."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "cache_side"):
+        for name, choices in _TRAIN_CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise BadSetting(name, getattr(self, name), f"one of {choices}")
+        for name in ("steps", "batch", "cache_side", "discriminator_width"):
             if getattr(self, name) < 1:
                 raise BadSetting(name, getattr(self, name), "at least 1")
-        for name in ("learning_rate", "encoder_rate", "weight_decay"):
+        for name in (
+            "learning_rate",
+            "encoder_rate",
+            "weight_decay",
+            "pixel_weight",
+            "gan_weight",
+            "feature_weight",
+            "discriminator_rate",
+        ):
             _check_not_negative(name, getattr(self, name))
         if self.crop < 32 or self.crop % 32:
             raise BadSetting("crop", self.crop, "a multiple of 32 px")
-        if self.context not in ("whole", "local"):
-            raise BadSetting("context", self.context, "'whole' or 'local'")
         if not 0 < self.min_scale <= 1:
             raise BadSetting("min_scale", self.min_scale, "above 0 and at most 1")
-        for name in ("gray_augmentation", "hints"):
+        for name in ("gan_phase", "vividness", "gray_augmentation", "aging", "hints"):
             _check_part(name, getattr(self, name))
         _check_decay("ema", self.ema)
 
     def rates(self, step: int, steps: int) -> tuple[float, float]:
-        """Learning rates of decoder and encoder at a step; the encoder's is 0 at first.
+        """Learning rates of decoder (or generator) and encoder at a step.
 
-        Up within 100 steps, then down to zero along a half cosine.
+        `phases`: up within 100 steps, then down to zero along a half cosine; the
+        encoder's is zero at first. `paper`: constant, and down to zero in a line in the
+        second half, as the PyTorch pix2pix code does.
         """
+        if self.scheme == "paper":
+            return self.learning_rate * min(1.0, 2 - 2 * step / steps), 0.0
         fall = (1 + math.cos(math.pi * step / steps)) / 2
         warm_up = min(1.0, (step + 1) / 100)
         encoder = self.encoder_rate * fall if step >= self.decoder_steps else 0.0
         return self.learning_rate * fall * warm_up, encoder
+
+    def gan_start(self, steps: int) -> int:
+        """First step with a discriminator."""
+        return 0 if self.scheme == "paper" else _gan_start(self.gan_phase, steps)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -91,9 +135,6 @@ class TrainConfig:
 
 Task = Literal["colorization", "translation"]
 """What a pair teaches: ab for a kept L, or all of RGB."""
-Scheme = Literal["fine-tune", "paper", "notebook"]
-"""How the networks are updated; see `training.updates`."""
-Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,11 +266,13 @@ class FineTuneConfig:
 
     def gan_start(self, steps: int) -> int:
         """First step with a discriminator."""
-        if self.scheme != "fine-tune":
-            return 0
-        return steps - round(self.gan_phase * steps)
+        return 0 if self.scheme in CLASSIC else _gan_start(self.gan_phase, steps)
 
 
+_TRAIN_CHOICES: dict[str, tuple[str, ...]] = {
+    "scheme": ("phases", "paper"),
+    "context": ("whole", "local"),
+}
 _CHOICES: dict[str, tuple[str, ...]] = {
     "scheme": ("fine-tune", "paper", "notebook"),
     "task": ("auto", "colorization", "translation"),
@@ -259,7 +302,8 @@ class Recipe:
     """All that makes a model but the pictures: settings, and what it is called."""
 
     config: TrainConfig
-    metadata: Metadata
+    about: Mapping[str, Any]
+    """Fields of `Metadata`: name, description, license, provenance, working size."""
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:
@@ -286,10 +330,40 @@ class Recipe:
             wanted = int if name == "working_size" else str
             if type(value) is not wanted:
                 raise BadSetting(name, value, f"of type {wanted.__name__}")
-        config = TrainConfig.from_dict(training)
-        return cls(
-            config, Metadata(generator="compact", context=config.context, **about)
+        return cls(TrainConfig.from_dict(training), about)
+
+    def replaced(self, **settings: Any) -> Self:
+        """Return the recipe with other settings of training.
+
+        Raises
+        ------
+        BadSetting
+        """
+        return replace(self, config=replace(self.config, **settings))
+
+    @property
+    def metadata(self) -> Metadata:
+        """What checkpoints made by it say of themselves."""
+        config = self.config
+        if config.scheme == "paper":
+            # as deep as crops are large: 8 halvings of 256 px, as in the paper
+            generator: str = "unet"
+            options: dict[str, Any] = {"depth": int(math.log2(config.crop))}
+            vividness: float | None = None
+        else:
+            generator, options = "compact", {"predicts_chroma": True}
+            vividness = config.vividness
+        return Metadata(
+            generator=generator,
+            options=options,
+            context=config.context,
+            vividness=vividness,
+            **self.about,
         )
+
+
+def _gan_start(phase: float, steps: int) -> int:
+    return steps - round(phase * steps)
 
 
 def _check_whole(name: str, value: object, least: int) -> None:

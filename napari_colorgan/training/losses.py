@@ -9,6 +9,8 @@ from torch import Tensor
 _KNEE = 20 / 110
 """Scaled ab error at which the loss turns from quadratic to linear: 20 units of ab."""
 
+_CHROMA_WEIGHT = 0.5  # of the expected chroma, beside a weight of 1 of ab
+
 
 def chroma_loss(
     prediction: Tensor, target: Tensor, weight: Tensor | None = None
@@ -21,6 +23,23 @@ def chroma_loss(
         return F.smooth_l1_loss(prediction, target, beta=_KNEE) / _KNEE
     each = F.smooth_l1_loss(prediction, target, beta=_KNEE, reduction="none") / _KNEE
     return _weighted(each, weight)
+
+
+def color_loss(
+    prediction: Tensor, target: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    """`chroma_loss`; of a prediction with expected chroma, also the error of that.
+
+    The squared error of the chroma, in units of 20 ab, has its minimum at the mean.
+    """
+    channels = target.shape[1]
+    loss = chroma_loss(prediction[:, :channels], target, weight)
+    if prediction.shape[1] == channels:
+        return loss
+    wanted = torch.linalg.vector_norm(target, dim=1, keepdim=True)
+    each = ((prediction[:, channels:] - wanted) / _KNEE).square() / 2
+    mean = each.mean() if weight is None else _weighted(each, weight)
+    return loss + _CHROMA_WEIGHT * mean
 
 
 def l1_loss(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:

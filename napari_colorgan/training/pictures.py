@@ -1,5 +1,7 @@
 """Folders of colour pictures, decoded once, and random crops of them."""
 
+import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,17 +29,23 @@ class PictureCache:
     """Colour pictures of some folders in memory, as uint8 at a small size.
 
     Gray pictures are left out: they would teach that nothing has a colour. Folders are
-    drawn from in proportion to the square root of their size, so that a large
-    collection does not drown a small one.
+    drawn from in proportion to the square root of their size, and so are the classes
+    within a folder: a large collection does not drown a small one.
+
+    Parameters
+    ----------
+    folders : of each folder the pictures (Y, X, 3) of each class
     """
 
-    def __init__(self, folders: Sequence[Sequence[npt.NDArray[np.uint8]]]) -> None:
+    def __init__(
+        self, folders: Sequence[Sequence[Sequence[npt.NDArray[np.uint8]]]]
+    ) -> None:
         self.folders = folders
-        sizes = np.sqrt([len(pictures) for pictures in self.folders])
-        self._shares = sizes / sizes.sum()
+        self._shares = _shares([sum(map(len, classes)) for classes in folders])
+        self._class_shares = [_shares(list(map(len, classes))) for classes in folders]
 
     def __len__(self) -> int:
-        return sum(map(len, self.folders))
+        return sum(len(pictures) for classes in self.folders for pictures in classes)
 
     def sample(
         self,
@@ -55,7 +63,9 @@ class PictureCache:
         """
         crops = np.empty((count, side, side, 3), np.uint8)
         for crop in crops:
-            pictures = self.folders[int(rng.choice(len(self.folders), p=self._shares))]
+            folder = int(rng.choice(len(self.folders), p=self._shares))
+            share = self._class_shares[folder]
+            pictures = self.folders[folder][int(rng.choice(len(share), p=share))]
             picture = pictures[int(rng.integers(len(pictures)))]
             height, width = picture.shape[:2]
             if min_scale is None:
@@ -78,6 +88,8 @@ class PictureCache:
 def read_pictures_job(folders: Sequence[Path], side: int) -> Job[PictureCache]:
     """Decode the colour pictures of some folders, at most `side` px on the short side.
 
+    Pictures in one folder whose names agree up to the first digit are a class.
+
     Raises
     ------
     BadImageFile
@@ -88,18 +100,19 @@ def read_pictures_job(folders: Sequence[Path], side: int) -> Job[PictureCache]:
     paths = [list_pictures(folder) for folder in folders]
     total = sum(map(len, paths))
     done = 0
-    found: list[list[npt.NDArray[np.uint8]]] = []
+    found: list[list[list[npt.NDArray[np.uint8]]]] = []
     for folder, files in zip(folders, paths, strict=True):
-        found.append([])
+        classes = defaultdict(list)
         for path in files:
             if is_color(shrunk := _read(path, side)):
-                found[-1].append(shrunk)
+                classes[_class_of(path)].append(shrunk)
             done += 1
             if (yield PictureRead(done, total)) is STOP:
                 raise Stopped(
                     "Stopped while reading the pictures; nothing has changed."
                 )
-        if not found[-1]:
+        found.append(list(classes.values()))
+        if not classes:
             raise BadImageFile(
                 f"'{folder}' holds no colour pictures. Give a folder with files of "
                 f"one of the types {', '.join(SUFFIXES)}."
@@ -132,6 +145,18 @@ def open_rgb(path: Path) -> Image.Image:
         raise BadImageFile(
             f"'{path}' cannot be read as a picture ({error}). Remove or replace it."
         ) from error
+
+
+def _class_of(path: Path) -> tuple[Path, str]:
+    beginning = re.match(r"\D*", path.stem)
+    assert beginning is not None  # it matches anything
+    return path.parent, beginning.group()
+
+
+def _shares(sizes: Sequence[int]) -> npt.NDArray[np.float64]:
+    roots = np.sqrt(sizes)
+    shares: npt.NDArray[np.float64] = roots / roots.sum()
+    return shares
 
 
 def _read(path: Path, side: int) -> npt.NDArray[np.uint8]:

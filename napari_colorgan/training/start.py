@@ -16,7 +16,12 @@ from napari_colorgan.errors import BadSetting
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.patchgan import PatchDiscriminator
-from napari_colorgan.training.config import FineTuneConfig, Task
+from napari_colorgan.training.config import (
+    CLASSIC,
+    FineTuneConfig,
+    Task,
+    TrainConfig,
+)
 from napari_colorgan.training.pretrained import level
 
 CODEC_OF: dict[Task, CodecName] = {"colorization": "lab", "translation": "rgb"}
@@ -30,13 +35,16 @@ def base_of(
 ) -> Checkpoint | None:
     """Checkpoint of a start; None if all weights are to be fresh.
 
+    It predicts no chroma: a few pairs do not tell how sure a colour is.
+
     Raises
     ------
     UnknownModel, CheckpointError
     """
-    if config.scheme != "fine-tune" or start == zoo.SCRATCH:
+    if config.scheme in CLASSIC or start == zoo.SCRATCH:
         return None
-    return start if isinstance(start, Checkpoint) else load(zoo.find(start).path)
+    found = start if isinstance(start, Checkpoint) else load(zoo.find(start).path)
+    return _without_chroma(found)
 
 
 def fitting_patch(base: Checkpoint | None, patch: int) -> int:
@@ -108,19 +116,22 @@ def make_generator(
     ), generator
 
 
-def make_discriminator(config: FineTuneConfig, task: Task) -> PatchDiscriminator | None:
+def make_discriminator(
+    config: TrainConfig | FineTuneConfig, task: Task
+) -> PatchDiscriminator | None:
     """Discriminator for a run; None where none is needed."""
-    if config.scheme == "fine-tune" and not config.gan_phase:
+    classic = config.scheme in CLASSIC
+    if not classic and not config.gan_phase:
         return None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed + 1)
         discriminator = PatchDiscriminator(
             1 + CODECS[CODEC_OF[task]].out_channels,
             config.discriminator_width,
-            norm="none" if config.scheme == "fine-tune" else "batch",
+            norm="batch" if classic else "none",
             **(_KERAS_NORM if config.scheme == "notebook" else {}),
         )
-        if config.scheme != "fine-tune":
+        if classic:
             draw_weights(discriminator)
     return discriminator.train()
 
@@ -136,6 +147,18 @@ def draw_weights(network: nn.Module) -> None:
             continue
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
+
+
+def _without_chroma(checkpoint: Checkpoint) -> Checkpoint:
+    about = checkpoint.metadata
+    if not about.options.get("predicts_chroma"):
+        return checkpoint
+    options = {k: v for k, v in about.options.items() if k != "predicts_chroma"}
+    head = {k: v[:2] for k, v in checkpoint.weights.items() if k.startswith("head.")}
+    return Checkpoint(
+        replace(about, options=options, vividness=None),
+        dict(checkpoint.weights) | head,
+    )
 
 
 def _fresh(config: FineTuneConfig, channels: int) -> tuple[str, dict[str, Any]]:

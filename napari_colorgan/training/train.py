@@ -1,4 +1,4 @@
-"""Train a compact generator on folders of colour pictures, in one or many runs."""
+"""Train a generator on folders of colour pictures, in one or many runs."""
 
 import dataclasses
 import time
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint, save
@@ -20,16 +21,19 @@ from napari_colorgan.color import (
 )
 from napari_colorgan.errors import CheckpointError
 from napari_colorgan.job import STOP, Job, Progress
+from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
-from napari_colorgan.training.augment import simulate_hints, vary_gray
+from napari_colorgan.training.augment import age_gray, simulate_hints, vary_gray
 from napari_colorgan.training.config import TrainConfig
+from napari_colorgan.training.judge import Judge, read_judge_job
 from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.pictures import PictureCache, read_pictures_job
 from napari_colorgan.training.pretrained import level, load_imagenet_encoder
+from napari_colorgan.training.start import draw_weights, make_discriminator
 from napari_colorgan.training.state import read_state, write_state_job
 from napari_colorgan.training.trainer import Trainer
 
-_SAVE_EVERY = 300.0  # s; what a crash may cost
+_SAVE_EVERY = 600.0  # s; what a crash may cost
 _LOG_EVERY = 100  # steps
 _AVERAGED = 0.98  # decay of the loss that is shown
 
@@ -50,17 +54,20 @@ def train_job(
     metadata: Metadata,
     device: torch.device,
     minutes: float | None = None,
+    judged: Sequence[Path] = (),
 ) -> Job[Checkpoint]:
     """Train on the pictures below `folders`; write `out`, and go on from it next time.
 
     Beside `out` lie `out`.state, from which an interrupted training goes on exactly as
-    if it had not been interrupted, and `out`.csv, its log. The randomness of every step
+    if it had not been interrupted, and its log `out`.csv. The randomness of every step
     follows from the seed and the step's number alone.
 
     Parameters
     ----------
-    metadata : what the checkpoint will say of itself; generator `compact`, codec `lab`
+    metadata : what the checkpoint will say of itself; codec `lab`
     minutes : stop after this time; the schedule follows `config.steps` alone
+    judged : folders of other pictures. Whenever the training is saved, some of each are
+        coloured: their scores are added to `out`.scores.csv, `out`.jpg shows them
 
     Raises
     ------
@@ -74,40 +81,117 @@ def train_job(
     state_file = out.with_suffix(".state")
     state = _read_state(state_file, config) if state_file.exists() else None
     pictures = yield from read_pictures_job(folders, config.cache_side)
+    judge = yield from read_judge_job(judged, device)
     began = saved = time.monotonic()
-    torch.manual_seed(config.seed)
-    generator = Compact(**metadata.options)
-    if state is None:
-        load_imagenet_encoder(generator)
-        level(generator, generator.decoder, _batch(pictures, config, 0).source)
-    trainer = Trainer(generator, config, device, steps=config.steps)
+    generator = _generator(metadata, config, pictures, fresh=state is None)
+    trainer = Trainer(
+        generator,
+        config,
+        device,
+        steps=config.steps,
+        discriminator=make_discriminator(config, "colorization"),
+    )
+    seconds = 0.0
     if state is not None:
         try:
             trainer.load_state(state)
+            seconds = float(state["seconds"])
         except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
             raise CheckpointError(
                 f"'{state_file}' does not fit this generator, so training cannot go on "
                 "from it. Remove it to start anew, or use another output file."
             ) from error
-    log = out.with_suffix(".csv")
+    run = _Run(trainer, metadata, out, judge, seconds - began)
     loss: float | None = None
     while trainer.done < config.steps:
         value = trainer.step(_batch(pictures, config, trainer.done))["pixel"]
         loss = value if loss is None else _AVERAGED * loss + (1 - _AVERAGED) * value
         if trainer.done % _LOG_EVERY == 0:
-            with log.open("a", encoding="utf-8") as file:
-                file.write(
-                    f"{trainer.done},{time.monotonic() - began:.0f},{loss:.5f}\n"
-                )
+            run.log_loss(loss)
         stop = (yield StepDone(trainer.done, config.steps, loss)) is STOP
         now = time.monotonic()
         late = minutes is not None and now - began > 60 * minutes
         if stop or late:
             break
         if now - saved > _SAVE_EVERY:
-            saved = now
-            yield from _save_job(trainer, metadata, state_file, out)
-    return (yield from _save_job(trainer, metadata, state_file, out))
+            yield from run.save_job()
+            saved = time.monotonic()
+    return (yield from run.save_job())
+
+
+class _Run:
+    """Writes what a training has come to."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        metadata: Metadata,
+        out: Path,
+        judge: Judge,
+        offset: float,
+    ) -> None:
+        self._trainer = trainer
+        self._metadata = metadata
+        self._out = out
+        self._judge = judge
+        self._offset = offset  # s, from the clock to the time of all runs together
+
+    @property
+    def _seconds(self) -> float:
+        return time.monotonic() + self._offset
+
+    def log_loss(self, loss: float) -> None:
+        row = f"{self._trainer.done},{self._seconds:.0f},{loss:.5f}"
+        _append(self._out.with_suffix(".csv"), "step,seconds,loss", [row])
+
+    def save_job(self) -> Job[Checkpoint]:
+        """Write state and checkpoint, then judge it; the time for this is not counted.
+
+        On STOP it is not judged.
+        """
+        began = time.monotonic()
+        trainer, seconds = self._trainer, self._seconds
+        settings = dataclasses.asdict(trainer.config)
+        state = trainer.state() | {"settings": settings, "seconds": seconds}
+        yield from write_state_job(self._out.with_suffix(".state"), state)
+        training = settings | {"steps_done": trainer.done, "hours": seconds / 3600}
+        checkpoint = Checkpoint(
+            dataclasses.replace(self._metadata, training=training),
+            {name: value.half() for name, value in trainer.average.items()},
+        )
+        save(checkpoint, self._out)
+        judgement = yield from self._judge.job(checkpoint, trainer.done)
+        if judgement is not None:
+            rows = [
+                f"{trainer.done},{seconds:.0f},{name},{one.psnr - gray.psnr:.3f},"
+                f"{one.ciede2000:.3f},{one.colorfulness:.3f}"
+                for name, (one, gray) in judgement.figures.items()
+            ]
+            header = "step,seconds,folder,gain,ciede2000,colorfulness"
+            _append(self._out.with_suffix(".scores.csv"), header, rows)
+            judgement.sheet.save(self._out.with_suffix(".jpg"), quality=88)
+        self._offset -= time.monotonic() - began
+        return checkpoint
+
+
+def _append(path: Path, header: str, rows: Sequence[str]) -> None:
+    new = not path.exists()
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\n".join([header] * new + [*rows, ""]))
+
+
+def _generator(
+    metadata: Metadata, config: TrainConfig, pictures: PictureCache, fresh: bool
+) -> nn.Module:
+    """Make what is to be trained, with weights to begin with if `fresh`."""
+    torch.manual_seed(config.seed)
+    generator = build(GeneratorSpec(metadata.generator, dict(metadata.options)))
+    if fresh and isinstance(generator, Compact):
+        load_imagenet_encoder(generator)
+        level(generator, generator.decoder, _batch(pictures, config, 0).source)
+    elif fresh:
+        draw_weights(generator)
+    return generator
 
 
 def _batch(pictures: PictureCache, config: TrainConfig, step: int) -> Batch:
@@ -120,24 +204,12 @@ def _batch(pictures: PictureCache, config: TrainConfig, step: int) -> Batch:
     codec = LabCodec()
     gray = lightness_to_gray(lab[:, :1]).clamp(0, 1)
     target = codec.target(rgb)
-    source = (
-        gray_to_lightness(vary_gray(gray, config.gray_augmentation, random)) / 50 - 1
-    )
-    return Batch(source, target, simulate_hints(target, config.hints, random))
-
-
-def _save_job(
-    trainer: Trainer, metadata: Metadata, state_file: Path, out: Path
-) -> Job[Checkpoint]:
-    settings = dataclasses.asdict(trainer.config)
-    yield from write_state_job(state_file, trainer.state() | {"settings": settings})
-    training = settings | {"steps_done": trainer.done}
-    checkpoint = Checkpoint(
-        dataclasses.replace(metadata, training=training),
-        {name: value.half() for name, value in trainer.average.items()},
-    )
-    save(checkpoint, out)
-    return checkpoint
+    gray = vary_gray(gray, config.gray_augmentation, random)
+    source = gray_to_lightness(age_gray(gray, config.aging, random)) / 50 - 1
+    hints = None
+    if config.scheme == "phases":
+        hints = simulate_hints(target, config.hints, random)
+    return Batch(source, target, hints)
 
 
 def _read_state(path: Path, config: TrainConfig) -> dict[str, Any]:

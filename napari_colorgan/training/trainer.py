@@ -10,7 +10,12 @@ from torch import Tensor, nn
 
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.patchgan import PatchDiscriminator
-from napari_colorgan.training.config import FineTuneConfig, Precision, TrainConfig
+from napari_colorgan.training.config import (
+    CLASSIC,
+    FineTuneConfig,
+    Precision,
+    TrainConfig,
+)
 from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.updates import (
     Losses,
@@ -33,7 +38,7 @@ class Trainer:
     Parameters
     ----------
     steps : of the whole run; the schedule follows from it
-    discriminator : needed by every `FineTuneConfig` but one without GAN phase
+    discriminator : needed unless the settings have no GAN phase
     """
 
     def __init__(
@@ -55,13 +60,10 @@ class Trainer:
         self._encoder = (
             generator.encoder_parameters() if isinstance(generator, Compact) else []
         )
-        self._classic = (
-            isinstance(config, FineTuneConfig) and config.scheme != "fine-tune"
-        )
+        self._classic = config.scheme in CLASSIC
         self.optimizer = self._generator_optimizer()
         self.judge: torch.optim.Optimizer | None = None
         if self.discriminator is not None:
-            assert isinstance(config, FineTuneConfig)
             self.judge = torch.optim.Adam(
                 self.discriminator.parameters(),
                 lr=config.discriminator_rate,
@@ -165,8 +167,6 @@ class Trainer:
             self._autocast,
         )
         config = self.config
-        if isinstance(config, TrainConfig):
-            return pixel_update(networks, batch)
         if config.scheme == "paper":
             return sequential_update(networks, batch, pixel_weight=config.pixel_weight)
         if config.scheme == "notebook":
@@ -184,6 +184,7 @@ class Trainer:
             random,
             gan=part * config.gan_weight,
             feature=part * config.feature_weight,
+            vividness=config.vividness if isinstance(config, TrainConfig) else 0.0,
         )
 
     def _autocast(self) -> AbstractContextManager[None]:

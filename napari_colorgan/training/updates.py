@@ -14,11 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_colorgan.color import enliven
 from napari_colorgan.errors import JobFailed
 from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.training.augment import vary_judged
 from napari_colorgan.training.losses import (
-    chroma_loss,
+    color_loss,
     feature_loss,
     gan_loss,
     hinge_loss,
@@ -66,7 +67,7 @@ class Networks:
 
 def pixel_update(networks: Networks, batch: Batch) -> Losses:
     """Lower the pixel loss."""
-    loss = chroma_loss(networks.generate(batch), batch.target, batch.weight)
+    loss = color_loss(networks.generate(batch), batch.target, batch.weight)
     _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
     return {"pixel": loss.item()}
 
@@ -78,17 +79,21 @@ def late_gan_update(
     *,
     gan: float,
     feature: float,
+    vividness: float = 0.0,
 ) -> Losses:
     """Lower pixel loss + `gan` * hinge GAN loss + `feature` * feature matching.
 
     The discriminator learns first, from real and fake at once. Chroma is predicted at
     half resolution, so it is judged there, too, unless patches are tiny. Both see
-    pictures moved and with holes.
+    pictures moved and with holes. A prediction with expected chroma is judged as it
+    looks at `vividness`.
     """
     discriminator, judge = networks.discriminator, networks.judge
     assert discriminator is not None and judge is not None
     prediction = networks.generate(batch)
     fake, real, source = prediction, batch.target, batch.source
+    if fake.shape[1] > real.shape[1]:
+        fake = enliven(fake, vividness)
     if batch.weight is not None:  # what is not to be learned is no clue
         fake, real = fake * batch.weight, real * batch.weight
     if real.shape[1] == 2 and min(real.shape[-2:]) >= 2 * _LEAST_JUDGED:
@@ -114,7 +119,7 @@ def late_gan_update(
         [f[n:].float() for f in features[:-1]],
     )
     fooled = -features[-1][n:].float().mean()
-    pixel = chroma_loss(prediction, batch.target, batch.weight)
+    pixel = color_loss(prediction, batch.target, batch.weight)
     loss = pixel + gan * fooled + feature * matched
     _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
     return {
