@@ -1,5 +1,8 @@
 """Colour conversion agrees with scikit-image; colorization keeps the lightness."""
 
+import math
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +14,7 @@ from napari_colorgan.color import (
     CODECS,
     LabCodec,
     RgbCodec,
+    enliven,
     fit_chroma,
     gray_to_lightness,
     lab_to_rgb,
@@ -206,3 +210,50 @@ def test_pictures_with_film_grain_and_deep_shadows_keep_their_lightness():
     rgb = LabCodec().decode(gray, torch.ones(1, 2, *coins.shape))
     shift = (rgb_to_lab(rgb)[:, :1] - gray_to_lightness(gray)).abs()
     assert shift.max() <= 1
+
+
+def doubts(sure, chroma=0.4, angle=0.7, n=5):
+    """A prediction whose mean is `sure` times as long as its expected chroma."""
+    mean = sure * chroma * torch.tensor([math.cos(angle), math.sin(angle)])
+    return torch.cat([mean, torch.tensor([chroma])]).view(1, 3, 1, 1).expand(1, 3, n, n)
+
+
+def length(ab):
+    return torch.linalg.vector_norm(ab, dim=1)
+
+
+def test_cautious_is_the_mean_and_vivid_goes_on_from_there():
+    random = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(enliven(random - 0.5, 0.0), random[:, :2] - 0.5)
+    for sure in (0.1, 0.5, 0.9):
+        lengths = [length(enliven(doubts(sure), v)).mean() for v in (0, 0.3, 0.7, 1)]
+        assert all(a < b for a, b in pairwise(lengths))
+        assert lengths[-1] <= 0.4 + 1e-6  # never beyond the expected chroma
+
+
+def test_hue_is_kept_at_any_vividness():
+    prediction = doubts(0.6, angle=2.1)
+    for vividness in (0.0, 0.5, 1.0):
+        ab = enliven(prediction, vividness)
+        assert torch.allclose(torch.atan2(ab[:, 1], ab[:, 0]), torch.tensor(2.1))
+
+
+def test_sure_colors_are_drawn_out_and_unsure_ones_are_not():
+    missing = []
+    for sure in (0.95, 0.5, 0.1):
+        gained = length(enliven(doubts(sure), 1.0)) - length(enliven(doubts(sure), 0.0))
+        missing.append(float((gained / (0.4 - sure * 0.4)).mean()))
+    assert missing[0] > 0.8  # of the way to the expected chroma
+    assert missing[0] > missing[1] > missing[2]
+    assert missing[2] < 0.05
+
+
+def test_a_mean_longer_than_the_expected_chroma_stays_as_it_is():
+    prediction = doubts(1.5)
+    assert torch.allclose(enliven(prediction, 1.0), prediction[:, :2])
+
+
+def test_vividness_has_finite_gradients_at_gray():
+    prediction = torch.zeros(1, 3, 4, 4, requires_grad=True)
+    enliven(prediction, 1.0).sum().backward()
+    assert prediction.grad.isfinite().all()

@@ -596,3 +596,24 @@ def test_a_preview_of_a_tiny_picture_is_that_picture(local, whole):
             2,
             3,
         )
+
+
+@pytest.mark.parametrize("context", ["whole", "local"])
+def test_vividness_goes_from_pale_to_vivid(gray, make_checkpoint, context):
+    options = {"predicts_chroma": True}
+    model = make_checkpoint("compact", options, context=context, vividness=0.5)
+    found = {v: colorize(gray, model, vividness=v) for v in (0.0, 0.5, 1.0)}
+    assert np.array_equal(found[0.5], colorize(gray, model))
+    chroma = [color.rgb2lab(found[v])[..., 1:] for v in (0.0, 0.5, 1.0)]
+    lengths = [np.linalg.norm(ab, axis=-1).mean() for ab in chroma]
+    assert lengths[0] < lengths[1] < lengths[2]
+
+
+def test_vividness_is_refused_where_it_means_nothing(gray, make_checkpoint):
+    plain = make_checkpoint("compact", name="plain")
+    with pytest.raises(BadSetting, match=r"vividness is 0\.5; .*left out.*'plain'"):
+        colorize(gray, plain, vividness=0.5)
+    vivid = make_checkpoint("compact", {"predicts_chroma": True}, vividness=0.5)
+    for value in (-0.1, 1.1, float("nan")):
+        with pytest.raises(BadSetting, match="from 0"):
+            colorize(gray, vivid, vividness=value)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from napari_colorgan.training.losses import (
     chroma_loss,
+    color_loss,
     feature_loss,
     gan_loss,
     hinge_loss,
@@ -87,3 +88,29 @@ def test_features_are_compared_in_units_of_their_own_size():
     assert feature_loss(real, real).item() == 0
     dead = [torch.zeros(1, 2, 4, 4)]
     assert feature_loss(dead, dead).isfinite()
+
+
+def test_without_expected_chroma_only_ab_counts():
+    prediction, target = rand(2, 2, 8, 8), rand(2, 2, 8, 8, seed=1)
+    assert torch.equal(color_loss(prediction, target), chroma_loss(prediction, target))
+
+
+def test_the_best_expected_chroma_is_the_mean_of_the_true_ones():
+    target = rand(1, 2, 16, 16)
+    mean = target.norm(dim=1).mean()
+    ab = torch.zeros_like(target)
+
+    def loss(chroma):
+        third = torch.full((1, 1, 16, 16), float(chroma))
+        return color_loss(torch.cat([ab, third], 1), target).item()
+
+    assert loss(mean) < min(loss(mean - 0.02), loss(mean + 0.02))
+    assert loss(mean) > chroma_loss(ab, target).item()
+
+
+def test_expected_chroma_is_learned_where_it_is_marked():
+    prediction, target = rand(1, 3, 8, 8), rand(1, 2, 8, 8, seed=1)
+    weight = torch.zeros(1, 1, 8, 8)
+    weight[..., 2:5, 1:7] = 1
+    inside = color_loss(prediction[..., 2:5, 1:7], target[..., 2:5, 1:7])
+    assert torch.allclose(color_loss(prediction, target, weight), inside)

@@ -283,3 +283,19 @@ def test_the_features_of_the_discriminator_lead_to_its_logits(norm):
         (16, 8, 8),
         (32, 7, 7),
     ]
+
+
+def test_expected_chroma_is_one_more_channel_and_positive():
+    network = small("compact", predicts_chroma=True)
+    with torch.no_grad():
+        network.head.weight.mul_(100)
+        prediction = network(torch.rand(2, 1, 64, 96) * 2 - 1)
+    assert network.out_channels == 2
+    assert prediction.shape == (2, 3, 64, 96)
+    assert prediction[:, :2].min() < 0
+    assert prediction[:, 2].min() >= 0 and prediction[:, 2].max() <= 1
+
+
+def test_all_of_rgb_has_no_expected_chroma():
+    with pytest.raises(BadSetting, match="predicts_chroma"):
+        Compact(out_channels=3, predicts_chroma=True)

@@ -41,9 +41,10 @@ def parameters(network):
 def base(make_checkpoint):
     """Make a base by generator's name and codec."""
 
-    def make(name, codec="lab", **metadata):
+    def make(name, codec="lab", extra=None, **metadata):
         channels = {"out_channels": 2 if codec == "lab" else 3}
         options = channels | (WIDTHS if name == "compact" else {})
+        options |= extra or {}
         return make_checkpoint(name, options, codec=codec, **metadata)
 
     return make
@@ -325,3 +326,13 @@ def test_a_patch_that_the_start_cannot_read_is_refused(make_checkpoint):
     with pytest.raises(BadSetting, match=r"patch is 192; .*multiple of 128 px"):
         make_generator(start, config(patch=192), "colorization", sample(192))
     make_generator(start, config(patch=256), "colorization", sample(256))
+
+
+def test_a_start_keeps_its_colors_but_not_its_doubts(base, gray):
+    vivid = base("compact", extra={"predicts_chroma": True}, vividness=0.5)
+    start = base_of(vivid, config())
+    assert start.metadata.vividness is None
+    source = torch.from_numpy(gray[:64, :64] / 127.5 - 1).float()[None, None]
+    with torch.no_grad():
+        before, after = vivid.generator()(source), start.generator()(source)
+    assert torch.allclose(before[:, :2], after, atol=1e-6)

@@ -89,7 +89,7 @@ def test_the_gan_weight_rises_within_a_third_of_its_phase(monkeypatch):
     monkeypatch.setattr(
         trainers,
         "late_gan_update",
-        lambda *_, gan, feature, vividness: asked.append((gan, feature)) or {"pixel": 0.0},
+        lambda *_, gan, feature, **_k: asked.append((gan, feature)) or {"pixel": 0.0},
     )
     trainer = trainer_of(steps=30, gan_phase=0.6, gan_weight=3.0, feature_weight=6.0)
     trainer.done = 12

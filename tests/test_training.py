@@ -1,5 +1,7 @@
 """Training learns colours, goes on exactly where it stopped, and refuses nonsense."""
 
+import csv
+import math
 import sys
 import types
 import zipfile
@@ -14,6 +16,7 @@ from skimage import color, data
 
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import load
+from napari_colorgan.color import enliven
 from napari_colorgan.errors import (
     BadImageFile,
     BadSetting,
@@ -22,9 +25,10 @@ from napari_colorgan.errors import (
     Stopped,
 )
 from napari_colorgan.job import Control, finish
+from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
-from napari_colorgan.training import train
-from napari_colorgan.training.augment import simulate_hints, vary_gray
+from napari_colorgan.training import train, updates
+from napari_colorgan.training.augment import age_gray, simulate_hints, vary_gray
 from napari_colorgan.training.config import Recipe, TrainConfig
 from napari_colorgan.training.losses import chroma_loss
 from napari_colorgan.training.patches import Batch
@@ -35,6 +39,7 @@ from napari_colorgan.training.pictures import (
     read_pictures_job,
 )
 from napari_colorgan.training.pretrained import level, load_imagenet_encoder
+from napari_colorgan.training.start import make_discriminator
 from napari_colorgan.training.state import read_state, write_state_job
 from napari_colorgan.training.train import StepDone, train_job
 from napari_colorgan.training.trainer import Trainer
@@ -70,7 +75,16 @@ def run(tmp_path, photos, monkeypatch):
     """Train a tiny generator from random weights on the photographs."""
     monkeypatch.setattr(train, "load_imagenet_encoder", lambda generator: None)
 
-    def run(name="a", *, minutes=None, stop_at=None, options=TINY, **settings):
+    def run(
+        name="a",
+        *,
+        minutes=None,
+        stop_at=None,
+        options=TINY,
+        generator="compact",
+        judged=(),
+        **settings,
+    ):
         events, control = [], Control()
 
         def listen(event):
@@ -82,9 +96,12 @@ def run(tmp_path, photos, monkeypatch):
             [photos],
             config(**settings),
             tmp_path / f"{name}.safetensors",
-            metadata=Metadata(generator="compact", options=options, name=name),
+            metadata=Metadata(
+                generator=generator, options=options, name=name, context="whole"
+            ),
             device=CPU,
             minutes=minutes,
+            judged=judged,
         )
         return finish(job, listen, control), events
 
@@ -213,7 +230,46 @@ def test_large_folders_do_not_drown_small_ones(tmp_path):
     assert share == pytest.approx(1 / 6, abs=0.06)  # square roots: 1 of 5 + 1
 
 
+def test_rare_classes_are_seen_more_often_than_their_share(tmp_path):
+    red, blue = np.zeros((2, 40, 40, 3), np.uint8)
+    red[..., 0], blue[..., 2] = 200, 200
+    for number in range(25):
+        save(tmp_path, f"street_{number:04}.png", red)
+    save(tmp_path, "face_0001.png", blue)
+    cache = read_pictures([tmp_path], side=40)
+    crops = cache.sample(400, 8, np.random.default_rng(3), min_scale=1.0)
+    share = (crops[:, 2, 0, 0] > 0.5).float().mean()
+    assert share == pytest.approx(1 / 6, abs=0.06)  # square roots: 1 of 5 + 1
+
+
 # -- augmentation
+
+
+def test_only_the_chosen_share_of_grays_is_aged():
+    gray = torch.rand(200, 1, 32, 32)
+    aged = age_gray(gray, 0.3, torch.Generator().manual_seed(1))
+    changed = (aged != gray).flatten(1).any(1).float().mean()
+    assert changed == pytest.approx(0.3, abs=0.1)
+    assert torch.equal(age_gray(gray, 0.0, torch.Generator()), gray)
+
+
+def test_aged_grays_show_the_scene_with_the_marks_of_age(gray):
+    crop = torch.from_numpy(gray[64:192, 64:192] / 255).float().expand(24, 1, -1, -1)
+    aged = age_gray(crop, 1.0, torch.Generator().manual_seed(2))
+    alike = []
+    for picture in aged:
+        both = torch.stack([picture.flatten(), crop[0].flatten()])
+        alike.append(torch.corrcoef(both)[0, 1])
+    assert min(alike) > 0.6 and np.median(alike) > 0.85
+    black, white = aged.amin((1, 2, 3)), aged.amax((1, 2, 3))
+    assert aged.min() >= 0 and aged.max() <= 1
+    assert black.max() > 0.15 and white.min() < 0.85  # faded, each in its own way
+    flat = torch.full((24, 1, 128, 128), 0.5)
+    marks = age_gray(flat, 1.0, torch.Generator().manual_seed(3))
+    deviation = (marks - F.avg_pool2d(marks, 9, 1, 4, count_include_pad=False)).abs()
+    assert (deviation.flatten(1).mean(1) > 0.01).float().mean() > 0.5  # grain
+    extreme = (marks == marks.amin((2, 3), keepdim=True)).flatten(1).sum(1)
+    assert (extreme >= 128).any()  # a scratch from top to bottom
 
 
 def test_only_the_chosen_share_of_grays_varies():
@@ -278,6 +334,12 @@ def test_the_loss_is_zero_for_the_truth_and_grows_evenly():
         ("learning_rate", -1.0),
         ("learning_rate", float("nan")),
         ("weight_decay", float("inf")),
+        ("scheme", "notebook"),
+        ("gan_phase", 1.1),
+        ("vividness", -0.1),
+        ("aging", 2),
+        ("gan_weight", -1.0),
+        ("discriminator_width", 0),
     ],
 )
 def test_impossible_settings_are_refused(name, value):
@@ -313,6 +375,27 @@ def test_shipped_recipes_are_complete(name):
     assert recipe.metadata.context == recipe.config.context
     assert recipe.metadata.description and recipe.metadata.license
     assert len(recipe.metadata.provenance) > 50
+
+
+def test_a_recipe_says_what_it_makes():
+    phases = Recipe(TrainConfig(vividness=0.3), {"name": "a"})
+    about = phases.metadata
+    assert (about.generator, about.vividness) == ("compact", 0.3)
+    assert build(GeneratorSpec(about.generator, about.options)).predicts_chroma
+    paper = Recipe(TrainConfig(scheme="paper", crop=256), {})
+    assert (paper.metadata.generator, paper.metadata.vividness) == ("unet", None)
+    for recipe, side in ((paper, 256), (paper.replaced(crop=128), 128)):
+        network = build(
+            GeneratorSpec(recipe.metadata.generator, recipe.metadata.options)
+        )
+        assert network.stride == side
+
+
+def test_the_paper_keeps_its_rate_for_half_of_the_steps():
+    settings = TrainConfig(scheme="paper", learning_rate=2e-4)
+    rates = [settings.rates(step, 100)[0] for step in (0, 50, 75, 100)]
+    assert rates == pytest.approx([2e-4, 2e-4, 1e-4, 0])
+    assert settings.gan_start(100) == 0
 
 
 @pytest.mark.parametrize(
@@ -509,6 +592,53 @@ def test_the_average_follows_the_weights():
     assert 0 < (average - now).norm() < (start - now).norm()
 
 
+def chroma_batch(step):
+    """Bright is vivid, in a hue that nothing tells."""
+    batch = toy_batch(step)
+    chroma = (batch.source + 1) * 0.3
+    sign = 1 if step % 2 else -1
+    return replace(batch, target=torch.cat([sign * chroma, 0 * chroma], 1))
+
+
+def chroma_trainer(steps=40, **settings):
+    torch.manual_seed(6)
+    generator = Compact(**TINY, predicts_chroma=True)
+    level(generator, generator.decoder, chroma_batch(0).source)
+    settings = config(steps=steps, discriminator_width=8, **settings)
+    judge = make_discriminator(settings, "colorization")
+    return Trainer(generator, settings, CPU, steps=steps, discriminator=judge)
+
+
+def test_vividness_is_learned_even_where_the_hue_is_in_doubt():
+    trainer = chroma_trainer(steps=120, learning_rate=2e-2)
+    for step in range(120):
+        trainer.step(chroma_batch(step))
+    batch = chroma_batch(1000)
+    with torch.no_grad():
+        prediction = trainer.generator(batch.source, batch.hints)
+    wanted = batch.target.norm(dim=1)
+    both = torch.stack([prediction[:, 2].flatten(), wanted.flatten()])
+    assert torch.corrcoef(both)[0, 1] > 0.5
+    assert prediction[:, :2].norm(dim=1).mean() < 0.5 * wanted.mean()
+
+
+def test_the_gan_comes_late():
+    trainer = chroma_trainer(gan_phase=0.25)
+    found = [set(trainer.step(chroma_batch(step))) for step in range(40)]
+    assert all(losses == {"pixel"} for losses in found[:30])
+    assert all("discriminator" in losses for losses in found[30:])
+
+
+def test_the_discriminator_sees_the_vividness_of_the_settings(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        updates, "enliven", lambda x, v: asked.append(v) or enliven(x, v)
+    )
+    trainer = chroma_trainer(gan_phase=1.0, vividness=0.7)
+    trainer.step(chroma_batch(0))
+    assert asked == [0.7]
+
+
 def test_a_loss_that_is_not_finite_ends_training_with_good_weights():
     trainer = toy_trainer()
     trainer.step(toy_batch(0))
@@ -582,6 +712,73 @@ def test_other_settings_do_not_go_on(run):
         run(batch=3)
     with pytest.raises(CheckpointError, match=r"does not fit this generator"):
         run(options={"widths": [16, 8, 8, 8]})
+
+
+def rows_of(path):
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_training_is_judged_whenever_it_is_saved(run, tmp_path, photos, monkeypatch):
+    judged = tmp_path / "others"
+    judged.mkdir()
+    save(judged, "coffee.png", data.coffee()[::2, ::2])
+    save(judged, "gray.png", data.camera())
+    monkeypatch.setattr(train, "_SAVE_EVERY", 0.0)
+    run(judged=[judged, photos])
+    rows = rows_of(tmp_path / "a.scores.csv")
+    assert [row["folder"] for row in rows[:2]] == [str(judged), str(photos)]
+    # after each step but the last, and at the end
+    assert [int(row["step"]) for row in rows[::2]] == [1, 2, 3, 4, 5, 6, 6]
+    seconds = [float(row["seconds"]) for row in rows]
+    assert seconds == sorted(seconds)
+    assert all(math.isfinite(float(row["gain"])) for row in rows)
+    with Image.open(tmp_path / "a.jpg") as sheet:
+        columns = 1 + 6  # the gray picture is left out
+        assert sheet.width // columns == pytest.approx(sheet.height / 3, rel=0.05)
+
+
+def test_judging_changes_nothing_of_the_training(run, photos):
+    alone, _ = run("alone")
+    watched, _ = run("watched", judged=[photos])
+    assert same_weights(alone, watched)
+
+
+def test_a_folder_to_judge_by_needs_color(run, tmp_path):
+    with pytest.raises(BadImageFile, match="no colour pictures to judge by"):
+        run(judged=[tmp_path])
+
+
+def test_the_log_goes_on_with_the_time_of_all_runs(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "_LOG_EVERY", 1)
+    run(stop_at=3)
+    hours = run()[0].metadata.training["hours"]
+    rows = rows_of(tmp_path / "a.csv")
+    assert [int(row["step"]) for row in rows] == [1, 2, 3, 4, 5, 6]
+    seconds = [float(row["seconds"]) for row in rows]
+    assert seconds == sorted(seconds)
+    assert all(float(row["loss"]) > 0 for row in rows)
+    assert hours * 3600 >= seconds[-1] - 0.5
+
+
+def test_the_recipe_of_the_paper_trains_a_unet(run):
+    options = {"depth": 5, "width": 8}
+    settings = {"scheme": "paper", "batch": 1, "ema": 0.0, "discriminator_width": 8}
+    straight, _ = run("straight", generator="unet", options=options, **settings)
+    run("a", generator="unet", options=options, stop_at=2, **settings)
+    resumed, _ = run("a", generator="unet", options=options, **settings)
+    assert same_weights(straight, resumed)  # with its discriminator
+    fresh = build(GeneratorSpec("unet", options)).state_dict()
+    assert set(straight.weights) == set(fresh)
+
+
+def test_a_late_gan_resumes_as_if_nothing_had_happened(run):
+    options = TINY | {"predicts_chroma": True}
+    settings = {"options": options, "gan_phase": 0.5, "discriminator_width": 8}
+    straight, _ = run("straight", **settings)
+    run("a", stop_at=4, **settings)
+    resumed, _ = run("a", **settings)
+    assert same_weights(straight, resumed)
 
 
 def zip_of(path, files):
