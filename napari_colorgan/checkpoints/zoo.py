@@ -31,6 +31,7 @@ SCRATCH = "scratch"
 """What training calls a generator with fresh weights; no model can have this name."""
 
 _SUFFIX = ".safetensors"
+_CARD, _PICTURE = ".md", ".jpg"  # of the files beside it
 _LONGEST_NAME = 60  # of up to 4 bytes; with its suffix below 255, file systems' limit
 _FORBIDDEN = frozenset('<>:"/\\|?*')  # in file names on Windows, or anywhere
 _DEVICES = frozenset(  # Windows opens these whatever their suffix
@@ -51,7 +52,7 @@ class NameTaken(ColorganError):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A checkpoint file with a name; its card is a Markdown file beside it."""
+    """A checkpoint file with a name; beside it its card and its picture, if any."""
 
     name: str
     path: Path
@@ -67,10 +68,16 @@ class Model:
     def card(self) -> str:
         """Model card in Markdown; put together from the metadata if there is none."""
         try:
-            card = self.path.with_suffix(".md")
+            card = self.path.with_suffix(_CARD)
             return card.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return _card_of(self)
+
+    @property
+    def picture(self) -> Path | None:
+        """JPEG of examples side by side, the first of them square; None without."""
+        picture = self.path.with_suffix(_PICTURE)
+        return picture if _is_file(picture) else None
 
 
 def user_folder() -> Path:
@@ -172,14 +179,15 @@ def install(
     metadata = replace(checkpoint.metadata, name=name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".md").unlink(missing_ok=True)  # of an older model
+        for suffix in (_CARD, _PICTURE):  # of an older model
+            path.with_suffix(suffix).unlink(missing_ok=True)
     except OSError as error:
         raise CheckpointError(
             f"'{folder}' cannot be written: {error.strerror or error}. Check its "
             "permissions or free some space."
         ) from error
     save(replace(checkpoint, metadata=metadata), path)
-    with replacing(path.with_suffix(".md")) as file:
+    with replacing(path.with_suffix(_CARD)) as file:
         file.write(card.encode())
     return Model(name, path, metadata)
 

@@ -11,13 +11,12 @@ from magicgui.widgets import (
     Label,
     SpinBox,
 )
-from superqt import QCollapsible
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.training.config import START, FineTuneConfig, Task
-from napari_colorgan.widgets._room import shorten, wrap
+from napari_colorgan.widgets._room import fold, shorten, wrap
 from napari_colorgan.widgets._run_folder import RunSettings
 
 _SCRATCH = {  # name in the picker: scheme
@@ -115,19 +114,13 @@ class FineTuneForm(Container[Any]):
         more: Container[Any] = Container(
             widgets=[self.patch, self.batch, self.seed, self.device, self.gan]
         )
-        fold = QCollapsible("More settings")
-        fold.setDuration(0)
-        fold.setCollapsedIcon("\N{BLACK RIGHT-POINTING SMALL TRIANGLE}")
-        fold.setExpandedIcon("\N{BLACK DOWN-POINTING SMALL TRIANGLE}")
-        fold.setContent(more.native)
-        fold.collapse(animate=False)
-        fold.layout().setContentsMargins(0, 0, 0, 0)
         for part in (self, main, more):
             part.margins = (0, 0, 0, 0)
         self.extend([main, self.kind_note])
-        self.native.layout().addWidget(fold)
+        seldom = fold("More settings", more.native)
+        self.native.layout().addWidget(seldom)
         self.append(self.estimate)
-        self._parts = (main, more, fold)  # not owned by this container
+        self._parts = (main, more, seldom)  # not owned by this container
         for label in (self.kind_note, self.estimate):
             wrap(label)
         shorten(self.start)

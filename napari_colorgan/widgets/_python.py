@@ -27,6 +27,8 @@ def _call(layer: Image, taken: LayerSource, choice: Choice) -> str:
         arguments.append(f"limits={given[: 2 if limits.gamma == 1 else 3]!r}")
     if choice.context is not None:
         arguments.append(f"context={choice.context!r}")
+    if choice.vividness is not None:
+        arguments.append(f"vividness={choice.vividness!r}")
     arguments += [f"device={choice.device!r}", f"tile={choice.tile!r}"]
     body = "".join(f"    {argument},\n" for argument in arguments)
     return f"rgb = napari_colorgan.colorize(\n{body})\nviewer.add_image(rgb, rgb=True)"

@@ -1,7 +1,8 @@
-"""How much room the parts of a dock take: sentences, pickers, panels."""
+"""How much room the parts of a dock take: sentences, pickers, panels, folds."""
 
 from magicgui.widgets import ComboBox, Label
 from qtpy.QtWidgets import QSizePolicy, QWidget
+from superqt import QCollapsible
 
 _LETTERS = 12  # that a picker has room for at least
 
@@ -24,6 +25,18 @@ def shorten(picker: ComboBox) -> None:
 def keep_low(widget: QWidget) -> None:
     """Let a part of a dock be no higher than what is in it."""
     widget.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+
+
+def fold(title: str, content: QWidget) -> QCollapsible:
+    """Hide what seldom needs a change behind a title that opens it."""
+    result = QCollapsible(title)
+    result.setDuration(0)
+    result.setCollapsedIcon("\N{BLACK RIGHT-POINTING SMALL TRIANGLE}")
+    result.setExpandedIcon("\N{BLACK DOWN-POINTING SMALL TRIANGLE}")
+    result.setContent(content)
+    result.collapse(animate=False)
+    result.layout().setContentsMargins(0, 0, 0, 0)
+    return result
 
 
 def say(label: Label, text: str) -> None:

@@ -34,6 +34,20 @@ class Choice:
     device: str
     context: Context | None
     tile: int
+    vividness: float | None
+    """None for models that have no such setting."""
+
+    def colorizer_job(self) -> Job[Any]:
+        """Load the model as it is to be used."""
+        from napari_colorgan.inference.colorize import colorizer_job  # torch
+
+        return colorizer_job(
+            self.model,
+            device=self.device,
+            context=self.context,
+            tile=self.tile,
+            vividness=self.vividness,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +72,10 @@ def color_layers_job(taken: Sequence[LayerSource], choice: Choice) -> Job[None]:
     """Colour layers one after the other."""
     from napari_colorgan.inference.colorize import (  # torch, on first use
         colorize_job,
-        colorizer_job,
         gray_canvas_job,
     )
 
-    colorizer = yield from colorizer_job(
-        choice.model, device=choice.device, context=choice.context, tile=choice.tile
-    )
+    colorizer = yield from choice.colorizer_job()
     for number, layer in enumerate(taken):
         source = layer.source()
         canvas = yield from gray_canvas_job(source)
@@ -79,11 +90,9 @@ def preview_layer_job(
     layer: LayerSource, choice: Choice, side: int
 ) -> Job[npt.NDArray[np.uint8]]:
     """Colour a small picture of a layer's displayed plane, RGB (Y, X, 3)."""
-    from napari_colorgan.inference.colorize import colorizer_job, preview_job
+    from napari_colorgan.inference.colorize import preview_job
 
-    colorizer = yield from colorizer_job(
-        choice.model, device=choice.device, context=choice.context, tile=choice.tile
-    )
+    colorizer = yield from choice.colorizer_job()
     return (yield from preview_job(layer.source(), colorizer, layer.index, side))
 
 

@@ -115,10 +115,9 @@ class _InOrder:
 
 
 class LatestOnly:
-    """Runs one job at a time; a new one supersedes those that came before.
+    """Runs one job at a time; of several that arrive meanwhile, only the last is next.
 
-    What a superseded job still says is dropped. Of several that arrive while one runs,
-    only the last is started, once that one has ended.
+    It supersedes the one that runs: that is stopped, and what it still says is dropped.
     """
 
     def __init__(self, on_result: Slot, on_error: Slot) -> None:
@@ -127,13 +126,21 @@ class LatestOnly:
         self._running: Control | None = None
         self._next: Callable[[], Job[Any]] | None = None
 
-    def request(self, make_job: Callable[[], Job[Any]]) -> None:
-        """Run this job as soon as the one before it has stopped."""
+    def request(
+        self, make_job: Callable[[], Job[Any]], *, supersede: bool = True
+    ) -> None:
+        """Run this job as soon as the one before it has ended.
+
+        Parameters
+        ----------
+        supersede : whether that one is stopped; a slider being dragged lets it finish,
+            or nothing would be seen until the hand rests
+        """
         self._next = make_job
-        if self._running is not None:
-            self._running.request_stop()
-        else:
+        if self._running is None:
             self._start()
+        elif supersede:
+            self._running.request_stop()
 
     def stop(self) -> None:
         """Forget what is waiting, and stop what runs."""
