@@ -33,12 +33,20 @@ def age_gray(gray: Tensor, share: float, random: torch.Generator) -> Tensor:
     Of random strength each: blur, uneven fading, a vignette, film grain, scratches and
     dust, and the narrow range of a faded print. What it should be coloured like stays.
     """
+    chosen = torch.rand(len(gray), generator=random) < share
+    if not chosen.any():
+        return gray
+    result = gray.clone()
+    result[chosen] = _aged(gray[chosen], random)
+    return result
+
+
+def _aged(gray: Tensor, random: torch.Generator) -> Tensor:
     n, _, height, width = gray.shape
 
     def uniform(low: float, high: float) -> Tensor:
         return torch.rand((n, 1, 1, 1), generator=random) * (high - low) + low
 
-    chosen = uniform(0, 1) < share
     aged = gray + uniform(0, 1) * (_blurred(gray) - gray)
     aged = aged * (1 + 0.15 * _coarse((n, 4, 4), (height, width), random))
     y = torch.linspace(-1, 1, height).view(-1, 1)
@@ -52,7 +60,7 @@ def age_gray(gray: Tensor, share: float, random: torch.Generator) -> Tensor:
     aged = aged + uniform(0, 0.06) * middle * grain
     aged = _scratched(aged.clamp(0, 1), random)
     black, white = uniform(0, 0.25), uniform(0.7, 1)
-    return torch.where(chosen, black + (white - black) * aged, gray)
+    return black + (white - black) * aged
 
 
 def _blurred(gray: Tensor) -> Tensor:

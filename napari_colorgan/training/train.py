@@ -2,7 +2,8 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from torch import nn
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint, save
 from napari_colorgan.color import (
-    LabCodec,
+    AB_SCALE,
     gray_to_lightness,
     lightness_to_gray,
     rgb_to_lab,
@@ -103,8 +104,8 @@ def train_job(
             ) from error
     run = _Run(trainer, metadata, out, judge, seconds - began)
     loss: float | None = None
-    while trainer.done < config.steps:
-        value = trainer.step(_batch(pictures, config, trainer.done))["pixel"]
+    for batch in _batches(pictures, config, trainer.done):
+        value = trainer.step(batch)["pixel"]
         loss = value if loss is None else _AVERAGED * loss + (1 - _AVERAGED) * value
         if trainer.done % _LOG_EVERY == 0:
             run.log_loss(loss)
@@ -194,6 +195,18 @@ def _generator(
     return generator
 
 
+def _batches(
+    pictures: PictureCache, config: TrainConfig, first: int
+) -> Iterator[Batch]:
+    """Batches of the steps from `first` on, each made while the one before is used."""
+    with ThreadPoolExecutor(1) as ahead:
+        coming: Future[Batch] | None = None
+        for step in range(first, config.steps):
+            batch = coming.result() if coming else _batch(pictures, config, step)
+            coming = ahead.submit(_batch, pictures, config, step + 1)
+            yield batch
+
+
 def _batch(pictures: PictureCache, config: TrainConfig, step: int) -> Batch:
     """Return what one step learns from."""
     rng = np.random.default_rng([config.seed, step])
@@ -201,9 +214,8 @@ def _batch(pictures: PictureCache, config: TrainConfig, step: int) -> Batch:
     scale = config.min_scale if config.context == "whole" else None
     rgb = pictures.sample(config.batch, config.crop, rng, min_scale=scale)
     lab = rgb_to_lab(rgb)
-    codec = LabCodec()
     gray = lightness_to_gray(lab[:, :1]).clamp(0, 1)
-    target = codec.target(rgb)
+    target = lab[:, 1:] / AB_SCALE  # as LabCodec does
     gray = vary_gray(gray, config.gray_augmentation, random)
     source = gray_to_lightness(age_gray(gray, config.aging, random)) / 50 - 1
     hints = None
