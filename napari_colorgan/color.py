@@ -28,7 +28,7 @@ AB_SCALE = 110.0
 # linear RGB, as a part of Y and beyond it: white is off by 8e-5 with the digits above,
 # and black must stay black
 _GAMUT_TOLERANCE = (1e-4, 1e-7)
-_TINY = 1e-6  # keeps the gradient of a length finite at gray
+_TINY = 1e-4  # of scaled ab, far below a grey level: keeps gradients finite at gray
 _BISECTIONS = 12  # chroma to 1/4096, far below an 8-bit step
 
 
@@ -84,26 +84,30 @@ def fit_chroma(lab: Tensor) -> Tensor:
 def enliven(prediction: Tensor, vividness: float) -> Tensor:
     """Colours between the safest and the liveliest that a prediction allows.
 
-    Where the hue is in doubt, the mean of all colours that a place may have is pale: it
-    is the safest answer, and no answer that looks alive. The length of that mean as a
-    part of the expected chroma tells how sure the hue is: it is the mean resultant
-    length of directional statistics (Mardia & Jupp 2000, 2.3), weighted by chroma. Sure
-    colours are drawn out to the expected chroma, unsure ones stay as pale as they are.
+    A place may have several colours. The length of their mean as a part of their
+    expected chroma tells how sure the hue is: it is 1 where all have one hue and 0
+    where they cancel out, the mean resultant length of directional statistics (Mardia &
+    Jupp 2000, 2.3) weighted by chroma. The result has the hue of the mean and the
+    chroma
+
+        expected chroma * sure ^ 2 ^ (1 - 2 * vividness)
+
+    so that 0 mutes what is unsure (sure ^ 2), 0.5 is the mean itself, and 1 draws it
+    out towards the expected chroma (its root).
 
     Parameters
     ----------
     prediction : (N, 3, H, W): mean (a, b) and expected chroma, scaled alike
-    vividness : 0 (cautious: the mean) to 1 (vivid)
+    vividness : 0 (cautious) to 1 (vivid)
 
     Returns
     -------
     (N, 2, H, W), scaled as they were
     """
     mean, chroma = prediction[:, :2], prediction[:, 2:]
-    length = mean.square().sum(1, keepdim=True).add(_TINY).sqrt()
+    length = mean.square().sum(1, keepdim=True).add(_TINY**2).sqrt()
     sure = (length / chroma.clamp(min=_TINY)).clamp(max=1)
-    missing = (chroma / length - 1).clamp(min=0)
-    return mean * (1 + vividness * missing * sure.square())
+    return mean * sure ** (2 ** (1 - 2 * vividness) - 1)
 
 
 class Codec(Protocol):
