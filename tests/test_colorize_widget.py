@@ -11,18 +11,21 @@ import dask.array as da
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_colorgan import Checkpoint, Metadata, colorize, save
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.inference.intensity import Limits
+from napari_colorgan.job import Progress
 from napari_colorgan.models.unet import UNet
 from napari_colorgan.widgets import _settings
 from napari_colorgan.widgets._layers import LayerSource, Refresher
 from napari_colorgan.widgets._worker import LatestOnly
 
 MODEL = "tiny"
+UNSURE = "unsure"
 ENOUGH = 60_000  # ms; for what takes a second on an idle machine
 
 
@@ -49,6 +52,19 @@ def home(tmp_path, monkeypatch, tiny):
     monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
     monkeypatch.setattr(_settings, "settings_file", lambda: tmp_path / "last.json")
     return tmp_path
+
+
+@pytest.fixture
+def unsure(make_checkpoint, home):
+    """One more model of the user's, that tells how sure its colours are."""
+    made = make_checkpoint(
+        "compact",
+        {"predicts_chroma": True},
+        context="local",
+        vividness=0.35,
+        name=UNSURE,
+    )
+    save(made, home / "models" / f"{UNSURE}.safetensors")
 
 
 @pytest.fixture
@@ -313,7 +329,7 @@ def test_a_file_that_is_no_model_is_refused_in_a_sentence(
     widget = open_dock(viewer)
     offered = list(widget.model.choices)
     (home / "foreign.safetensors").write_bytes(b"nothing of ours")
-    widget.add_model(home / "foreign.safetensors")
+    widget.models.add(home / "foreign.safetensors")
     assert any("not a checkpoint" in text for text in messages)
     assert list(widget.model.choices) == offered
 
@@ -322,7 +338,7 @@ def test_a_model_file_is_used_once_browsed(viewer, qtbot, home, tiny, gray):
     save(tiny, home / "mine.safetensors")
     viewer.add_image(gray)
     widget = open_dock(viewer)
-    widget.add_model(home / "mine.safetensors")
+    widget.models.add(home / "mine.safetensors")
     assert widget.model.value == str(home / "mine.safetensors")
     run(widget, qtbot)
     assert is_colored(viewer.layers[-1].data)
@@ -403,30 +419,82 @@ def test_a_preview_appears_and_the_last_request_wins(viewer, qtbot, gray):
     assert not widget._picture.isVisibleTo(widget.native)
     widget.show_preview.value = True
     qtbot.waitUntil(lambda: widget._picture.isVisibleTo(widget.native), timeout=ENOUGH)
-    picture = widget._picture.pixmap().toImage()
-    colors = {picture.pixelColor(x, 60).getRgb()[:3] for x in range(20, 200, 5)}
+    picture = widget._picture.grab().toImage()
+    across = range(picture.width() // 4, picture.width() * 3 // 4, 5)
+    colors = {picture.pixelColor(x, 60).getRgb()[:3] for x in across}
     assert any(max(c) - min(c) > 8 for c in colors)
     widget.show_preview.value = False
     assert not widget._picture.isVisibleTo(widget.native)
 
 
-def test_only_the_latest_preview_is_shown(qtbot, qapp):
+@pytest.mark.parametrize(("supersede", "expected"), [(True, "c"), (False, "ac")])
+def test_of_many_requests_the_last_is_shown_and_no_more_than_there_is_time_for(
+    qtbot, qapp, supersede, expected
+):
     shown = []
     latest = LatestOnly(shown.append, shown.append)
 
     def job(name):
-        from napari_colorgan.job import Progress
-
         for _ in range(20):
             time.sleep(0.01)
             yield Progress(0, 1)
         return name
 
     for name in "abc":
-        latest.request(lambda name=name: job(name))
-    qtbot.waitUntil(lambda: bool(shown), timeout=ENOUGH)
+        latest.request(lambda name=name: job(name), supersede=supersede)
+    qtbot.waitUntil(lambda: "c" in shown, timeout=ENOUGH)
     qtbot.waitUntil(no_jobs, timeout=ENOUGH)
-    assert shown == ["c"]
+    assert "".join(shown) == expected
+
+
+def test_vividness_is_that_of_the_chosen_model(viewer, unsure):
+    widget = open_dock(viewer)
+    slider = widget.vividness
+    assert not slider.enabled and "does not tell" in slider.tooltip
+    widget.model.value = UNSURE
+    assert slider.enabled and slider.value == pytest.approx(0.35, abs=1e-6)
+    assert "own: 0.35" in slider.tooltip
+    slider.value = 0.8
+    widget.model.value = MODEL
+    assert not slider.enabled and slider.value == 0
+    widget.model.value = UNSURE
+    assert slider.value == pytest.approx(0.35, abs=1e-6)
+
+
+def test_vividness_decides_how_pale_a_result_is(viewer, qtbot, gray, unsure):
+    layer = viewer.add_image(gray)
+    widget = open_dock(viewer)
+    widget.model.value = UNSURE
+    results = {}
+    for vividness in (0.35, 0.0, 1.0):
+        widget.layers.value = [layer]
+        widget.vividness.value = vividness
+        run(widget, qtbot)
+        results[vividness] = viewer.layers[-1].data
+        assert viewer.layers[-1].metadata["colorgan"]["vividness"] == vividness
+    limits = tuple(layer.contrast_limits)
+    own = colorize(gray, UNSURE, limits=limits)
+    np.testing.assert_array_equal(results[0.35], own)
+    chroma = {key: np.ptp(rgb, axis=-1).mean() for key, rgb in results.items()}
+    assert chroma[0.0] < chroma[0.35] < chroma[1.0]
+
+
+def test_the_preview_follows_vividness(viewer, qtbot, gray, unsure):
+    viewer.add_image(gray)
+    widget = open_dock(viewer)
+    widget.model.value = UNSURE
+
+    def chroma() -> float:
+        picture = widget._picture.grab().toImage()
+        middle = [picture.pixelColor(picture.width() // 2, y) for y in range(10, 200)]
+        return float(np.ptp([color.getRgb()[:3] for color in middle], axis=1).mean())
+
+    widget.show_preview.value = True
+    qtbot.waitUntil(lambda: widget._picture.isVisibleTo(widget.native), timeout=ENOUGH)
+    before = chroma()
+    for vividness in np.linspace(0.4, 1, 50):  # as a drag does
+        widget.vividness.value = float(vividness)
+    qtbot.waitUntil(lambda: chroma() > 2 * before, timeout=ENOUGH)
 
 
 def test_settings_are_remembered(viewer, qtbot, gray):
@@ -440,6 +508,33 @@ def test_settings_are_remembered(viewer, qtbot, gray):
     again = open_dock(viewer)
     assert again.limits.value == "percentiles"
     assert again.context.value == "whole" and again.tile.value == 512
+
+
+def test_vividness_is_remembered_with_its_model(viewer, qtbot, gray, unsure):
+    viewer.add_image(gray)
+    widget = open_dock(viewer)
+    widget.model.value = UNSURE
+    widget.vividness.value = 0.8
+    run(widget, qtbot)
+
+    def reopened():
+        return viewer.window.add_plugin_dock_widget("napari-colorgan", "Colorize")[1]
+
+    viewer.window.remove_dock_widget(widget.native)
+    widget = reopened()
+    assert widget.model.value == UNSURE
+    assert widget.vividness.value == pytest.approx(0.8, abs=1e-6)
+    widget.vividness.value = 0.35  # the model's own again: nothing to remember
+    run(widget, qtbot)
+    assert "vividness" not in json.loads(_settings.settings_file().read_text())["last"]
+
+
+@pytest.mark.parametrize("stored", [{MODEL: 0.8}, {UNSURE: 7}, {UNSURE: "red"}, 0.8])
+def test_a_vividness_that_is_not_for_this_model_is_not_used(viewer, unsure, stored):
+    _settings.save_settings({"model": UNSURE, "vividness": stored})
+    _, widget = viewer.window.add_plugin_dock_widget("napari-colorgan", "Colorize")
+    assert widget.model.value == UNSURE
+    assert widget.vividness.value == pytest.approx(0.35, abs=1e-6)
 
 
 def test_preferences_changed_later_win_over_what_was_used_last(viewer, gray):
@@ -475,6 +570,68 @@ def test_copy_as_python_makes_the_same_picture(viewer, qtbot, gray, limits):
     names = {"viewer": viewer}
     exec(code, names)
     np.testing.assert_array_equal(names["rgb"], result)
+
+
+def test_copy_as_python_tells_vividness(viewer, qtbot, gray, unsure):
+    layer = viewer.add_image(gray)
+    widget = open_dock(viewer)
+    assert "vividness" not in widget.as_python()
+    widget.model.value = UNSURE
+    widget.vividness.value = 0.29  # which a slider of whole steps cannot hold exactly
+    assert "    vividness=0.29,\n" in widget.as_python()
+    run(widget, qtbot)
+    result = viewer.layers[-1].data
+    widget.layers.value = [layer]
+    names = {"viewer": viewer}
+    exec(widget.as_python(), names)
+    np.testing.assert_array_equal(names["rgb"], result)
+
+
+def strip(path, *colors) -> None:
+    """Write a strip of examples, one square of each colour."""
+    squares = [np.full((40, 40, 3), color, np.uint8) for color in colors]
+    Image.fromarray(np.concatenate(squares, axis=1)).save(path, quality=95)
+
+
+def icon_of(widget, name):
+    """The picture beside a name in the picker; None if there is none."""
+    index = widget.model.choices.index(name)
+    icon = widget.model.native.itemIcon(index)
+    return None if icon.isNull() else icon.pixmap(32, 32).toImage()
+
+
+def test_models_are_offered_with_their_pictures(viewer, home, unsure):
+    red, blue = (230, 20, 20), (20, 20, 230)
+    strip(home / "models" / f"{UNSURE}.jpg", red, blue)
+    widget = open_dock(viewer)
+    assert icon_of(widget, MODEL) is None
+    assert not widget.models._examples.isVisibleTo(widget.native)
+    icon = icon_of(widget, UNSURE)
+    assert icon.width() == icon.height()
+    for x in (2, icon.width() - 3):  # the first example, nothing of the second
+        color = icon.pixelColor(x, 10)
+        assert color.red() > 200 and color.blue() < 60
+    widget.model.value = UNSURE
+    examples = widget.models._examples
+    assert examples.isVisibleTo(widget.native)
+    assert examples.sizeHint().width() == 2 * examples.sizeHint().height()
+
+
+def test_a_picture_that_cannot_be_read_is_left_out(viewer, home):
+    (home / "models" / f"{MODEL}.jpg").write_bytes(b"no picture")
+    widget = open_dock(viewer)
+    assert icon_of(widget, MODEL) is None
+    assert not widget.models._examples.isVisibleTo(widget.native)
+
+
+def test_a_model_that_comes_later_is_offered_with_its_picture(viewer, home, tiny):
+    widget = open_dock(viewer)
+    save(tiny, home / "models" / "later.safetensors")
+    strip(home / "models" / "later.jpg", (230, 20, 20))
+    widget.choose_model("later")
+    assert widget.model.value == "later"
+    assert icon_of(widget, "later") is not None
+    assert widget.models._examples.isVisibleTo(widget.native)
 
 
 def test_the_result_is_redrawn_seldom_and_only_where_it_is_seen(viewer, gray):

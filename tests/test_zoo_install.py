@@ -1,6 +1,7 @@
 """A model of one's own: under which names, and with what beside it."""
 
 import pytest
+from PIL import Image
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.store import load
@@ -25,6 +26,31 @@ def test_an_installed_model_is_found_with_its_card(make_checkpoint, folder):
     assert stored.metadata.name == "my tissue v1.2"
     assert made.metadata.name == "test"  # the original is left alone
     assert {path.suffix for path in folder.iterdir()} == {".safetensors", ".md"}
+
+
+def test_a_picture_beside_a_checkpoint_is_the_models_picture(make_checkpoint, folder):
+    model = zoo.install(make_checkpoint("compact"), "my tissue v1.2", "card")
+    assert model.picture is None
+    (folder / "my tissue v1.2.jpg").write_bytes(b"examples")
+    assert model.picture == folder / "my tissue v1.2.jpg"
+    assert zoo.find(model.path).picture == model.picture  # also for a file by its path
+
+
+def test_a_new_model_does_not_inherit_a_picture(make_checkpoint, folder):
+    model = zoo.install(make_checkpoint("compact"), "mine", "card")
+    (folder / "mine.jpg").write_bytes(b"examples of the old one")
+    zoo.install(make_checkpoint("compact"), "mine", "card", replace_old=True)
+    assert model.picture is None
+
+
+@pytest.mark.parametrize("name", ["natural", "micro"])
+def test_shipped_models_have_a_card_and_a_small_picture(name):
+    model = zoo.find(name)
+    assert model.card.startswith(f"# {name}\n")
+    assert model.picture.stat().st_size <= 40_000
+    with Image.open(model.picture) as picture:
+        assert picture.format == "JPEG"
+        assert picture.width % picture.height == 0  # whole squares
 
 
 def test_a_name_is_replaced_only_if_the_user_says_so(make_checkpoint):

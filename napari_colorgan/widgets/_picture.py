@@ -1,21 +1,23 @@
 """A small picture in a dock."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QImage, QPixmap
-from qtpy.QtWidgets import QLabel
+from qtpy.QtCore import QRect, QSize, Qt
+from qtpy.QtGui import QImage, QPainter, QPixmap
+from qtpy.QtWidgets import QSizePolicy, QWidget
 
 
-class Picture(QLabel):
-    """A label for a picture of at most `side` px; hidden until there is one."""
+class Picture(QWidget):
+    """A picture of at most `side` px, or half of that; hidden until there is one."""
 
     def __init__(self, side: int) -> None:
         super().__init__()
-        self._side = side
-        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._most = QSize(side, side)
+        self._pixmap = QPixmap()
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.setVisible(False)
 
     def show_rgb(self, rgb: npt.NDArray[np.uint8]) -> None:
@@ -29,19 +31,32 @@ class Picture(QLabel):
 
     def show_file(self, path: Path | None) -> None:
         """Show a picture file; nothing if there is none, or if it cannot be read."""
-        pixmap = QPixmap() if path is None else QPixmap(str(path))
-        if pixmap.isNull():
-            self.setVisible(False)
-        else:
-            self._show(pixmap)
+        self._show(QPixmap() if path is None else QPixmap(str(path)))
+
+    def sizeHint(self) -> QSize:
+        """Return the size that is wished for."""
+        return self._fitted(self._most)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the size that is needed: small screens have no room for more."""
+        return self.sizeHint() / 2
+
+    def paintEvent(self, event: Any) -> None:
+        """Draw the picture in the middle, as large as there is room."""
+        area = QRect(self.rect().topLeft(), self._fitted(self.size()))
+        area.moveCenter(self.rect().center())
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawPixmap(area, self._pixmap)
+
+    def _fitted(self, room: QSize) -> QSize:
+        size = self._pixmap.size()
+        return size.scaled(
+            room.boundedTo(self._most), Qt.AspectRatioMode.KeepAspectRatio
+        )
 
     def _show(self, pixmap: QPixmap) -> None:
-        self.setPixmap(
-            pixmap.scaled(
-                self._side,
-                self._side,
-                Qt.AspectRatioMode.KeepAspectRatio,
-                Qt.TransformationMode.SmoothTransformation,
-            )
-        )
-        self.setVisible(True)
+        self._pixmap = pixmap
+        self.setVisible(not pixmap.isNull())
+        self.updateGeometry()
+        self.update()

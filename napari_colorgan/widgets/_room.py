@@ -1,10 +1,11 @@
 """How much room the parts of a dock take: sentences, pickers, panels, folds."""
 
 from magicgui.widgets import ComboBox, Label
-from qtpy.QtWidgets import QSizePolicy, QWidget
+from qtpy.QtWidgets import QGraphicsOpacityEffect, QSizePolicy, QWidget
 from superqt import QCollapsible
 
 _LETTERS = 12  # that a picker has room for at least
+_DIM = 0.4  # opacity of what is disabled
 
 
 def wrap(label: Label) -> Label:
@@ -27,6 +28,15 @@ def keep_low(widget: QWidget) -> None:
     widget.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
 
 
+def enable(widget: QWidget, enabled: bool) -> None:
+    """Enable a widget; napari's themes give no hint that a slider is not, so dim it."""
+    widget.setEnabled(enabled)
+    if enabled:
+        widget.setGraphicsEffect(None)
+    else:
+        widget.setGraphicsEffect(QGraphicsOpacityEffect(widget, opacity=_DIM))
+
+
 def fold(title: str, content: QWidget) -> QCollapsible:
     """Hide what seldom needs a change behind a title that opens it."""
     result = QCollapsible(title)
@@ -36,6 +46,7 @@ def fold(title: str, content: QWidget) -> QCollapsible:
     result.setContent(content)
     result.collapse(animate=False)
     result.layout().setContentsMargins(0, 0, 0, 0)
+    result.layout().setSpacing(0)
     return result
 
 

@@ -1,7 +1,7 @@
 """The Colorize dock: choose gray layers and a model, look at a preview, run."""
 
+import contextlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, get_args
 
 import napari.viewer
@@ -11,6 +11,7 @@ from magicgui.widgets import (
     CheckBox,
     ComboBox,
     Container,
+    FloatSlider,
     Label,
     ProgressBar,
     PushButton,
@@ -20,10 +21,8 @@ from magicgui.widgets import (
 )
 from napari.layers import Image
 from napari.utils.notifications import show_info
-from qtpy.QtWidgets import QApplication, QFileDialog, QSizePolicy
+from qtpy.QtWidgets import QApplication
 
-from napari_colorgan.checkpoints import zoo
-from napari_colorgan.errors import ColorganError
 from napari_colorgan.job import Control, Progress
 from napari_colorgan.widgets._layers import (
     LayerSource,
@@ -35,8 +34,10 @@ from napari_colorgan.widgets._layers import (
     is_gray,
     read_source,
 )
+from napari_colorgan.widgets._model_picker import ModelPicker
 from napari_colorgan.widgets._picture import Picture
 from napari_colorgan.widgets._python import python_code
+from napari_colorgan.widgets._room import enable, fold, say, wrap
 from napari_colorgan.widgets._run import (
     METADATA_KEY,
     Choice,
@@ -45,15 +46,11 @@ from napari_colorgan.widgets._run import (
     preview_layer_job,
 )
 from napari_colorgan.widgets._settings import load_settings, save_settings
-from napari_colorgan.widgets._worker import (
-    LatestOnly,
-    on_close,
-    run_job,
-    show_failure,
-)
+from napari_colorgan.widgets._worker import LatestOnly, on_close, run_job
 
 _PREVIEW = 220  # px
 _AUTO = "as trained"
+_REMEMBERED = ("model", "planes", "limits", "context", "device", "tile")
 
 
 class ColorizeWidget(Container[Widget]):
@@ -62,21 +59,19 @@ class ColorizeWidget(Container[Widget]):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(labels=False)
         self._viewer = napari_viewer
-        self._browsed: list[Path] = []
         self._control: Control | None = None
         self._run: LayerRun | None = None
         self._closed = False
 
         self.layers = Select(label="Gray layers", choices=self._layer_choices)
-        self.layers.max_height = 84
+        self.layers.max_height = 64
         self.lightness = PushButton(
             text="Use its lightness",
             tooltip="Make a gray layer from the selected RGB layer",
             visible=False,
         )
-        self.model = ComboBox(label="Model", choices=self._model_choices)
-        self.about = Label(value="")
-        self.browse = PushButton(text="Browse...", tooltip="Use a checkpoint file")
+        self.models = ModelPicker()
+        self.model = self.models.names
         self.show_preview = CheckBox(text="Preview", value=True)
         self.planes = ComboBox(label="Planes", choices=get_args(Planes))
         self.limits = ComboBox(
@@ -86,6 +81,7 @@ class ColorizeWidget(Container[Widget]):
             "contrast limits and gamma, all of its type, or the 0.1 and 99.9 % "
             "percentiles of the whole array",
         )
+        self.vividness = FloatSlider(label="Vividness", min=0, max=1, step=0.05)
         self.context = ComboBox(
             label="Context",
             choices=(_AUTO, "whole", "local"),
@@ -106,8 +102,8 @@ class ColorizeWidget(Container[Widget]):
             text="Stop", enabled=False, tooltip="End early and keep what is coloured"
         )
         self.progress = ProgressBar(value=0, max=1, visible=False)
-        self.reason = Label(value="")
-        self.status = Label(value="")
+        self.reason = wrap(Label(value="", visible=False))
+        self.status = wrap(Label(value="", visible=False))
         self.copy = PushButton(
             text="Copy as Python", tooltip="Put the equivalent call on the clipboard"
         )
@@ -118,26 +114,14 @@ class ColorizeWidget(Container[Widget]):
             widgets=[buttons, self.reason, self.progress, self.status, self.copy],
             labels=False,
         )
-        what = Container(widgets=[self.layers, self.lightness, self.model, self.browse])
-        how = Container(
-            widgets=[
-                self.planes,
-                self.limits,
-                self.context,
-                self.device,
-                self.tile,
-                self.show_preview,
-            ]
-        )
-        for text in (self.about, self.reason, self.status):
-            text.native.setWordWrap(True)
-            # as wide as the dock, as high as it takes
-            text.native.setSizePolicy(
-                QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum
-            )
-        for part in (buttons, footer, what, how):
+        what = Container(widgets=[self.layers, self.lightness])
+        how = Container(widgets=[self.planes, self.limits, self.vividness])
+        seldom = Container(widgets=[self.context, self.device, self.tile])
+        for part in (buttons, footer, what, how, seldom):
             part.margins = (0, 0, 0, 0)
-        self.extend([what, self.about, how, footer])
+        how.native.layout().addWidget(fold("More settings", seldom.native))
+        self._seldom = seldom  # not owned by this container
+        self.extend([what, self.models, how, self.show_preview, footer])
         self._picture = Picture(_PREVIEW)
         layout = self.native.layout()
         layout.addWidget(self._picture)
@@ -171,10 +155,6 @@ class ColorizeWidget(Container[Widget]):
     def _layer_choices(self, _: Any = None) -> list[Image]:
         return list(gray_layers(self._viewer))
 
-    def _model_choices(self, _: Any = None) -> list[str]:
-        names = [model.name for model in zoo.list_models()]
-        return names + [str(path) for path in self._browsed]
-
     def choose_active(self) -> None:
         """Choose the viewer's active layer if it is gray."""
         active = self._viewer.layers.selection.active
@@ -189,7 +169,7 @@ class ColorizeWidget(Container[Widget]):
 
     def _restore(self) -> None:
         settings = load_settings()
-        for name in ("model", "planes", "limits", "context", "device", "tile"):
+        for name in _REMEMBERED:
             widget = getattr(self, name)
             if name in settings and (
                 name == "tile" or settings[name] in widget.choices
@@ -199,12 +179,17 @@ class ColorizeWidget(Container[Widget]):
                 except (ValueError, TypeError):
                     continue  # from another version; the default serves
         self.show_preview.value = bool(settings.get("preview", True))
-        self._describe_model()
+        self._suggest_vividness()
+        if self._own_vividness is not None:
+            with contextlib.suppress(LookupError, ValueError, TypeError):
+                self.vividness.value = settings["vividness"][self.model.value]
 
     def _remember(self) -> None:
-        names = ("model", "planes", "limits", "context", "device", "tile")
-        settings = {name: getattr(self, name).value for name in names}
-        save_settings(settings | {"preview": self.show_preview.value})
+        settings = {name: getattr(self, name).value for name in _REMEMBERED}
+        settings["preview"] = self.show_preview.value
+        if (vividness := self._chosen_vividness()) != self._own_vividness:
+            settings["vividness"] = {self.model.value: vividness}
+        save_settings(settings)
 
     def _choice(self) -> Choice:
         context = self.context.value
@@ -213,7 +198,19 @@ class ColorizeWidget(Container[Widget]):
             device=str(self.device.value),
             context=None if context == _AUTO else context,
             tile=int(self.tile.value),
+            vividness=self._chosen_vividness(),
         )
+
+    @property
+    def _own_vividness(self) -> float | None:
+        """Of the chosen model; None if it has no such setting."""
+        model = self.models.model
+        return None if model is None else model.metadata.vividness
+
+    def _chosen_vividness(self) -> float | None:
+        if self._own_vividness is None:
+            return None
+        return round(float(self.vividness.value), 2)  # as the slider shows it
 
     def _take(self, layers: Sequence[Image]) -> list[LayerSource]:
         point = tuple(self._viewer.dims.point)
@@ -225,10 +222,10 @@ class ColorizeWidget(Container[Widget]):
     def _connect(self) -> None:
         self.run.changed.connect(self._on_run)
         self.stop.changed.connect(self._on_stop)
-        self.browse.changed.connect(self._on_browse)
         self.copy.changed.connect(self._on_copy)
         self.lightness.changed.connect(self._on_lightness)
-        self.model.changed.connect(self._describe_model)
+        self.model.changed.connect(self._suggest_vividness)
+        self.vividness.changed.connect(self._on_vividness)
         for widget in (
             self.layers,
             self.model,
@@ -247,6 +244,7 @@ class ColorizeWidget(Container[Widget]):
     def _on_closed(self) -> None:
         """End what runs; from now on nothing may touch this widget."""
         self._preview.stop()
+        self.models.close_card()
         if self._control is not None:
             self._control.request_stop()
         self._closed = True
@@ -279,16 +277,15 @@ class ColorizeWidget(Container[Widget]):
         self.progress.visible = True
         self.progress.max = max(1, event.total)
         self.progress.value = event.done
-        self.status.value = self._run.describe(event)
+        say(self.status, self._run.describe(event))
 
     def _on_result(self, _: object) -> None:
         if self._closed or self._run is None:
             return
         complete = self._run.complete
         note = f" {self._run.device_note}" if self._run.device_note else ""
-        self.status.value = (
-            f"Done.{note}" if complete else "Stopped; what was coloured is kept."
-        )
+        stopped = "Stopped; what was coloured is kept."
+        say(self.status, f"Done.{note}" if complete else stopped)
 
     def _on_end(self) -> None:
         run, self._run, self._control = self._run, None, None
@@ -302,7 +299,7 @@ class ColorizeWidget(Container[Widget]):
     def _on_stop(self) -> None:
         if self._control is not None:
             self._control.request_stop()
-            self.status.value = "Stopping..."
+            say(self.status, "Stopping...")
 
     def _on_layer_removed(self, event: Any) -> None:
         if self._run is not None and self._run.uses(event.value):
@@ -311,30 +308,10 @@ class ColorizeWidget(Container[Widget]):
             )
             self._on_stop()
 
-    def _on_browse(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(
-            self.native, "Choose a model", "", "Checkpoints (*.safetensors)"
-        )
-        if path:
-            self.add_model(Path(path))
-
-    def add_model(self, path: Path) -> None:
-        """Offer a checkpoint file in the picker and choose it."""
-        try:
-            zoo.find(path)
-        except ColorganError as error:
-            show_failure(error)
-            return
-        if path not in self._browsed:
-            self._browsed.append(path)
-        self.model.reset_choices()
-        self.model.value = str(path)
-
     def choose_model(self, name: str) -> None:
         """Choose a model that may be new, or anew under its name."""
-        self.model.reset_choices()
-        self.model.value = name
-        self._describe_model()
+        self.models.choose(name)
+        self._suggest_vividness()
         self._on_choice()
 
     def _on_copy(self) -> None:
@@ -359,7 +336,14 @@ class ColorizeWidget(Container[Widget]):
         self.layers.value = [gray]
 
     def _on_choice(self) -> None:
-        """Make a new preview."""
+        """Make a new preview; one that is being made is of something else."""
+        self._make_preview(supersede=True)
+
+    def _on_vividness(self) -> None:
+        """Show previews while the slider is dragged, as many as there is time for."""
+        self._make_preview(supersede=False)
+
+    def _make_preview(self, *, supersede: bool) -> None:
         shown = bool(self.show_preview.value) and bool(self.layers.value)
         if not shown or self.busy or self.model.value is None:
             self._preview.stop()
@@ -369,7 +353,9 @@ class ColorizeWidget(Container[Widget]):
         point = tuple(self._viewer.dims.point)
         taken = read_source(layer, point, self.limits.value, "whole stack")
         choice = self._choice()
-        self._preview.request(lambda: preview_layer_job(taken, choice, _PREVIEW))
+        self._preview.request(
+            lambda: preview_layer_job(taken, choice, _PREVIEW), supersede=supersede
+        )
 
     def _on_preview(self, rgb: npt.NDArray[np.uint8]) -> None:
         if self._closed:
@@ -380,23 +366,22 @@ class ColorizeWidget(Container[Widget]):
         if self._closed:
             return
         self._picture.setVisible(False)
-        self.status.value = f"No preview: {error}"
+        say(self.status, f"No preview: {error}")
 
     # -- showing state
 
-    def _describe_model(self, *_: object) -> None:
-        name = self.model.value
-        if name is None:
-            self.about.value = "There is no model; choose a file."
-            return
-        try:
-            model = zoo.find(name)
-        except ColorganError as error:
-            self.about.value = str(error)
-            return
-        self.about.value = model.description
-        self.model.tooltip = model.card
-        self.about.tooltip = model.card
+    def _suggest_vividness(self) -> None:
+        """Set the model's own vividness, or say why there is none to set."""
+        own = self._own_vividness
+        with self.vividness.changed.blocked():
+            self.vividness.value = own or 0.0
+        enable(self.vividness.native, own is not None)
+        self.vividness.tooltip = (
+            "This model does not tell how sure its colours are"
+            if own is None
+            else "0: cautious, pale where the model is in doubt; 1: vivid. "
+            f"The model's own: {own:g}"
+        )
 
     def _update(self, *_: object) -> None:
         """Enable what can work, and say what is missing."""
@@ -419,8 +404,7 @@ class ColorizeWidget(Container[Widget]):
         self.run.tooltip = reason or "Colour the chosen layers into new layers"
         self.stop.enabled = busy
         self.lightness.visible = color is not None and not busy
-        self.reason.value = "" if busy else reason
-        self.reason.visible = bool(self.reason.value)
+        say(self.reason, "" if busy else reason)
 
     def _color_layer(self) -> Image | None:
         """Return the RGB layer that is selected, or the topmost if no layer is gray."""

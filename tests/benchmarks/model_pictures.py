@@ -1,0 +1,75 @@
+"""Make the pictures of the shipped models: examples whose left half is still gray.
+
+python tests/benchmarks/model_pictures.py
+
+They are written beside the checkpoints, where the model picker looks for them. The
+photographs are public domain or CC0 and come with scikit-image, the micrographs are
+the package's own samples. No model was trained on them.
+"""
+
+import numpy as np
+from PIL import Image
+from skimage import data
+
+from napari_colorgan import colorize
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.sample_data import micrograph, pair, stack
+from napari_colorgan.training.pairs import gray_of
+
+SIDE = 160  # px of an example; the dock shows them at half of that
+QUALITY = 88  # of JPEG
+
+NATURAL = {  # picture: top, left and side of the square that is shown, in px
+    "astronaut": (0, 25, 400),
+    "coffee": (0, 110, 400),
+    "chelsea": (0, 75, 300),
+    "rocket": (0, 105, 427),
+}
+
+
+def natural() -> list[Image.Image]:
+    return [
+        example("natural", gray_of(getattr(data, name)()), square)
+        for name, square in NATURAL.items()
+    ]
+
+
+def micro() -> list[Image.Image]:
+    (smear, _, _), *_ = micrograph()
+    (fields, _, _), *_ = stack()
+    (tissue, _, _), *_ = pair()
+    corner = (0, 0, 256)
+    return [
+        example("micro", smear / 4095, (0, 80, 480)),
+        example("micro", fields[0] / 255, corner),
+        example("micro", fields[3] / 255, corner),
+        example("micro", tissue[0] / 255, corner),
+    ]
+
+
+def example(model: str, gray: np.ndarray, square: tuple[int, int, int]) -> Image.Image:
+    """Colour gray (Y, X) in [0, 1]; a square of it, its left half left gray."""
+    color = colorize(gray, model, limits=(0, 1), device="cpu")
+    top, left, side = square
+    before, after = (
+        Image.fromarray(picture)
+        .crop((left, top, left + side, top + side))
+        .resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+        for picture in (np.rint(gray * 255).astype(np.uint8), color)
+    )
+    after.paste(before.crop((0, 0, SIDE // 2, SIDE)))
+    return after
+
+
+def main() -> None:
+    for model, examples in (("natural", natural()), ("micro", micro())):
+        strip = Image.new("RGB", (SIDE * len(examples), SIDE))
+        for number, picture in enumerate(examples):
+            strip.paste(picture, (number * SIDE, 0))
+        path = zoo.find(model).path.with_suffix(".jpg")
+        strip.save(path, quality=QUALITY, optimize=True)
+        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""Model cards as they are read in napari."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from qtpy.QtCore import QEvent, QUrl
+from qtpy.QtGui import QDesktopServices, QTextFormat, QTextTable
+from qtpy.QtWidgets import QApplication, QWidget
+
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.metadata import Metadata
+from napari_colorgan.widgets import _settings
+from napari_colorgan.widgets._card_view import CardView
+
+ENOUGH = 60_000  # ms
+LONG = "# A model\n\n" + "A sentence of its card.\n\n" * 200
+TABLE = "| pictures | gain |\n|---|---|\n| smears | **+7 dB** |\n"
+
+
+@pytest.fixture
+def view(qtbot):
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    yield CardView(parent)
+
+
+@pytest.fixture
+def make_model(tmp_path):
+    """Make a model with a card; nothing reads its weights."""
+
+    def make(card: str, name: str = "mine") -> zoo.Model:
+        path = tmp_path / f"{name}.safetensors"
+        path.with_suffix(".md").write_text(card, encoding="utf-8")
+        return zoo.Model(name, path, Metadata(generator="compact"))
+
+    return make
+
+
+def links(view: CardView):
+    """Formats of the links that are shown, by where they lead."""
+    cursor = view.text.textCursor()
+    found = {}
+    for position in range(1, view.text.document().characterCount()):
+        cursor.setPosition(position)
+        if cursor.charFormat().isAnchor():
+            found[cursor.charFormat().anchorHref()] = cursor.charFormat()
+    return found
+
+
+def test_markdown_is_rendered(view, make_model):
+    view.set_model(make_model(f"# Größe\n\n{TABLE}"))
+    text = view.text.toPlainText()
+    assert "Größe" in text and "+7 dB" in text
+    assert not set("#|*") & set(text)
+    (table,) = view.text.document().rootFrame().childFrames()
+    assert isinstance(table, QTextTable) and (table.rows(), table.columns()) == (2, 2)
+    assert "mine" in view.windowTitle()
+
+
+def test_a_long_card_scrolls_and_the_next_one_begins_at_its_top(view, make_model):
+    view.set_model(make_model(LONG))
+    view.show()
+    bar = view.text.verticalScrollBar()
+    assert bar.maximum() > 1000
+    bar.setValue(bar.maximum())
+    view.set_model(make_model(LONG, "another"))
+    assert bar.value() == 0
+
+
+@pytest.mark.parametrize("name", ["examples.jpg", "with blank.jpg"])
+def test_pictures_are_found_beside_the_checkpoint(
+    view, make_model, tmp_path, monkeypatch, name
+):
+    Image.fromarray(np.full((60, 60, 3), (230, 20, 20), np.uint8)).save(tmp_path / name)
+    monkeypatch.chdir("/")
+    view.set_model(make_model(f"![examples](<{name}>)"))
+    view.show()
+    page = view.text.grab().toImage()
+    middle = page.pixelColor(40, 40)
+    assert middle.red() > 200 and middle.green() < 60
+
+
+def test_pictures_of_a_checkpoint_with_a_relative_path_are_found(
+    view, make_model, tmp_path, monkeypatch
+):
+    Image.fromarray(np.full((60, 60, 3), (230, 20, 20), np.uint8)).save(
+        tmp_path / "examples.jpg"
+    )
+    model = make_model("![examples](examples.jpg)")
+    monkeypatch.chdir(tmp_path)
+    relative = Path(model.path.name)
+    view.set_model(zoo.Model("mine", relative, model.metadata))
+    view.show()
+    assert view.text.grab().toImage().pixelColor(40, 40).red() > 200
+
+
+def test_links_have_the_colour_of_the_text_and_are_underlined(view, make_model):
+    inside = "| a |\n|---|\n| [table](https://b.org) |\n"
+    twins = "[a](https://a.org)[a](https://a.org), **[bold](https://c.org)**"
+    view.set_model(make_model(f"{twins}\n\n- [item](https://d.org)\n\n{inside}"))
+    found = links(view)
+    assert set(found) == {f"https://{letter}.org" for letter in "abcd"}
+    for form in found.values():
+        assert form.fontUnderline()
+        assert not form.hasProperty(QTextFormat.Property.ForegroundBrush)
+
+
+def test_only_web_pages_are_opened(view, make_model, monkeypatch):
+    opened = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
+    view.set_model(make_model(LONG))
+    pages = ["https://napari.org/a?b#c", "http://example.org"]
+    others = ["run.desktop", "file:///bin/sh", "smb://host/x", "#below", "ms-word:x"]
+    for address in pages + others:
+        view.text.anchorClicked.emit(QUrl(address))
+    assert [url.toString() for url in opened] == pages
+    assert "A sentence" in view.text.toPlainText()  # and the card is still there
+
+
+# -- in the dock
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch, make_checkpoint):
+    """The user's folder with two models, and the settings file."""
+    monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
+    monkeypatch.setattr(_settings, "settings_file", lambda: tmp_path / "last.json")
+    for name in ("first", "second"):
+        zoo.install(make_checkpoint("compact"), name, f"# Card of the {name}\n")
+
+
+def open_dock(viewer):
+    _, widget = viewer.window.add_plugin_dock_widget("napari-colorgan", "Colorize")
+    widget.show_preview.value = False
+    widget.model.value = "first"
+    return widget, widget.models._card
+
+
+def delete_closed() -> None:
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+
+def test_the_card_of_the_chosen_model_is_a_click_away(
+    make_napari_viewer, plugin, models
+):
+    widget, card = open_dock(make_napari_viewer())
+    assert not card.isVisible()
+    widget.models.read_card.native.click()
+    assert card.isVisible() and not card.isModal()
+    assert "Card of the first" in card.text.toPlainText()
+    widget.model.value = "second"
+    assert "Card of the second" in card.text.toPlainText()
+    zoo.find("second").path.with_suffix(".md").write_text("# Made anew")
+    widget.choose_model("second")
+    assert "Made anew" in card.text.toPlainText()
+
+
+def test_the_card_closes_with_its_dock(make_napari_viewer, plugin, models):
+    viewer = make_napari_viewer()
+    widget, card = open_dock(viewer)
+    widget.models.read_card.native.click()
+    viewer.window.remove_dock_widget(widget.native)
+    delete_closed()
+    assert not card.isVisible()
+
+
+def test_the_card_closes_with_the_viewer(make_napari_viewer, plugin, models):
+    viewer = make_napari_viewer()
+    widget, card = open_dock(viewer)
+    widget.models.read_card.native.click()
+    viewer.close()
+    delete_closed()
+    assert card not in QApplication.topLevelWidgets()
+
+
+def test_a_model_without_a_file_has_no_card(make_napari_viewer, plugin, models):
+    widget, card = open_dock(make_napari_viewer())
+    widget.models.read_card.native.click()
+    zoo.find("second").path.unlink()
+    widget.model.value = "second"
+    assert not card.isVisible() and not widget.models.read_card.enabled
+    assert "no model or checkpoint file called 'second'" in widget.models.about.value
+    widget.model.value = "first"
+    assert widget.models.read_card.enabled
