@@ -577,8 +577,8 @@ def test_copy_as_python_tells_vividness(viewer, qtbot, gray, unsure):
     widget = open_dock(viewer)
     assert "vividness" not in widget.as_python()
     widget.model.value = UNSURE
-    widget.vividness.value = 0.29  # which a slider of whole steps cannot hold exactly
-    assert "    vividness=0.29,\n" in widget.as_python()
+    widget.vividness.value = 0.945578  # as a drag leaves it; 0.95 is displayed
+    assert "    vividness=0.95,\n" in widget.as_python()
     run(widget, qtbot)
     result = viewer.layers[-1].data
     widget.layers.value = [layer]

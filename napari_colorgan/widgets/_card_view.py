@@ -35,7 +35,7 @@ class CardView(QDialog):
         """Show the card of this model; its pictures are looked for beside its file."""
         self.setWindowTitle(f"Model card: {model.name}")
         document = self.text.document()
-        document.setBaseUrl(QUrl.fromLocalFile(f"{model.path.absolute().parent}/"))
+        document.setBaseUrl(QUrl.fromLocalFile(f"{model.path.parent}/"))
         self.text.setMarkdown(model.card)
         _underline_links(document)
 
