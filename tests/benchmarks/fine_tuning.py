@@ -8,7 +8,11 @@ by number are the pairs (ten for `translation`). Two sets of twelve others are o
 judged by: every sixth for curves, and twelve spread evenly for all the rest. OUT gets
 results.json and curves.png; parts that are in results.json are kept, not run again.
 Parts: pretrained, stopped, natural, untrained, paper, reference, minute, single,
-translation, speed, plot; default all. Run it on an otherwise idle machine.
+translation, speed, plot, reached; default all. Run it on an otherwise idle machine.
+
+Which model is the better start, also on a busy machine:
+
+python tests/benchmarks/fine_tuning.py FOLDER OUT pretrained natural reached --steps 600
 """
 
 import argparse
@@ -58,6 +62,7 @@ CURVES = {
     "paper": "this package, recipe `paper`",
     "reference": "pix2pix, plain loop",
 }
+STARTS = ("pretrained", "natural", "untrained")
 
 
 def pictures(folder: Path, count: int = 4) -> tuple[list[Pair], list[Pair], list[Pair]]:
@@ -129,12 +134,14 @@ def curve(
         made = finish(fine_tune_job(pairs, start, config, out=out), look)
         kept.append((time.perf_counter() - began, made.best))
     points = [
-        {"seconds": t} | quick(checkpoint, judged)
+        {"seconds": t, "step": checkpoint.metadata.training["steps_done"]}
+        | quick(checkpoint, judged)
         for (t, checkpoint), (after, _) in pairwise([*kept, (math.inf, None)])
         if t < 60 or after - t > 5 or after == math.inf
     ]
     if start != "scratch" and config.scheme == "fine-tune":
-        points.insert(0, {"seconds": 0.0} | quick(load(zoo.find(start).path), judged))
+        before = quick(load(zoo.find(start).path), judged)
+        points.insert(0, {"seconds": 0.0, "step": 0} | before)
     return {
         "plan": plan,
         "ended": made.ended,
@@ -267,6 +274,24 @@ def stepper(
     return lambda: trainer.step(sampler.batch(trainer.done))
 
 
+def reached(results: dict) -> list[list[str]]:
+    """Rows of a table: after how many steps and seconds each start reaches a PSNR."""
+    curves = [results[name]["points"] for name in STARTS if name in results]
+    values = [point["psnr"] for points in curves for point in points]
+    rows = [["PSNR", *(CURVES[name] for name in STARTS if name in results)]]
+    for level in range(math.ceil(min(values)), math.floor(max(values)) + 1):
+        firsts = [
+            next((point for point in points if point["psnr"] >= level), None)
+            for points in curves
+        ]
+        cells = [
+            f"{first['step']} steps, {first['seconds']:.0f} s" if first else "never"
+            for first in firsts
+        ]
+        rows.append([f"{level} dB", *cells])
+    return [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+
+
 def plot(results: dict, path: Path) -> None:
     import matplotlib
 
@@ -311,11 +336,13 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("parts", nargs="*")
     parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--steps", type=int, help="of curves, instead of minutes")
     given = parser.parse_args()
     pairs, sixth, spread = pictures(given.folder)
     minutes, least = given.minutes, min(given.minutes, 1.0)
-    whole = FineTuneConfig(minutes=minutes, patience=0, context="local")
-    paper = FineTuneConfig.preset("paper", minutes=minutes, patience=0)
+    budget = {"minutes": minutes, "steps": given.steps, "patience": 0}
+    whole = FineTuneConfig(**budget, context="local")
+    paper = FineTuneConfig.preset("paper", **budget)
 
     def curve_from(start: str, config: FineTuneConfig) -> dict:
         return curve(pairs, sixth, spread, start, config)
@@ -339,9 +366,13 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     file = given.out / "results.json"
     results = json.loads(file.read_text()) if file.exists() else {}
-    for name in given.parts or [*runs, "plot"]:
+    for name in given.parts or [*runs, "plot", "reached"]:
         if name == "plot":
             plot(results, given.out / "curves.png")
+            continue
+        if name == "reached":
+            for cells in reached(results):
+                print("|", " | ".join(cells), "|")
             continue
         if name not in results:
             results[name] = runs[name]()
