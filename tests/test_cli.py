@@ -464,3 +464,30 @@ cli.demo._show_demo({str(model)!r})
     assert done.returncode == 0, done.stderr
     assert "('photograph', False)" in done.stdout and ", True)" in done.stdout
     assert done.stdout.rstrip().endswith("True")
+
+
+def test_train_on_two_folders_with_another_generator(run: Command, photos) -> None:
+    Path("gray").mkdir()
+    (photos / "gray.png").unlink()
+    for path in photos.iterdir():
+        Image.open(path).convert("L").save(Path("gray") / path.name)
+    arguments = ["train", "--color", photos, "--gray", "gray", "--out", "a.safetensors"]
+    arguments += ["--recipe", "small.toml", "--device", "cpu"]
+    Path("small.toml").write_text(
+        '[generator]\nname = "unet"\ndepth = 5\nwidth = 8\n[training]\n'
+        'scheme = "paper"\nsteps = 2\nbatch = 1\ncrop = 32\nema = 0.0\n'
+        "discriminator_width = 8\nvalidation = 0.4\n"
+    )
+    assert "2 of 2 steps" in run(*arguments).stdout
+    (held,) = json.loads(Path("a.split.json").read_text())["held_out"]
+    assert len(held) == 1
+    assert Path("a.jpg").is_file() and "held out" in Path("a.scores.csv").read_text()
+    for extra, words in [
+        (["--generator", "unet9"], "unet256"),
+        (["--generator", "unet256"], "multiple of 256 px"),
+        ([photos], "one folder of colour pictures"),
+        (["--validation", "2"], "from 0 to 0.9"),
+    ]:
+        bad = run(*arguments[:6], "b.safetensors", *arguments[7:], *extra, code=2)
+        assert words in one_sentence(bad)
+    assert "FOLDER" in one_sentence(run("train", "--out", "c.safetensors", code=2))

@@ -1,24 +1,27 @@
 """Training learns colours, goes on exactly where it stopped, and refuses nonsense."""
 
 import csv
+import json
 import math
 import sys
 import types
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from skimage import color, data
 
-from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import load
-from napari_colorgan.color import enliven
+from napari_colorgan.color import CODECS, enliven
 from napari_colorgan.errors import (
     BadImageFile,
+    BadPair,
     BadSetting,
     CheckpointError,
     ColorganError,
@@ -35,6 +38,7 @@ from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.pictures import (
     PictureRead,
     is_color,
+    list_files,
     list_pictures,
     read_pictures_job,
 )
@@ -50,11 +54,16 @@ CPU = torch.device("cpu")
 
 
 def read_pictures(folders, side):
-    return finish(read_pictures_job(folders, side))
+    return finish(read_pictures_job(folders, list_files(folders), side))
+
+
+def sample(cache, *arguments, **options):
+    return cache.sample(*arguments, **options).rgb
 
 
 def config(**settings):
     small = {"steps": 6, "decoder_steps": 3, "batch": 2, "crop": 32, "cache_side": 48}
+    small |= {"validation": 0.0, "task": "colorization"}
     return TrainConfig(**(small | settings))
 
 
@@ -82,7 +91,11 @@ def run(tmp_path, photos, monkeypatch):
         stop_at=None,
         options=TINY,
         generator="compact",
+        folders=(),
+        about=None,
         judged=(),
+        judge_every=None,
+        gray=None,
         **settings,
     ):
         events, control = [], Control()
@@ -93,15 +106,18 @@ def run(tmp_path, photos, monkeypatch):
                 control.request_stop()
 
         job = train_job(
-            [photos],
-            config(**settings),
-            tmp_path / f"{name}.safetensors",
-            metadata=Metadata(
-                generator=generator, options=options, name=name, context="whole"
+            folders or [photos],
+            Recipe(
+                config(**settings),
+                {"name": name} | (about or {}),
+                {"name": generator} | options,
             ),
+            tmp_path / f"{name}.safetensors",
             device=CPU,
+            gray=gray,
             minutes=minutes,
             judged=judged,
+            judge_every=judge_every,
         )
         return finish(job, listen, control), events
 
@@ -169,7 +185,7 @@ def test_an_unreadable_picture_is_named(tmp_path, photo):
 
 def test_cached_pictures_have_the_side_asked_for_and_are_never_enlarged(photos):
     cache = read_pictures([photos], side=64)
-    found = [picture for pictures in cache.folders[0] for picture in pictures]
+    found = [one.color for pictures in cache.folders[0] for one in pictures]
     assert len(found) == len(cache) == 6
     assert {min(p.shape[:2]) for p in found} <= {60, 64}
     assert all(p.dtype == np.uint8 for p in found)
@@ -180,7 +196,7 @@ def test_crops_are_parts_of_the_pictures(tmp_path, photo, min_scale):
     save(tmp_path, "a.png", photo)
     cache = read_pictures([tmp_path], side=512)
     rng = np.random.default_rng(1)
-    crops = cache.sample(20, 64, rng, min_scale=min_scale)
+    crops = sample(cache, 20, 64, rng, min_scale=min_scale)
     assert crops.shape == (20, 3, 64, 64)
     assert crops.dtype == torch.float32
     assert crops.min() >= 0 and crops.max() <= 1
@@ -193,7 +209,7 @@ def test_crops_are_parts_of_the_pictures(tmp_path, photo, min_scale):
 def test_the_same_random_numbers_give_the_same_crops(photos):
     cache = read_pictures([photos], side=64)
     samples = [
-        cache.sample(4, 32, np.random.default_rng(seed), min_scale=0.6)
+        sample(cache, 4, 32, np.random.default_rng(seed), min_scale=0.6)
         for seed in (1, 1, 2)
     ]
     assert torch.equal(samples[0], samples[1])
@@ -206,7 +222,7 @@ def test_native_crops_keep_the_resolution_and_may_be_turned(tmp_path):
     stripes[:, np.arange(300) // 4 % 2 == 0] = (255, 128, 0)
     save(tmp_path, "a.png", stripes)
     cache = read_pictures([tmp_path], side=300)
-    crops = cache.sample(40, 64, np.random.default_rng(2))
+    crops = sample(cache, 40, 64, np.random.default_rng(2))
     periods, lying = [], 0
     for crop in crops[:, 0]:
         along = [torch.fft.rfft(crop.mean(dim)).abs() for dim in (0, 1)]
@@ -225,7 +241,7 @@ def test_large_folders_do_not_drown_small_ones(tmp_path):
         for number in range(count):
             save(tmp_path / name, f"{number}.png", picture)
     cache = read_pictures([tmp_path / "red", tmp_path / "blue"], side=40)
-    crops = cache.sample(400, 8, np.random.default_rng(3), min_scale=1.0)
+    crops = sample(cache, 400, 8, np.random.default_rng(3), min_scale=1.0)
     share = (crops[:, 2, 0, 0] > 0.5).float().mean()
     assert share == pytest.approx(1 / 6, abs=0.06)  # square roots: 1 of 5 + 1
 
@@ -237,7 +253,7 @@ def test_rare_classes_are_seen_more_often_than_their_share(tmp_path):
         save(tmp_path, f"street_{number:04}.png", red)
     save(tmp_path, "face_0001.png", blue)
     cache = read_pictures([tmp_path], side=40)
-    crops = cache.sample(400, 8, np.random.default_rng(3), min_scale=1.0)
+    crops = sample(cache, 400, 8, np.random.default_rng(3), min_scale=1.0)
     share = (crops[:, 2, 0, 0] > 0.5).float().mean()
     assert share == pytest.approx(1 / 6, abs=0.06)  # square roots: 1 of 5 + 1
 
@@ -334,7 +350,7 @@ def test_the_loss_is_zero_for_the_truth_and_grows_evenly():
         ("learning_rate", -1.0),
         ("learning_rate", float("nan")),
         ("weight_decay", float("inf")),
-        ("scheme", "notebook"),
+        ("scheme", "fast"),
         ("gan_phase", 1.1),
         ("vividness", -0.1),
         ("aging", 2),
@@ -366,29 +382,42 @@ def test_a_whole_number_is_a_real_number_too():
     assert TrainConfig.from_dict({"hints": 1}).hints == 1
 
 
+RECIPES = Path(train.__file__).parent / "recipes"
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda p: p.stem)
+def test_shipped_recipes_are_complete(path):
+    recipe = Recipe.from_toml(path)
+    if recipe.config.task == "auto":
+        recipe = recipe.replaced(task="colorization")
+    about = recipe.metadata
+    assert about.name == path.stem
+    assert about.context == recipe.config.context
+    assert about.description
+    network = build(GeneratorSpec(about.generator, about.options))
+    assert network.out_channels == CODECS[about.codec].out_channels
+    assert recipe.config.crop % network.stride == 0
+
+
 @pytest.mark.parametrize("name", ["natural", "micro"])
-def test_shipped_recipes_are_complete(name):
-    recipe = Recipe.from_toml(
-        train.Path(train.__file__).parent / "recipes" / f"{name}.toml"
-    )
-    assert recipe.metadata.name == name
-    assert recipe.metadata.context == recipe.config.context
-    assert recipe.metadata.description and recipe.metadata.license
-    assert len(recipe.metadata.provenance) > 50
+def test_recipes_of_shipped_models_say_where_they_come_from(name):
+    about = Recipe.from_toml(RECIPES / f"{name}.toml").metadata
+    assert about.license
+    assert len(about.provenance) > 50
 
 
 def test_a_recipe_says_what_it_makes():
-    phases = Recipe(TrainConfig(vividness=0.3), {"name": "a"})
+    phases = Recipe(config(vividness=0.3), {"name": "a"})
     about = phases.metadata
     assert (about.generator, about.vividness) == ("compact", 0.3)
     assert build(GeneratorSpec(about.generator, about.options)).predicts_chroma
-    paper = Recipe(TrainConfig(scheme="paper", crop=256), {})
-    assert (paper.metadata.generator, paper.metadata.vividness) == ("unet", None)
-    for recipe, side in ((paper, 256), (paper.replaced(crop=128), 128)):
-        network = build(
-            GeneratorSpec(recipe.metadata.generator, recipe.metadata.options)
-        )
-        assert network.stride == side
+    assert (about.codec, about.name) == ("lab", "a")
+    translation = phases.replaced(task="translation").metadata
+    assert (translation.codec, translation.vividness) == ("rgb", None)
+    assert translation.options == {"out_channels": 3}
+    unet = Recipe(config(scheme="paper"), {}, {"name": "unet", "depth": 7}).metadata
+    assert (unet.generator, unet.options) == ("unet", {"depth": 7})
+    assert unet.vividness is None
 
 
 def test_the_paper_keeps_its_rate_for_half_of_the_steps():
@@ -402,7 +431,8 @@ def test_the_paper_keeps_its_rate_for_half_of_the_steps():
     ("text", "message"),
     [
         ("steps = ", "readable TOML"),
-        ("steps = 3", "'steps'; it must be one of model, training"),
+        ("steps = 3", "'steps'; it must be one of generator, model, training"),
+        ("[generator]\ndepth = 7", "a table with a name"),
         ("training = 3", "training is 3; it must be a table"),
         ("[model]\nauthor = 'me'", "'author'"),
         ("[model]\nname = 3", "name is 3; it must be of type str"),
@@ -773,12 +803,123 @@ def test_the_recipe_of_the_paper_trains_a_unet(run):
 
 
 def test_a_late_gan_resumes_as_if_nothing_had_happened(run):
-    options = TINY | {"predicts_chroma": True}
-    settings = {"options": options, "gan_phase": 0.5, "discriminator_width": 8}
+    settings = {"gan_phase": 0.5, "discriminator_width": 8}
     straight, _ = run("straight", **settings)
     run("a", stop_at=4, **settings)
     resumed, _ = run("a", **settings)
     assert same_weights(straight, resumed)
+
+
+# -- what is held out
+
+
+def test_held_out_pictures_are_chosen_once_and_never_learned_from(
+    run, tmp_path, photos, monkeypatch
+):
+    read = []
+    monkeypatch.setattr(
+        train,
+        "read_pictures_job",
+        lambda folders, files, side: (
+            read.append({f.name for f in files[0]})
+            or read_pictures_job(folders, files, side)
+        ),
+    )
+    run(stop_at=2, validation=0.34)
+    record = tmp_path / "a.split.json"
+    (held,) = json.loads(record.read_text())["held_out"]
+    assert len(held) == 2 and not set(held) & read[0]
+    assert len(read[0]) == 4
+    rows = rows_of(tmp_path / "a.scores.csv")
+    assert {row["folder"] for row in rows} == {"held out"}
+    run(validation=0.34)
+    assert read[0] == read[1]
+    with pytest.raises(CheckpointError, match="other folders"):
+        run(folders=[photos, photos], validation=0.34)
+    record.write_text(json.dumps({"held_out": [["gone.png"]]}))
+    with pytest.raises(BadImageFile, match=r"no longer there: gone\.png"):
+        run(validation=0.34)
+    record.write_text("nonsense")
+    with pytest.raises(CheckpointError, match=r"split\.json' cannot be read"):
+        run(validation=0.34)
+
+
+def test_a_single_picture_cannot_be_held_out(run, tmp_path, photo):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    save(folder, "only.png", photo[:64, :64])
+    with pytest.raises(BadImageFile, match=r"only\.png' is the only picture"):
+        run(folders=[folder], validation=0.5)
+    assert run(folders=[folder], validation=0.0)[0].metadata.name == "a"
+
+
+# -- gray and colour folders
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Folders of 16-bit gray and colour pictures; gray is the square of green."""
+    for kind in ("gray", "color"):
+        (tmp_path / kind).mkdir()
+    for name in ("coffee", "astronaut", "chelsea"):
+        rgb = getattr(data, name)()[::4, ::4]
+        Image.fromarray(rgb).save(tmp_path / "color" / f"{name}.png")
+        gray = ((rgb[..., 1] / 255) ** 2 * 4095).astype(np.uint16)
+        tifffile.imwrite(tmp_path / "gray" / f"{name}.tif", gray)
+    return tmp_path / "color", tmp_path / "gray"
+
+
+@pytest.mark.parametrize("context", ["whole", "local"])
+def test_crops_of_a_pair_stay_together(pairs, context):
+    color, gray = pairs
+    files = list_files([color], gray)
+    cache = finish(read_pictures_job([color], files, 96))
+    scale = 0.6 if context == "whole" else None
+    crops = cache.sample(30, 32, np.random.default_rng(1), min_scale=scale)
+    assert crops.gray.shape == (30, 1, 32, 32)
+    for rgb, one in zip(crops.rgb, crops.gray, strict=True):
+        both = torch.stack([rgb[1].flatten() ** 2, one.flatten()])
+        assert torch.corrcoef(both)[0, 1] > 0.95
+
+
+def test_two_folders_train_a_translation(run, pairs):
+    color, gray = pairs
+    checkpoint, _ = run(folders=[color], gray=gray, task="auto", context="local")
+    assert checkpoint.metadata.codec in ("lab", "rgb")
+    checkpoint, _ = run("b", folders=[color], gray=gray, task="translation")
+    assert checkpoint.metadata.codec == "rgb"
+    assert checkpoint.generator().out_channels == 3
+
+
+def test_a_picture_without_partner_is_named(run, pairs):
+    color, gray = pairs
+    (gray / "coffee.tif").unlink()
+    with pytest.raises(BadPair, match=r"coffee\.png"):
+        run(folders=[color], gray=gray)
+
+
+def test_the_notebook_sees_whole_pictures_squeezed(photos):
+    cache = read_pictures([photos], side=64)
+    crops = sample(cache, 40, 32, np.random.default_rng(1), squeeze=True)
+    pictures = [one.color for group in cache.folders[0] for one in group]
+    seen = [
+        np.asarray(Image.fromarray(rgb).resize((32, 32), Image.Resampling.BILINEAR))
+        for rgb in pictures
+    ]
+    seen += [rgb[:, ::-1] for rgb in seen]
+    for crop in (crops * 255).round().byte().permute(0, 2, 3, 1).numpy():
+        assert min(np.abs(crop.astype(int) - one).max() for one in seen) <= 1
+
+
+def test_crops_must_fit_the_generator(run):
+    with pytest.raises(BadSetting, match="crop is 32; it must be a multiple of 64 px"):
+        run(generator="unet", options={"depth": 6, "width": 8}, scheme="paper")
+
+
+def test_scores_come_every_so_many_steps(run, tmp_path, photos):
+    run(judged=[photos], judge_every=2)
+    steps = [int(row["step"]) for row in rows_of(tmp_path / "a.scores.csv")]
+    assert steps == [2, 4, 6, 6]
 
 
 def zip_of(path, files):
@@ -821,9 +962,8 @@ def test_a_state_without_its_parts_is_refused(run, tmp_path):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     job = train_job(
         [tmp_path / "absent"],
-        config(),
+        Recipe(config(validation=0.1), {}),
         tmp_path / "a.safetensors",
-        metadata=Metadata(generator="compact"),
         device=CPU,
     )
     with pytest.raises(BadImageFile, match="absent"):
@@ -833,7 +973,10 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 def test_every_step_sees_other_crops_whatever_came_before(photos):
     cache = read_pictures([photos], side=64)
-    first, second, again = (train._batch(cache, config(), n).target for n in (0, 1, 0))
+    about = Recipe(config(), {}).metadata
+    first, second, again = (
+        train._batch(cache, config(), about, n).target for n in (0, 1, 0)
+    )
     assert torch.equal(first, again)
     assert not torch.equal(first, second)
 
@@ -841,11 +984,11 @@ def test_every_step_sees_other_crops_whatever_came_before(photos):
 def test_training_sources_have_the_lightness_of_the_pictures(photos):
     cache = read_pictures([photos], side=64)
     settings = config(gray_augmentation=0.0)
-    batch = train._batch(cache, settings, 0)
+    batch = train._batch(cache, settings, Recipe(settings, {}).metadata, 0)
     source, target, hints = batch.source, batch.target, batch.hints
     rng = np.random.default_rng([settings.seed, 0])
     rng.integers(2**62)
-    rgb = cache.sample(2, 32, rng, min_scale=settings.min_scale)
+    rgb = sample(cache, 2, 32, rng, min_scale=settings.min_scale)
     lab = color.rgb2lab(rgb.movedim(1, -1).numpy())
     assert np.allclose((source[:, 0] + 1) * 50, lab[..., 0], atol=0.01)
     assert np.allclose(target.movedim(1, -1) * 110, lab[..., 1:], atol=0.01)
@@ -862,5 +1005,6 @@ def test_reading_folders_can_be_stopped(photos):
             control.request_stop()
 
     with pytest.raises(Stopped, match="nothing has changed"):
-        finish(read_pictures_job([photos], 64), stop_at_second, control)
+        job = read_pictures_job([photos], list_files([photos]), 64)
+        finish(job, stop_at_second, control)
     assert [(e.done, e.total) for e in seen] == [(1, 6), (2, 6)]

@@ -3,27 +3,51 @@
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from napari_colorgan.cli._options import Device, check_writable, given
+from napari_colorgan.cli._options import (
+    ContextChoice,
+    Device,
+    GrayFolder,
+    check_writable,
+    given,
+)
 from napari_colorgan.cli._run import Run
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Progress
+from napari_colorgan.training.config import GENERATORS
 
 
 def train(
-    folders: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER...", help="With colour pictures.")
-    ],
     out: Annotated[
         Path,
         typer.Option(help="Checkpoint to write, NAME.safetensors; NAME.state goes on."),
     ],
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FOLDER...]", help="With colour pictures."),
+    ] = None,
+    color: Annotated[
+        Path | None, typer.Option(help="Another way to name the one folder.")
+    ] = None,
+    gray: GrayFolder = None,
     recipe: Annotated[
         str, typer.Option(help="Name of a shipped recipe, or a TOML file.")
     ] = "natural",
+    generator: Annotated[
+        str | None,
+        typer.Option(help=f"One of {', '.join(GENERATORS)}; default the recipe's."),
+    ] = None,
+    task: Annotated[
+        Literal["auto", "colorization", "translation"] | None,
+        typer.Option(
+            help="colorization keeps the lightness, translation does not. Default: "
+            "the recipe's, or what the pictures ask for."
+        ),
+    ] = None,
+    context: ContextChoice = None,
     steps: Annotated[
         int | None, typer.Option(help="Instead of the recipe's; shapes the schedule.")
     ] = None,
@@ -40,12 +64,22 @@ def train(
         int | None,
         typer.Option(min=32, max=4096, help="Px, for the context whole."),
     ] = None,
+    validation: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the pictures to hold out, instead of the recipe's."
+        ),
+    ] = None,
     judge: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Folder of other colour pictures, to be coloured and scored every ten "
-            "minutes: NAME.scores.csv, NAME.jpg. May be given again.",
+            help="Folder of other colour pictures, to be scored like those held out: "
+            "NAME.scores.csv, NAME.jpg. May be given again.",
         ),
+    ] = None,
+    judge_every: Annotated[
+        int | None,
+        typer.Option(min=1, help="Steps between two scores. Default: ten minutes."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Default: that of the file.")] = None,
     license_: Annotated[
@@ -60,26 +94,42 @@ def train(
         int | None, typer.Option(min=1, help="Of the CPU; default all.")
     ] = None,
 ) -> None:
-    """Train a colorization model on folders of colour pictures.
+    """Train a model on folders of colour pictures, or of gray and colour ones.
 
     Ctrl-C, --minutes or a crash lose little: the same command goes on from NAME.state.
     """
     from napari_colorgan.training.config import Recipe
 
+    sources = [*(folders or ()), *([color] if color else ())]
+    if not sources or (gray is not None and len(sources) > 1):
+        wanted = "one folder of colour pictures" if gray else "at least one folder"
+        raise BadSetting("FOLDER", " ".join(map(str, sources)), wanted)
     chosen = Recipe.from_toml(_find_recipe(recipe)).replaced(
-        **given(steps=steps, batch=batch, crop=crop, seed=seed)
-    )
-    config = chosen.config
-    metadata = replace(
-        chosen.metadata,
-        name=name or chosen.metadata.name or out.stem,
         **given(
-            working_size=working_size,
-            license=license_,
-            provenance=provenance,
-            description=description,
-        ),
+            steps=steps,
+            batch=batch,
+            crop=crop,
+            seed=seed,
+            task=task,
+            context=context,
+            validation=validation,
+        )
     )
+    if generator is not None:
+        if generator not in GENERATORS:
+            known = f"one of {', '.join(GENERATORS)}"
+            raise BadSetting("--generator", generator, known)
+        chosen = replace(chosen, generator=GENERATORS[generator])
+    about = {"name": out.stem} | {k: v for k, v in chosen.about.items() if v}
+    about |= given(
+        name=name,
+        working_size=working_size,
+        license=license_,
+        provenance=provenance,
+        description=description,
+    )
+    chosen = replace(chosen, about=about)
+    config = chosen.config
     state = out.with_suffix(".state")
     if out.suffix != ".safetensors":
         raise BadSetting("--out", str(out), "a name that ends in .safetensors")
@@ -104,13 +154,14 @@ def train(
             run.label = f"Training, loss {event.loss:.4f}"
 
     job = train_job(
-        folders,
-        config,
+        sources,
+        chosen,
         out,
-        metadata=metadata,
         device=choose_device(device),
+        gray=gray,
         minutes=minutes,
         judged=judge or (),
+        judge_every=judge_every,
     )
     with Run("Training") as run:
         checkpoint = run.finish(job, remember)

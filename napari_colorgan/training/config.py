@@ -3,13 +3,16 @@
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from napari_colorgan.checkpoints.metadata import Context, Metadata
+from napari_colorgan.checkpoints.metadata import CodecName, Context, Metadata
 from napari_colorgan.errors import BadSetting
 
+Task = Literal["colorization", "translation"]
+"""What a pair teaches: ab for a kept L, or all of RGB."""
+CODEC_OF: dict[Task, CodecName] = {"colorization": "lab", "translation": "rgb"}
 Scheme = Literal["fine-tune", "paper", "notebook"]
 """How the networks are updated by pairs; see `training.updates`."""
 CLASSIC = ("paper", "notebook")
@@ -21,9 +24,14 @@ Precision = Literal["float32", "bfloat16"]
 class TrainConfig:
     """How to train a colorization generator on folders of colour pictures."""
 
-    scheme: Literal["phases", "paper"] = "phases"
+    scheme: Literal["phases", "paper", "notebook"] = "phases"
     """`phases`: the decoder of a pretrained `compact`, then all of it, a GAN at the
-    end; `paper`: a fresh `unet` as in the pix2pix paper (Adam, 100 L1 + GAN)."""
+    end; `paper`: fresh weights, Adam, 100 L1 + GAN; `notebook`: the same with both
+    gradients from one pass, and pictures squeezed to squares. See `updates`."""
+    task: Task | Literal["auto"] = "auto"
+    """`auto`: colorization where the lightness of the colour explains the gray."""
+    validation: float = 0.1
+    """Share of the pictures that is held out to judge by."""
     steps: int = 10_000
     """Optimizer updates in all; every schedule is a function of the step."""
     decoder_steps: int = 6_000
@@ -44,12 +52,12 @@ class TrainConfig:
     encoder_rate: float = 1e-4
     """Of the encoder, once it is trained."""
     weight_decay: float = 0.02
-    """Of AdamW, on everything; `paper` uses Adam, which has none."""
+    """Of AdamW, on everything; `paper` and `notebook` use Adam, which has none."""
     ema: float = 0.999
     """Decay of the exponential moving average of the weights that is shipped; 0: the
     weights themselves."""
     pixel_weight: float = 100.0
-    """Weight of L1 against the GAN loss in `paper` (pix2pix: 100)."""
+    """Weight of L1 against the GAN loss in `paper`, `notebook` (pix2pix: 100)."""
     gan_phase: float = 0.0
     """Last part of the steps of `phases` with a discriminator; 0: none."""
     gan_weight: float = 0.01
@@ -95,17 +103,20 @@ class TrainConfig:
             raise BadSetting("min_scale", self.min_scale, "above 0 and at most 1")
         for name in ("gan_phase", "vividness", "gray_augmentation", "aging", "hints"):
             _check_part(name, getattr(self, name))
+        if not 0 <= self.validation <= 0.9:
+            raise BadSetting("validation", self.validation, "from 0 to 0.9")
         _check_decay("ema", self.ema)
 
     def rates(self, step: int, steps: int) -> tuple[float, float]:
         """Learning rates of decoder (or generator) and encoder at a step.
 
         `phases`: up within 100 steps, then down to zero along a half cosine; the
-        encoder's is zero at first. `paper`: constant, and down to zero in a line in the
-        second half, as the PyTorch pix2pix code does.
+        encoder's is zero at first. `paper`, `notebook`: constant, and down to zero in a
+        line in the second half, as the PyTorch pix2pix code does.
         """
-        if self.scheme == "paper":
-            return self.learning_rate * min(1.0, 2 - 2 * step / steps), 0.0
+        if self.scheme in CLASSIC:
+            part = min(1.0, 2 - 2 * step / steps)
+            return part * self.learning_rate, part * self.encoder_rate
         fall = (1 + math.cos(math.pi * step / steps)) / 2
         warm_up = min(1.0, (step + 1) / 100)
         encoder = self.encoder_rate * fall if step >= self.decoder_steps else 0.0
@@ -113,7 +124,7 @@ class TrainConfig:
 
     def gan_start(self, steps: int) -> int:
         """First step with a discriminator."""
-        return 0 if self.scheme == "paper" else _gan_start(self.gan_phase, steps)
+        return 0 if self.scheme in CLASSIC else _gan_start(self.gan_phase, steps)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -123,7 +134,7 @@ class TrainConfig:
         ------
         BadSetting
         """
-        known = {field.name: type(field.default) for field in fields(cls)}
+        known = {one.name: type(one.default) for one in fields(cls)}
         _check_names(values, known)
         for name, value in values.items():
             wanted = known[name]
@@ -131,10 +142,6 @@ class TrainConfig:
             if type(value) is not wanted and not whole_number:
                 raise BadSetting(name, value, f"of type {wanted.__name__}")
         return cls(**values)
-
-
-Task = Literal["colorization", "translation"]
-"""What a pair teaches: ab for a kept L, or all of RGB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,16 +218,16 @@ class FineTuneConfig:
         """
         if scheme not in _PRESETS:
             raise BadSetting("scheme", scheme, f"one of {', '.join(_PRESETS)}")
-        _check_names(others, [field.name for field in fields(cls)])
+        _check_names(others, [one.name for one in fields(cls)])
         return cls(**({"scheme": scheme} | _PRESETS[scheme] | others))
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise BadSetting(name, getattr(self, name), f"one of {choices}")
-        for field in fields(self):
-            if isinstance(field.default, float):
-                _check_real(field.name, getattr(self, field.name))
+        for one in fields(self):
+            if isinstance(one.default, float):
+                _check_real(one.name, getattr(self, one.name))
         for name in ("batch", "discriminator_width", "validations"):
             _check_whole(name, getattr(self, name), least=1)
         for name in ("patience", "seed"):
@@ -270,7 +277,8 @@ class FineTuneConfig:
 
 
 _TRAIN_CHOICES: dict[str, tuple[str, ...]] = {
-    "scheme": ("phases", "paper"),
+    "scheme": ("phases", "paper", "notebook"),
+    "task": ("auto", "colorization", "translation"),
     "context": ("whole", "local"),
 }
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -287,6 +295,14 @@ _AS_PUBLISHED: dict[str, Any] = {
     "gray_augmentation": 0.0,
     "rate_floor": 0.0,
 }
+GENERATORS: dict[str, dict[str, Any]] = {
+    "compact": {"name": "compact"},
+    "unet128": {"name": "unet", "depth": 7},
+    "unet256": {"name": "unet", "depth": 8},
+    "resnet6": {"name": "resnet", "blocks": 6},
+    "resnet9": {"name": "resnet", "blocks": 9},
+}
+"""Generators for recipes: name and options by what the command line calls them."""
 START = "micro"
 """Model that a fine-tuning starts with, where none is named."""
 _PRESETS: dict[str, dict[str, Any]] = {
@@ -299,15 +315,17 @@ _PRESETS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that makes a model but the pictures: settings, and what it is called."""
+    """All that makes a model but the pictures."""
 
     config: TrainConfig
     about: Mapping[str, Any]
     """Fields of `Metadata`: name, description, license, provenance, working size."""
+    generator: Mapping[str, Any] = field(default_factory=lambda: GENERATORS["compact"])
+    """Its name in `models.GENERATORS`, and its options."""
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:
-        """Read a recipe: a table `training` (TrainConfig) and a table `model`.
+        """Read a recipe: tables `training` (TrainConfig), `model` and `generator`.
 
         Raises
         ------
@@ -320,17 +338,22 @@ class Recipe:
             raise BadSetting(
                 "recipe", str(path), f"a readable TOML file ({error})"
             ) from error
-        _check_names(values, ("training", "model"))
-        about, training = values.get("model", {}), values.get("training", {})
-        for name, table in (("model", about), ("training", training)):
+        tables: dict[str, dict[str, Any]] = {"model": {}, "generator": {}}
+        tables |= {"training": {}} | values
+        _check_names(tables, ("training", "model", "generator"))
+        for name, table in tables.items():
             if not isinstance(table, dict):
                 raise BadSetting(name, table, "a table of settings")
+        about = tables["model"]
         _check_names(about, _ABOUT)
         for name, value in about.items():
             wanted = int if name == "working_size" else str
             if type(value) is not wanted:
                 raise BadSetting(name, value, f"of type {wanted.__name__}")
-        return cls(TrainConfig.from_dict(training), about)
+        generator = tables["generator"] or GENERATORS["compact"]
+        if type(generator.get("name")) is not str:
+            raise BadSetting("generator", dict(generator), "a table with a name")
+        return cls(TrainConfig.from_dict(tables["training"]), about, generator)
 
     def replaced(self, **settings: Any) -> Self:
         """Return the recipe with other settings of training.
@@ -343,19 +366,20 @@ class Recipe:
 
     @property
     def metadata(self) -> Metadata:
-        """What checkpoints made by it say of themselves."""
+        """What checkpoints made by it say of themselves; once the task is decided."""
         config = self.config
-        if config.scheme == "paper":
-            # as deep as crops are large: 8 halvings of 256 px, as in the paper
-            generator: str = "unet"
-            options: dict[str, Any] = {"depth": int(math.log2(config.crop))}
-            vividness: float | None = None
-        else:
-            generator, options = "compact", {"predicts_chroma": True}
+        assert config.task != "auto"
+        options = {k: v for k, v in self.generator.items() if k != "name"}
+        name, vividness = str(self.generator["name"]), None
+        if config.task == "translation":
+            options["out_channels"] = 3
+        elif name == "compact" and config.scheme == "phases":
+            options["predicts_chroma"] = True
             vividness = config.vividness
         return Metadata(
-            generator=generator,
+            generator=name,
             options=options,
+            codec=CODEC_OF[config.task],
             context=config.context,
             vividness=vividness,
             **self.about,

@@ -23,6 +23,7 @@ from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.training.budget import Plan, plan_job
 from napari_colorgan.training.config import (
+    CODEC_OF,
     START,
     FineTuneConfig,
     Precision,
@@ -32,7 +33,6 @@ from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, 
 from napari_colorgan.training.patches import PatchSampler
 from napari_colorgan.training.session import Session
 from napari_colorgan.training.start import (
-    CODEC_OF,
     base_of,
     fitting_patch,
     make_discriminator,

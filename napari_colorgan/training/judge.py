@@ -2,26 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
 
+from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import BadImageFile, Stopped
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, Job
 from napari_colorgan.metrics import Figures
-from napari_colorgan.training.evaluate import WHOLE_SIDE, read_truth
-from napari_colorgan.training.pairs import Pair, gray_of
-from napari_colorgan.training.pictures import PictureRead, is_color, list_pictures
+from napari_colorgan.training.pairs import Pair, gray_of, read_pair_files
+from napari_colorgan.training.pictures import (
+    PictureFile,
+    PictureRead,
+    is_color,
+    open_rgb,
+)
 from napari_colorgan.training.scoring import Scored, gray_rgb, score_job
+from napari_colorgan.training.validation import part_of
 
 RGB = npt.NDArray[np.uint8]
 
 _JUDGED = 24  # pictures of each folder
+_PIXELS = 256 * 256  # of each picture
 _SHOWN = 6  # of these
 _SHEET_SIDE = 128  # px of a picture on the contact sheet
 _GAP = 4  # px
@@ -68,33 +74,41 @@ class Judge:
         return Judgement(figures, contact_sheet(columns, _SHEET_SIDE))
 
 
-def read_judge_job(folders: Sequence[Path], device: torch.device) -> Job[Judge]:
-    """Read some pictures of each folder, spread evenly over the sorted names.
+def read_judge_job(
+    folders: Mapping[str, Sequence[PictureFile]], context: Context, device: torch.device
+) -> Job[Judge]:
+    """Read some pictures of each folder, spread evenly over them.
 
     Raises
     ------
-    BadImageFile
+    BadImageFile, BadPair
         A folder holds no colour pictures, or a file cannot be read.
     Stopped
         On STOP.
     """
     read: dict[str, list[Pair]] = {}
-    for done, folder in enumerate(folders):
-        paths = list_pictures(folder)
-        pairs: list[Pair] = []
-        for path in paths[:: max(1, len(paths) // _JUDGED)]:
-            truth = read_truth(path, WHOLE_SIDE)
-            if is_color(truth):
-                pairs.append(Pair(path.name, gray_of(truth), truth, from_color=True))
+    for done, (name, files) in enumerate(folders.items()):
+        read[name] = []
+        for file in files[:: max(1, len(files) // _JUDGED)]:
+            read[name] += [part_of(one, context, _PIXELS) for one in _pairs(file)]
             if (yield PictureRead(done, len(folders))) is STOP:
                 raise Stopped("Stopped while reading pictures; nothing has changed.")
-        if not pairs:
+        if not read[name]:
             raise BadImageFile(
-                f"'{folder}' holds no colour pictures to judge by. Give a folder of "
+                f"'{name}' holds no colour pictures to judge by. Give a folder of "
                 "colour pictures, such as PNG or JPEG files."
             )
-        read[str(folder)] = pairs
     return Judge(read, device)
+
+
+def _pairs(file: PictureFile) -> list[Pair]:
+    """Pairs of a file; none if it has no colour."""
+    if file.gray is not None:
+        return read_pair_files(file.name, file.color, file.gray)
+    truth = np.asarray(open_rgb(file.color))
+    if not is_color(truth):
+        return []
+    return [Pair(file.name, gray_of(truth), truth, from_color=True)]
 
 
 def contact_sheet(columns: Sequence[Sequence[RGB]], side: int) -> Image.Image:

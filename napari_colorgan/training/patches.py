@@ -21,12 +21,13 @@ _SCALES = {
     # "resized to 286 x 286 and cropped to 256 x 256" (pix2pix paper, 6.2)
     "paper": (256 / 286, 256 / 286),
 }
-_STRENGTH = {
+GRAY_STRENGTH = {
     "lab": 1.0,
     # of a translation the gray value is all that tells how bright the result is:
     # 1.3 dB were lost where it was varied as for colorization
     "rgb": 0.2,
 }
+"""How much of the variation of gray a codec bears; see `augment.vary_gray`."""
 _LEAST_PART = 0.6  # of the shorter side, of what `whole` cuts out
 
 
@@ -81,7 +82,7 @@ class PatchSampler:
         gray, rgb, mask = (torch.cat(parts) for parts in zip(*patches, strict=True))
         target = self._codec.target(rgb)
         share = self._config.gray_augmentation
-        strength = _STRENGTH[self._codec.name]
+        strength = GRAY_STRENGTH[self._codec.name]
         source = self._codec.encode(vary_gray(gray, share, random, strength=strength))
         hints: Tensor | None = None
         if self._hints:

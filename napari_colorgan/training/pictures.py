@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ from torch import Tensor
 
 from napari_colorgan.errors import BadImageFile, Stopped
 from napari_colorgan.job import STOP, Job, Progress
+from napari_colorgan.training.pairs import match_folders, read_pair_files
+
+Kind = TypeVar("Kind", bound=np.generic)
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 _NATIVE_SCALE = (0.8, 1.25)  # microscopes differ a little in magnification
@@ -25,21 +29,48 @@ class PictureRead(Progress):
     """One more picture is decoded; nothing is trained yet."""
 
 
-class PictureCache:
-    """Colour pictures of some folders in memory, as uint8 at a small size.
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A colour picture on disk, and perhaps a gray one of the same pixels."""
 
-    Gray pictures are left out: they would teach that nothing has a colour. Folders are
-    drawn from in proportion to the square root of their size, and so are the classes
-    within a folder: a large collection does not drown a small one.
+    name: str
+    """Path below its folder."""
+    color: Path
+    gray: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A colour picture in memory, and perhaps a gray one of the same pixels."""
+
+    color: npt.NDArray[np.uint8]
+    """(Y, X, 3)."""
+    gray: npt.NDArray[np.float32] | None = None
+    """(Y, X) in [0, 1]; None: the lightness of `color`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """Square parts of pictures."""
+
+    rgb: Tensor
+    """(N, 3, side, side) in [0, 1]."""
+    gray: Tensor | None
+    """(N, 1, side, side) in [0, 1]; None: the lightness of `rgb`."""
+
+
+class PictureCache:
+    """Pictures of some folders in memory, at a small size.
+
+    Folders are drawn from in proportion to the square root of their size, and so are
+    the classes within a folder: a large collection does not drown a small one.
 
     Parameters
     ----------
-    folders : of each folder the pictures (Y, X, 3) of each class
+    folders : of each folder the pictures of each class; all have a gray side or none
     """
 
-    def __init__(
-        self, folders: Sequence[Sequence[Sequence[npt.NDArray[np.uint8]]]]
-    ) -> None:
+    def __init__(self, folders: Sequence[Sequence[Sequence[Picture]]]) -> None:
         self.folders = folders
         self._shares = _shares([sum(map(len, classes)) for classes in folders])
         self._class_shares = [_shares(list(map(len, classes))) for classes in folders]
@@ -54,70 +85,145 @@ class PictureCache:
         rng: np.random.Generator,
         *,
         min_scale: float | None = None,
-    ) -> Tensor:
-        """Random square crops, flipped; (count, 3, side, side) in [0, 1].
+        squeeze: bool = False,
+    ) -> Crops:
+        """Random square crops, flipped.
 
         With `min_scale` they are that part or more of a picture's shorter side,
         resized, for a photograph is seen as a whole. Without, they are cut out at about
-        native resolution and turned, for a micrograph has no up.
+        native resolution and turned, for a micrograph has no up. With `squeeze`, all of
+        a picture is resized to the square.
         """
-        crops = np.empty((count, side, side, 3), np.uint8)
-        for crop in crops:
-            folder = int(rng.choice(len(self.folders), p=self._shares))
-            share = self._class_shares[folder]
-            pictures = self.folders[folder][int(rng.choice(len(share), p=share))]
-            picture = pictures[int(rng.integers(len(pictures)))]
-            height, width = picture.shape[:2]
+        crops = [
+            self._crop(side, rng, min_scale=min_scale, squeeze=squeeze)
+            for _ in range(count)
+        ]
+        rgb = np.stack([color for color, _ in crops])
+        grays = [gray for _, gray in crops if gray is not None]
+        return Crops(
+            torch.from_numpy(rgb).permute(0, 3, 1, 2).contiguous().float() / 255,
+            torch.from_numpy(np.stack(grays))[:, None].clamp(0, 1) if grays else None,
+        )
+
+    def _crop(
+        self,
+        side: int,
+        rng: np.random.Generator,
+        *,
+        min_scale: float | None,
+        squeeze: bool,
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
+        folder = int(rng.choice(len(self.folders), p=self._shares))
+        share = self._class_shares[folder]
+        pictures = self.folders[folder][int(rng.choice(len(share), p=share))]
+        picture = pictures[int(rng.integers(len(pictures)))]
+        height, width = picture.color.shape[:2]
+        if squeeze:
+            box = (0.0, 0.0, float(width), float(height))
+        else:
             if min_scale is None:
                 size = min(side * rng.uniform(*_NATIVE_SCALE), height, width)
             else:
                 size = rng.uniform(min_scale, 1) * min(height, width)
             x, y = rng.uniform(0, width - size), rng.uniform(0, height - size)
-            crop[:] = np.asarray(
-                Image.fromarray(picture).resize(
-                    (side, side), Image.Resampling.BILINEAR, (x, y, x + size, y + size)
-                )
-            )
-            if rng.random() < 0.5:
-                crop[:] = crop[:, ::-1].copy()
-            if min_scale is None:
-                crop[:] = np.rot90(crop, int(rng.integers(4))).copy()
-        return torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous().float() / 255
+            box = (x, y, x + size, y + size)
+        mirrored = rng.random() < 0.5
+        turns = int(rng.integers(4)) if min_scale is None and not squeeze else 0
+
+        def cut(samples: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+            image = Image.fromarray(samples)
+            part = image.resize((side, side), Image.Resampling.BILINEAR, box)
+            crop = np.asarray(part)
+            return np.rot90(crop[:, ::-1] if mirrored else crop, turns)
+
+        color = cut(picture.color).astype(np.uint8)
+        if picture.gray is None:
+            return color, None
+        return color, cut(picture.gray).astype(np.float32)
 
 
-def read_pictures_job(folders: Sequence[Path], side: int) -> Job[PictureCache]:
-    """Decode the colour pictures of some folders, at most `side` px on the short side.
+def list_files(
+    folders: Sequence[Path], gray: Path | None = None
+) -> list[list[PictureFile]]:
+    """Pictures below each folder; with `gray`, their partners of the same names.
 
+    Raises
+    ------
+    BadImageFile, BadPair
+        As `pairs.match_folders` does, of a gray folder.
+    """
+    if gray is not None:
+        (color,) = folders
+        return [[PictureFile(*found) for found in match_folders(color, gray)]]
+    return [
+        [
+            PictureFile(path.relative_to(folder).as_posix(), path)
+            for path in list_pictures(folder)
+        ]
+        for folder in folders
+    ]
+
+
+def read_pictures_job(
+    folders: Sequence[Path], files: Sequence[Sequence[PictureFile]], side: int
+) -> Job[PictureCache]:
+    """Decode pictures, at most `side` px on the short side.
+
+    Pictures without colour are left out: they would teach that nothing has one.
     Pictures in one folder whose names agree up to the first digit are a class.
+
+    Parameters
+    ----------
+    folders : are named in errors
+    files : of each folder
 
     Raises
     ------
     BadImageFile
         A folder holds no colour pictures, or a file cannot be read.
+    BadPair
+        A gray picture does not fit its colour picture.
     Stopped
         On STOP; there is nothing to keep.
     """
-    paths = [list_pictures(folder) for folder in folders]
-    total = sum(map(len, paths))
+    total = sum(map(len, files))
     done = 0
-    found: list[list[list[npt.NDArray[np.uint8]]]] = []
-    for folder, files in zip(folders, paths, strict=True):
-        classes = defaultdict(list)
-        for path in files:
-            if is_color(shrunk := _read(path, side)):
-                classes[_class_of(path)].append(shrunk)
+    found: list[list[list[Picture]]] = []
+    for folder, of_folder in zip(folders, files, strict=True):
+        classes: defaultdict[tuple[Path, str], list[Picture]] = defaultdict(list)
+        for file in of_folder:
+            classes[_class_of(file.color)] += [
+                picture
+                for picture in read_file(file, side)
+                if picture.gray is not None or is_color(picture.color)
+            ]
             done += 1
             if (yield PictureRead(done, total)) is STOP:
                 raise Stopped(
                     "Stopped while reading the pictures; nothing has changed."
                 )
-        found.append(list(classes.values()))
-        if not classes:
+        found.append([pictures for pictures in classes.values() if pictures])
+        if not found[-1]:
             raise BadImageFile(
                 f"'{folder}' holds no colour pictures. Give a folder with files of "
                 f"one of the types {', '.join(SUFFIXES)}."
             )
     return PictureCache(found)
+
+
+def read_file(file: PictureFile, side: int) -> list[Picture]:
+    """Pictures of a file, at most `side` px on the short side; a stack has several.
+
+    Raises
+    ------
+    BadImageFile, BadPair
+    """
+    if file.gray is None:
+        return [Picture(_shrunk(np.asarray(open_rgb(file.color)), side))]
+    return [
+        Picture(_shrunk(pair.color, side), _shrunk(pair.gray, side).clip(0, 1))
+        for pair in read_pair_files(file.name, file.color, file.gray)
+    ]
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -159,10 +265,10 @@ def _shares(sizes: Sequence[int]) -> npt.NDArray[np.float64]:
     return shares
 
 
-def _read(path: Path, side: int) -> npt.NDArray[np.uint8]:
-    rgb = open_rgb(path)
-    factor = side / min(rgb.size)
-    if factor < 1:
-        size = (round(rgb.width * factor), round(rgb.height * factor))
-        rgb = rgb.resize(size, Image.Resampling.LANCZOS)
-    return np.asarray(rgb)
+def _shrunk(samples: npt.NDArray[Kind], side: int) -> npt.NDArray[Kind]:
+    factor = side / min(samples.shape[:2])
+    if factor >= 1:
+        return samples
+    size = (round(samples.shape[1] * factor), round(samples.shape[0] * factor))
+    image = Image.fromarray(samples).resize(size, Image.Resampling.LANCZOS)
+    return np.asarray(image, samples.dtype)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.checkpoints.metadata import CodecName, Context, Metadata
+from napari_colorgan.checkpoints.metadata import Context, Metadata
 from napari_colorgan.checkpoints.store import Checkpoint, load
 from napari_colorgan.color import CODECS
 from napari_colorgan.errors import BadSetting
@@ -18,13 +18,13 @@ from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.training.config import (
     CLASSIC,
+    CODEC_OF,
     FineTuneConfig,
     Task,
     TrainConfig,
 )
 from napari_colorgan.training.pretrained import level
 
-CODEC_OF: dict[Task, CodecName] = {"colorization": "lab", "translation": "rgb"}
 _SPREAD = 0.02  # of fresh weights (pix2pix paper, 6.2)
 # Keras: momentum 0.8 of the old statistics, epsilon 1e-3
 _KERAS_NORM = {"norm_momentum": 0.2, "norm_eps": 1e-3}

@@ -5,30 +5,32 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint, save
-from napari_colorgan.color import (
-    AB_SCALE,
-    gray_to_lightness,
-    lightness_to_gray,
-    rgb_to_lab,
-)
-from napari_colorgan.errors import CheckpointError
+from napari_colorgan.color import CODECS, lightness_to_gray, rgb_to_lab
+from napari_colorgan.errors import BadSetting, CheckpointError
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.training.augment import age_gray, simulate_hints, vary_gray
-from napari_colorgan.training.config import TrainConfig
+from napari_colorgan.training.config import Recipe, Task, TrainConfig
+from napari_colorgan.training.holding_out import hold_out, keep
 from napari_colorgan.training.judge import Judge, read_judge_job
-from napari_colorgan.training.patches import Batch
-from napari_colorgan.training.pictures import PictureCache, read_pictures_job
+from napari_colorgan.training.pairs import Pair, decide_task, gray_of
+from napari_colorgan.training.patches import GRAY_STRENGTH, Batch
+from napari_colorgan.training.pictures import (
+    PictureCache,
+    list_files,
+    read_pictures_job,
+)
 from napari_colorgan.training.pretrained import level, load_imagenet_encoder
 from napari_colorgan.training.start import draw_weights, make_discriminator
 from napari_colorgan.training.state import read_state, write_state_job
@@ -49,40 +51,66 @@ class StepDone(Progress):
 
 def train_job(
     folders: Sequence[Path],
-    config: TrainConfig,
+    recipe: Recipe,
     out: Path,
     *,
-    metadata: Metadata,
     device: torch.device,
+    gray: Path | None = None,
     minutes: float | None = None,
     judged: Sequence[Path] = (),
+    judge_every: int | None = None,
 ) -> Job[Checkpoint]:
     """Train on the pictures below `folders`; write `out`, and go on from it next time.
 
     Beside `out` lie `out`.state, from which an interrupted training goes on exactly as
-    if it had not been interrupted, and its log `out`.csv. The randomness of every step
-    follows from the seed and the step's number alone.
+    if it had not been interrupted, `out`.split.json, which says what is held out, and
+    the logs `out`.csv, `out`.scores.csv and `out`.jpg, which shows pictures that were
+    held out. The randomness of every step follows from the seed and the step's number.
 
     Parameters
     ----------
-    metadata : what the checkpoint will say of itself; codec `lab`
-    minutes : stop after this time; the schedule follows `config.steps` alone
-    judged : folders of other pictures. Whenever the training is saved, some of each are
-        coloured: their scores are added to `out`.scores.csv, `out`.jpg shows them
+    folders : with colour pictures; only one if `gray` is given
+    gray : folder with gray pictures of the same names; default the lightness of the
+        colour pictures
+    minutes : stop after this time; the schedule follows the recipe's steps alone
+    judged : folders of other pictures, to be coloured and scored like the held-out ones
+    judge_every : steps after which that is done; default every ten minutes
 
     Raises
     ------
     CheckpointError
         `out`.state was made with other settings, or files cannot be written.
-    BadImageFile
-        A folder holds no colour pictures, or a file cannot be read.
+    BadImageFile, BadPair
+        A folder holds no colour pictures, or a file cannot be read or has no partner.
+    BadSetting
+        The generator cannot be built, or does not fit the crops.
     Stopped
         On STOP while the folders are read.
     """
+    config = recipe.config
+    stride = build(GeneratorSpec(*_spec(recipe))).stride
+    if config.crop % stride:
+        raise BadSetting("crop", config.crop, f"a multiple of {stride} px")
+    record = out.with_suffix(".split.json")
+    files, held_out = hold_out(
+        list_files(folders, gray), config.validation, config.seed, record
+    )
+    pictures = yield from read_pictures_job(folders, files, config.cache_side)
+    task = _task(pictures) if config.task == "auto" else config.task
+    recipe = recipe.replaced(task=task)
+    config, metadata = recipe.config, recipe.metadata
     state_file = out.with_suffix(".state")
     state = _read_state(state_file, config) if state_file.exists() else None
-    pictures = yield from read_pictures_job(folders, config.cache_side)
-    judge = yield from read_judge_job(judged, device)
+    if config.validation and not record.exists():
+        keep(held_out, record)
+    shown = {"held out": [file for of_folder in held_out for file in of_folder]}
+    for folder in judged:
+        (shown[str(folder)],) = list_files([folder])
+    judge = yield from read_judge_job(
+        {name: files for name, files in shown.items() if files or name != "held out"},
+        metadata.context,
+        device,
+    )
     began = saved = time.monotonic()
     generator = _generator(metadata, config, pictures, fresh=state is None)
     trainer = Trainer(
@@ -90,7 +118,7 @@ def train_job(
         config,
         device,
         steps=config.steps,
-        discriminator=make_discriminator(config, "colorization"),
+        discriminator=make_discriminator(config, task),
     )
     seconds = 0.0
     if state is not None:
@@ -104,7 +132,7 @@ def train_job(
             ) from error
     run = _Run(trainer, metadata, out, judge, seconds - began)
     loss: float | None = None
-    for batch in _batches(pictures, config, trainer.done):
+    for batch in _batches(pictures, config, metadata, trainer.done):
         value = trainer.step(batch)["pixel"]
         loss = value if loss is None else _AVERAGED * loss + (1 - _AVERAGED) * value
         if trainer.done % _LOG_EVERY == 0:
@@ -114,8 +142,9 @@ def train_job(
         late = minutes is not None and now - began > 60 * minutes
         if stop or late:
             break
-        if now - saved > _SAVE_EVERY:
-            yield from run.save_job()
+        due = judge_every is not None and trainer.done % judge_every == 0
+        if due or now - saved > _SAVE_EVERY:
+            yield from run.save_job(judge=due or judge_every is None)
             saved = time.monotonic()
     return (yield from run.save_job())
 
@@ -145,7 +174,7 @@ class _Run:
         row = f"{self._trainer.done},{self._seconds:.0f},{loss:.5f}"
         _append(self._out.with_suffix(".csv"), "step,seconds,loss", [row])
 
-    def save_job(self) -> Job[Checkpoint]:
+    def save_job(self, *, judge: bool = True) -> Job[Checkpoint]:
         """Write state and checkpoint, then judge it; the time for this is not counted.
 
         On STOP it is not judged.
@@ -158,10 +187,12 @@ class _Run:
         training = settings | {"steps_done": trainer.done, "hours": seconds / 3600}
         checkpoint = Checkpoint(
             dataclasses.replace(self._metadata, training=training),
-            {name: value.half() for name, value in trainer.average.items()},
+            {k: _half(value) for k, value in trainer.average.items()},
         )
         save(checkpoint, self._out)
-        judgement = yield from self._judge.job(checkpoint, trainer.done)
+        judgement = None
+        if judge:
+            judgement = yield from self._judge.job(checkpoint, trainer.done)
         if judgement is not None:
             rows = [
                 f"{trainer.done},{seconds:.0f},{name},{one.psnr - gray.psnr:.3f},"
@@ -175,10 +206,32 @@ class _Run:
         return checkpoint
 
 
+def _half(value: Tensor) -> Tensor:
+    return value.half() if value.is_floating_point() else value.clone()
+
+
 def _append(path: Path, header: str, rows: Sequence[str]) -> None:
     new = not path.exists()
     with path.open("a", encoding="utf-8") as file:
         file.write("\n".join([header] * new + [*rows, ""]))
+
+
+def _spec(recipe: Recipe) -> tuple[str, dict[str, Any]]:
+    """Name and options of a generator as in the recipe, before the task is decided."""
+    options = dict(recipe.generator)
+    return str(options.pop("name")), options
+
+
+def _task(pictures: PictureCache) -> Task:
+    some = [p for classes in pictures.folders for c in classes for p in c[:1]]
+    return decide_task(
+        [
+            Pair("pair", p.gray, p.color)
+            if p.gray is not None
+            else Pair("pair", gray_of(p.color), p.color, from_color=True)
+            for p in some
+        ]
+    )
 
 
 def _generator(
@@ -189,37 +242,50 @@ def _generator(
     generator = build(GeneratorSpec(metadata.generator, dict(metadata.options)))
     if fresh and isinstance(generator, Compact):
         load_imagenet_encoder(generator)
-        level(generator, generator.decoder, _batch(pictures, config, 0).source)
+        source = _batch(pictures, config, metadata, 0).source
+        level(generator, generator.decoder, source)
     elif fresh:
         draw_weights(generator)
     return generator
 
 
 def _batches(
-    pictures: PictureCache, config: TrainConfig, first: int
+    pictures: PictureCache, config: TrainConfig, metadata: Metadata, first: int
 ) -> Iterator[Batch]:
     """Batches of the steps from `first` on, each made while the one before is used."""
+    make = partial(_batch, pictures, config, metadata)
     with ThreadPoolExecutor(1) as ahead:
         coming: Future[Batch] | None = None
         for step in range(first, config.steps):
-            batch = coming.result() if coming else _batch(pictures, config, step)
-            coming = ahead.submit(_batch, pictures, config, step + 1)
+            batch = coming.result() if coming else make(step)
+            coming = ahead.submit(make, step + 1)
             yield batch
 
 
-def _batch(pictures: PictureCache, config: TrainConfig, step: int) -> Batch:
+def _batch(
+    pictures: PictureCache, config: TrainConfig, metadata: Metadata, step: int
+) -> Batch:
     """Return what one step learns from."""
     rng = np.random.default_rng([config.seed, step])
     random = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    scale = config.min_scale if config.context == "whole" else None
-    rgb = pictures.sample(config.batch, config.crop, rng, min_scale=scale)
-    lab = rgb_to_lab(rgb)
-    gray = lightness_to_gray(lab[:, :1]).clamp(0, 1)
-    target = lab[:, 1:] / AB_SCALE  # as LabCodec does
-    gray = vary_gray(gray, config.gray_augmentation, random)
-    source = gray_to_lightness(age_gray(gray, config.aging, random)) / 50 - 1
+    crops = pictures.sample(
+        config.batch,
+        config.crop,
+        rng,
+        min_scale=config.min_scale if config.context == "whole" else None,
+        squeeze=config.scheme == "notebook",
+    )
+    codec = CODECS[metadata.codec]()
+    gray = crops.gray
+    if gray is None:
+        gray = lightness_to_gray(rgb_to_lab(crops.rgb)[:, :1]).clamp(0, 1)
+    target = codec.target(crops.rgb)
+    gray = vary_gray(
+        gray, config.gray_augmentation, random, strength=GRAY_STRENGTH[codec.name]
+    )
+    source = codec.encode(age_gray(gray, config.aging, random))
     hints = None
-    if config.scheme == "phases":
+    if metadata.generator == "compact" and codec.name == "lab" and config.hints:
         hints = simulate_hints(target, config.hints, random)
     return Batch(source, target, hints)
 

@@ -47,8 +47,8 @@ class Validation:
         self, held_out: Sequence[Pair], context: Context, before: Colorizer
     ) -> None:
         each = _PIXELS // len(held_out)
-        self._pairs = [_part(pair, context, each) for pair in held_out]
-        self._small = _part(held_out[0], context, _PREVIEW**2)
+        self._pairs = [part_of(pair, context, each) for pair in held_out]
+        self._small = part_of(held_out[0], context, _PREVIEW**2)
         scored = [score(pair, before) for pair in self._pairs]
         self.gray = Figures.mean([one.gray for one in scored])
         self.before = Figures.mean([one.figures for one in scored])
@@ -85,8 +85,11 @@ def goodness(figures: Figures) -> float:
     return figures.psnr - _PRICE * excess
 
 
-def _part(pair: Pair, context: Context, pixels: int) -> Pair:
-    """Part of a pair with at most about `pixels` px."""
+def part_of(pair: Pair, context: Context, pixels: int) -> Pair:
+    """Part of a pair with at most about `pixels` px, to judge by.
+
+    All of it reduced for `whole` context, its middle at native resolution for `local`.
+    """
     height, width = pair.shape
     if height * width <= pixels:
         return pair

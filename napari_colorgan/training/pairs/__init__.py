@@ -4,7 +4,9 @@ from napari_colorgan.training.pairs.arrays import gray_of, pairs_of
 from napari_colorgan.training.pairs.checks import PairCheck, check, decide_task
 from napari_colorgan.training.pairs.files import (
     load_pairs,
+    match_folders,
     read_folders_job,
+    read_pair_files,
     save_pairs,
 )
 from napari_colorgan.training.pairs.pair import MIN_SIDE, Pair, digest
@@ -23,8 +25,10 @@ __all__ = [
     "digest",
     "gray_of",
     "load_pairs",
+    "match_folders",
     "pairs_of",
     "read_folders_job",
+    "read_pair_files",
     "save_pairs",
     "split",
 ]

@@ -48,25 +48,22 @@ def read_folders_job(color: Path, gray: Path | None = None) -> Job[list[Pair]]:
     """
     from napari_colorgan.training.pictures import PictureRead  # imports torch
 
-    colors = _by_name(color, "colour")
-    grays = None if gray is None else _by_name(gray, "gray")
-    if grays is not None:
-        _check_partners(colors, grays)
-    done, total = 0, len(colors) * (1 if grays is None else 2)
+    files = match_folders(color, gray)
+    done, total = 0, len(files) * (1 if gray is None else 2)
     not_color: list[Path] = []
     not_gray: list[Path] = []
     pairs: list[Pair] = []
-    for name, path in colors.items():
+    for name, path, partner in files:
         truth, source = _read(path), None
         if not _has_color(truth):
             not_color.append(path)
         done += 1
         if (yield PictureRead(done, total)) is STOP:
             raise _stopped()
-        if grays is not None:
-            source = _read(grays[name])
+        if partner is not None:
+            source = _read(partner)
             if _has_color(source):
-                not_gray.append(grays[name])
+                not_gray.append(partner)
             source = source[..., 0]
             done += 1
             if (yield PictureRead(done, total)) is STOP:
@@ -75,6 +72,39 @@ def read_folders_job(color: Path, gray: Path | None = None) -> Job[list[Pair]]:
             pairs += pairs_of(truth, source, name=name)
     _check_kinds(not_color, not_gray)
     return pairs
+
+
+def match_folders(
+    color: Path, gray: Path | None = None
+) -> list[tuple[str, Path, Path | None]]:
+    """Name, colour and gray file of each picture of a folder, or of two folders.
+
+    Raises
+    ------
+    BadImageFile, BadPair
+        See `read_folders_job`; nothing is read.
+    """
+    colors = _by_name(color, "colour")
+    if gray is None:
+        return [(name, path, None) for name, path in colors.items()]
+    grays = _by_name(gray, "gray")
+    _check_partners(colors, grays)
+    return [(name, path, grays[name]) for name, path in colors.items()]
+
+
+def read_pair_files(name: str, color: Path, gray: Path) -> list[Pair]:
+    """Read two files that belong together; a stack gives one pair per plane.
+
+    Raises
+    ------
+    BadImageFile, BadPair
+        See `read_folders_job`.
+    """
+    truth, source = _read(color), _read(gray)
+    _check_kinds(
+        [] if _has_color(truth) else [color], [gray] if _has_color(source) else []
+    )
+    return pairs_of(truth, source[..., 0], name=name)
 
 
 def save_pairs(pairs: Sequence[Pair], path: Path) -> None:
