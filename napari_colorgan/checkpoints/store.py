@@ -19,9 +19,7 @@ from napari_colorgan.checkpoints.metadata import (
     read_header,
 )
 from napari_colorgan.errors import BadSetting, CheckpointError
-from napari_colorgan.models import GeneratorSpec, build
-from napari_colorgan.models.compact import Compact
-from napari_colorgan.models.unet import UNet
+from napari_colorgan.models import Generator, GeneratorSpec, build
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Checkpoint:
             sha.update(tensor.view(-1).view(torch.uint8).numpy().tobytes())
         return sha.hexdigest()
 
-    def generator(self) -> UNet | Compact:
+    def generator(self) -> Generator:
         """Build the generator in float32 and eval mode, on the CPU.
 
         Raises

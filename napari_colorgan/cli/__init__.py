@@ -11,7 +11,16 @@ import typer
 from typer.core import TyperGroup
 
 import napari_colorgan
-from napari_colorgan.cli import colorize, demo, evaluate, fine_tune, models, train
+from napari_colorgan.cli import (
+    colorize,
+    demo,
+    evaluate,
+    export,
+    fine_tune,
+    import_,
+    models,
+    train,
+)
 from napari_colorgan.errors import ColorganError
 
 
@@ -70,6 +79,8 @@ for _command in (
     fine_tune.fine_tune,
     train.train,
     evaluate.evaluate,
+    export.export,
     demo.demo,
 ):
     app.command()(_command)
+app.command("import")(import_.import_)

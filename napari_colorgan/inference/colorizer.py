@@ -58,11 +58,11 @@ class Colorizer:
         self.codec: Codec = CODECS[metadata.codec]()
         generator = checkpoint.generator()
         channels = (generator.in_channels, generator.out_channels)
-        if channels != (1, self.codec.out_channels):
+        if channels[0] not in (1, 3) or channels[1] != self.codec.out_channels:
             raise CheckpointError(
                 f"This checkpoint's generator reads {channels[0]} channels and writes "
-                f"{channels[1]} channels; the codec '{metadata.codec}' needs 1 and "
-                f"{self.codec.out_channels}. Export the checkpoint again."
+                f"{channels[1]} channels; the codec '{metadata.codec}' needs 1 or 3 "
+                f"and {self.codec.out_channels}. Export the checkpoint again."
             )
         self.vividness = _vividness(vividness, metadata, generator.predicts_chroma)
         self.stride = generator.stride

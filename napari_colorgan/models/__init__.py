@@ -1,20 +1,28 @@
 """Generators and the discriminator. A spec (name and options) rebuilds any generator.
 
 Every generator reads a source (N, 1, H, W) in [-1, 1] whose sides are multiples of its
-`stride`, and returns (N, out_channels, H, W) in [-1, 1].
+`stride`, and returns (N, out_channels, H, W) in [-1, 1]. Those of pix2pix may have been
+made for colour sources (N, 3, H, W); gray is then repeated.
 """
 
 import inspect
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import nn
 
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models.compact import Compact
+from napari_colorgan.models.resnet import ResNet
 from napari_colorgan.models.unet import UNet
 
-GENERATORS: dict[str, type[UNet] | type[Compact]] = {"unet": UNet, "compact": Compact}
+Generator: TypeAlias = UNet | ResNet | Compact
+
+GENERATORS: dict[str, type[Generator]] = {
+    "unet": UNet,
+    "resnet": ResNet,
+    "compact": Compact,
+}
 """Generators by the name that a spec holds."""
 
 
@@ -26,7 +34,7 @@ class GeneratorSpec:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def build(spec: GeneratorSpec) -> UNet | Compact:
+def build(spec: GeneratorSpec) -> Generator:
     """Build the generator of `spec` with fresh weights.
 
     Raises
@@ -52,4 +60,4 @@ def count_parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-__all__ = ["GENERATORS", "GeneratorSpec", "build", "count_parameters"]
+__all__ = ["GENERATORS", "Generator", "GeneratorSpec", "build", "count_parameters"]

@@ -17,7 +17,8 @@ class UNet(nn.Module):
 
     Shapes
     ------
-    source : (N, in_channels, H, W) float32 in [-1, 1]; sides are multiples of `stride`
+    source : (N, in_channels or 1, H, W) float32 in [-1, 1]; sides are multiples of
+        `stride`; one channel is repeated
     returns : (N, out_channels, H, W) float32 in [-1, 1]
 
     Parameters
@@ -94,7 +95,7 @@ class UNet(nn.Module):
     def forward(self, source: Tensor) -> Tensor:
         """Translate `source`."""
         skips: list[Tensor] = []
-        x = source
+        x = source.expand(-1, self.in_channels, -1, -1)
         for down in self.down:
             x = down(x)
             skips.append(x)

@@ -1,0 +1,119 @@
+"""The ResNet generator of the pix2pix code, after Johnson et al. (arXiv 1603.08155)."""
+
+from torch import Tensor, nn
+
+from napari_colorgan.errors import BadSetting
+from napari_colorgan.models.norm import Norm, check_norm, norm_layer
+
+_MOST_BLOCKS = 32
+
+
+class ResNet(nn.Module):
+    """Halve the sides twice, refine in residual blocks, double them twice.
+
+    Its parameters are those of the PyTorch pix2pix code, which has 6 or 9 blocks.
+
+    Shapes
+    ------
+    source : (N, in_channels or 1, H, W) float32 in [-1, 1]; sides are multiples of 4
+        px, 8 at least; one channel is repeated
+    returns : (N, out_channels, H, W) float32 in [-1, 1]
+
+    Parameters
+    ----------
+    blocks : number of residual blocks, 1 to 32
+    width : channels after the first convolution; 4 times as many inside
+    norm : normalisation of all layers but the last
+    dropout : drop half of the values inside the blocks
+    """
+
+    takes_hints = False
+    predicts_chroma = False
+    stride = 4
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        out_channels: int = 2,
+        blocks: int = 9,
+        width: int = 64,
+        norm: Norm = "batch",
+        dropout: bool = True,
+    ) -> None:
+        super().__init__()
+        check_norm(norm)
+        if not 1 <= blocks <= _MOST_BLOCKS:
+            raise BadSetting("blocks", blocks, f"from 1 to {_MOST_BLOCKS}")
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.halo = 8 * blocks + 12
+        """Px of context to read around a window: all that is seen."""
+        bias = norm == "instance"  # batch norm has a bias of its own
+
+        def conv(inside: int, out: int, kernel: int) -> nn.Conv2d:
+            return nn.Conv2d(
+                inside,
+                out,
+                kernel,
+                padding=kernel // 2,
+                padding_mode="reflect",
+                bias=bias,
+            )
+
+        def halve(inside: int) -> nn.Conv2d:
+            return nn.Conv2d(inside, 2 * inside, 3, stride=2, padding=1, bias=bias)
+
+        def double(inside: int) -> nn.ConvTranspose2d:
+            return nn.ConvTranspose2d(
+                inside,
+                inside // 2,
+                3,
+                stride=2,
+                padding=1,
+                output_padding=1,
+                bias=bias,
+            )
+
+        def step(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:
+            return nn.Sequential(
+                layer, *norm_layer(norm, layer.out_channels), nn.ReLU(inplace=True)
+            )
+
+        inner = 4 * width
+        self.down = nn.Sequential(
+            step(conv(in_channels, width, 7)),
+            step(halve(width)),
+            step(halve(2 * width)),
+        )
+        self.blocks = nn.Sequential()
+        for _ in range(blocks):
+            first = step(conv(inner, inner, 3))
+            if dropout:
+                first.append(nn.Dropout(0.5))
+            second = nn.Sequential(conv(inner, inner, 3), *norm_layer(norm, inner))
+            self.blocks.append(_Residual(first, second))
+        self.up = nn.Sequential(step(double(inner)), step(double(2 * width)))
+        self.head = nn.Sequential(
+            nn.Conv2d(width, out_channels, 7, padding=3, padding_mode="reflect"),
+            nn.Tanh(),
+        )
+
+    def forward(self, source: Tensor) -> Tensor:
+        """Translate `source`."""
+        x = source.expand(-1, self.in_channels, -1, -1)
+        x = self.up(self.blocks(self.down(x)))
+        result: Tensor = self.head(x)
+        return result
+
+
+class _Residual(nn.Module):
+    """Add to the input what two convolutions make of it."""
+
+    def __init__(self, first: nn.Sequential, second: nn.Sequential) -> None:
+        super().__init__()
+        self.first = first
+        self.second = second
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.second(self.first(x))
+        return x + y
