@@ -32,7 +32,7 @@ from napari_colorgan.checkpoints.metadata import Statistics
 from napari_colorgan.color import LabCodec
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.training.augment import age_gray
-from napari_colorgan.training.evaluate import WHOLE_SIDE, Scores
+from napari_colorgan.training.evaluate import Scores
 from napari_colorgan.training.judge import contact_sheet
 from napari_colorgan.training.pictures import list_pictures
 from napari_colorgan.training.scoring import color_pair, gray_rgb
@@ -206,13 +206,15 @@ def peer(
     if len(groups) > 1:
         groups["all"] = every
     print_table(HEADER, chain(*(comparison_rows(*named) for named in groups.items())))
+    seen = {name: colorizers[name].working_size for name in ("peer", "ours")}
     theirs, own = (
-        giga_products(colorizers[name].checkpoint.generator(), WHOLE_SIDE)
-        for name in ("peer", "ours")
+        giga_products(colorizers[name].checkpoint.generator(), side)
+        for name, side in seen.items()
     )
     print(
-        f"\n1e9 multiplications for {WHOLE_SIDE} px: peer {theirs:.2f}, ours {own:.2f} "
-        f"({100 * own / theirs:.0f} %)"
+        f"\n1e9 multiplications for a square picture: peer {theirs:.2f} (at "
+        f"{seen['peer']} px), ours {own:.2f} (at {seen['ours']} px, "
+        f"{100 * own / theirs:.0f} %)"
     )
     if sheet is not None:
         better = max(peers, key=lambda name: mean(every[name]).psnr)
