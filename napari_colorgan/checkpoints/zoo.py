@@ -3,12 +3,14 @@
 Names, descriptions and cards are read without torch.
 """
 
+import contextlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_data_path
 
@@ -30,8 +32,16 @@ DEFAULT = "natural"
 SCRATCH = "scratch"
 """What training calls a generator with fresh weights; no model can have this name."""
 
+Kind = Literal["colorization", "translation"]
+Origin = Literal["shipped", "mine", "imported"]
+
+_KINDS: dict[str, Kind] = {"lab": "colorization", "rgb": "translation"}
+_IMPORTED = "Imported from "  # begins the provenance of what others have trained
+_TUNED = re.compile(r"Trained by \S+ from (.+?) on pairs of the user: ")
+_FRESH = "fresh weights"  # what such a provenance says where there was no model
 _SUFFIX = ".safetensors"
 _CARD, _PICTURE = ".md", ".jpg"  # of the files beside it
+_SUFFIXES = (_SUFFIX, _CARD, _PICTURE)
 _LONGEST_NAME = 60  # of up to 4 bytes; with its suffix below 255, file systems' limit
 _FORBIDDEN = frozenset('<>:"/\\|?*')  # in file names on Windows, or anywhere
 _DEVICES = frozenset(  # Windows opens these whatever their suffix
@@ -43,10 +53,19 @@ _DEVICES = frozenset(  # Windows opens these whatever their suffix
 class NameTaken(ColorganError):
     """The user's folder already has a model of this name."""
 
+    def __init__(
+        self, name: str, remedy: str = "Choose another name, or agree to replace it."
+    ) -> None:
+        super().__init__(f"You already have a model called '{name}'. {remedy}")
+
+
+class NotYours(ColorganError):
+    """A model that is not in the user's folder cannot be changed."""
+
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"You already have a model called '{name}'. Choose another name, or agree "
-            "to replace it."
+            f"'{name}' is not in your folder of models and stays as it is. Duplicate "
+            "it to have a model of your own."
         )
 
 
@@ -65,13 +84,39 @@ class Model:
         return self.metadata.description
 
     @property
+    def kind(self) -> Kind:
+        """Whether it keeps the lightness of the gray picture."""
+        return _KINDS[self.metadata.codec]
+
+    @property
+    def origin(self) -> Origin:
+        """Who has made it, as far as its metadata tells."""
+        if self.shipped:
+            return "shipped"
+        imported = self.metadata.provenance.startswith(_IMPORTED)
+        return "imported" if imported else "mine"
+
+    @property
+    def base(self) -> str | None:
+        """Name of the model that it was fine-tuned from; None if there is none."""
+        found = _TUNED.match(self.metadata.provenance)
+        return found[1] if found and found[1] != _FRESH else None
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk, card and picture included."""
+        return sum(_size(self.path.with_suffix(suffix)) for suffix in _SUFFIXES)
+
+    @property
     def card(self) -> str:
         """Model card in Markdown; put together from the metadata if there is none."""
-        try:
-            card = self.path.with_suffix(_CARD)
-            return card.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return _card_of(self)
+        return self.own_card or _card_of(self)
+
+    @property
+    def own_card(self) -> str:
+        """Markdown of the file beside it; empty if there is none."""
+        text = _read(self.path.with_suffix(_CARD))
+        return text.decode("utf-8", errors="replace")
 
     @property
     def picture(self) -> Path | None:
@@ -145,23 +190,45 @@ def check_name(name: str, *, taken_too: bool = False) -> str:
     folded = name.casefold()
     if folded.split(".")[0] in _DEVICES or folded == SCRATCH:
         raise BadSetting("name", name, "another one, this name is reserved")
-    if folded in (
-        path.stem.casefold() for path in _checkpoint_files(_shipped_folder())
-    ):
+    if folded in _names(_shipped_folder()):
         raise BadSetting("name", name, "another one, a shipped model has this name")
-    taken = {path.stem.casefold() for path in _checkpoint_files(user_folder())}
-    if folded in taken and not taken_too:
+    if folded in _names(user_folder()) and not taken_too:
         raise NameTaken(name)
     return name
 
 
-def install(
-    checkpoint: "Checkpoint", name: str, card: str, *, replace_old: bool = False
-) -> Model:
-    """Put a checkpoint and its card (Markdown) into the user's folder.
+def free_name(name: str, otherwise: str = "my model") -> str:
+    """Return `name`, with a number if it is taken.
 
     Parameters
     ----------
+    otherwise : what to begin with where `name` is none that a model may have
+    """
+    base, number = name, 1
+    while True:
+        try:
+            return check_name(name)
+        except NameTaken:
+            number += 1
+            name = f"{base} {number}"
+        except BadSetting:
+            name = base = otherwise
+
+
+def install(
+    checkpoint: "Checkpoint",
+    name: str,
+    card: str = "",
+    *,
+    picture: bytes = b"",
+    replace_old: bool = False,
+) -> Model:
+    """Put a checkpoint, its card and its picture into the user's folder.
+
+    Parameters
+    ----------
+    card : Markdown; default: none, `Model.card` tells what the metadata says
+    picture : JPEG of examples, see `Model.picture`; default: none
     replace_old : whether an older model of this name may go
 
     Raises
@@ -169,7 +236,7 @@ def install(
     BadSetting, NameTaken
         See `check_name`.
     CheckpointError
-        The folder cannot be written.
+        The folder cannot be written; an older model is still whole.
     """
     from napari_colorgan.checkpoints.store import save  # torch
 
@@ -177,23 +244,162 @@ def install(
     folder = user_folder()
     path = folder / f"{name}{_SUFFIX}"
     metadata = replace(checkpoint.metadata, name=name)
+    beside = {_CARD: card.encode(), _PICTURE: picture}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for suffix in (_CARD, _PICTURE):  # of an older model
-            path.with_suffix(suffix).unlink(missing_ok=True)
     except OSError as error:
         raise CheckpointError(
             f"'{folder}' cannot be written: {error.strerror or error}. Check its "
             "permissions or free some space."
         ) from error
-    save(replace(checkpoint, metadata=metadata), path)
-    with replacing(path.with_suffix(_CARD)) as file:
-        file.write(card.encode())
+    with contextlib.ExitStack() as stack:  # they become files after the checkpoint
+        for suffix, content in beside.items():
+            if content:
+                _write_later(path.with_suffix(suffix), content, stack)
+        save(replace(checkpoint, metadata=metadata), path)
+    for suffix, content in beside.items():
+        if not content:  # what is there belongs to an older model
+            with contextlib.suppress(OSError):
+                path.with_suffix(suffix).unlink()
     return Model(name, path, metadata)
+
+
+def duplicate(name: str, new_name: str) -> Model:
+    """Copy a model, its card and its picture into the user's folder.
+
+    Raises
+    ------
+    UnknownModel, CheckpointError, BadSetting, NameTaken
+        See `find` and `install`.
+    """
+    from napari_colorgan.checkpoints.store import load  # torch
+
+    model = find(name)
+    new_name = check_name(new_name)
+    card, picture = copy_of_card(model, new_name), copy_of_picture(model)
+    return install(load(model.path), new_name, card, picture=picture)
+
+
+def rename(name: str, new_name: str) -> Model:
+    """Give a model of the user's another name; card and picture go with it.
+
+    The checkpoint says its name and its digest covers that, so both are new.
+
+    Raises
+    ------
+    UnknownModel, NotYours
+        See `find_own`.
+    BadSetting, NameTaken
+        See `check_name`; another spelling of upper and lower case is possible.
+    CheckpointError
+        The model cannot be read, or the folder not be written; nothing has changed.
+    """
+    from napari_colorgan.checkpoints.store import load, save  # torch
+
+    model = find_own(name)
+    same = new_name.strip().casefold() == model.name.casefold()
+    new_name = check_name(new_name, taken_too=same)
+    path = model.path.with_name(f"{new_name}{_SUFFIX}")
+    if path.exists() and not path.samefile(model.path):
+        raise NameTaken(new_name)
+    checkpoint = load(model.path)
+    metadata = replace(checkpoint.metadata, name=new_name)
+    card = copy_of_card(model, new_name)
+    with contextlib.ExitStack() as stack:
+        if card:
+            _write_later(path.with_suffix(_CARD), card.encode(), stack)
+        move_files(model.path, path)
+        try:
+            save(replace(checkpoint, metadata=metadata), path)
+        except CheckpointError:
+            move_files(path, model.path)
+            raise
+    return Model(new_name, path, metadata)
+
+
+def copy_of_card(model: Model, name: str) -> str:
+    """Card beside a model for a copy of that name; empty if there is none."""
+    title, newline, rest = model.own_card.partition("\n")
+    if title.strip() == f"# {model.name}":
+        title = f"# {name}"
+    return f"{title}{newline}{rest}"
+
+
+def copy_of_picture(model: Model) -> bytes:
+    """Content of the picture beside a model; empty if there is none."""
+    return b"" if model.picture is None else _read(model.picture)
+
+
+def find_own(name: str) -> Model:
+    """Return the model of the user's that has this name.
+
+    Raises
+    ------
+    UnknownModel, CheckpointError
+        See `find`.
+    NotYours
+        It is a shipped one, or a file elsewhere.
+    """
+    model = find(name)
+    if model.shipped or model.path.parent != user_folder():
+        raise NotYours(model.name)
+    return model
+
+
+def move_files(old: Path, new: Path) -> None:
+    """Move a checkpoint, its card and its picture: all of them, or after an error none.
+
+    Parameters
+    ----------
+    new : path that the checkpoint gets; cards and pictures beside it are replaced
+
+    Raises
+    ------
+    CheckpointError
+    """
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for suffix in _SUFFIXES:
+            source, target = old.with_suffix(suffix), new.with_suffix(suffix)
+            if suffix == _SUFFIX or _is_file(source):
+                source.replace(target)
+                moved.append((source, target))
+            else:
+                target.unlink(missing_ok=True)
+    except OSError as error:
+        for source, target in reversed(moved):
+            with contextlib.suppress(OSError):
+                target.replace(source)
+        raise CheckpointError(
+            f"'{old}' cannot be moved: {error.strerror or error}. Check that it still "
+            "is there, that no other program uses it, and the permissions of its "
+            "folder."
+        ) from error
 
 
 def _shipped_folder() -> Path:
     return Path(str(files("napari_colorgan"))) / "checkpoints" / "weights"
+
+
+def _write_later(path: Path, content: bytes, stack: contextlib.ExitStack) -> None:
+    """Write a file that becomes `path` when `stack` is closed without an error."""
+    file = stack.enter_context(replacing(path))
+    file.write(content)
+    file.flush()  # what can fail has failed by now
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _is_file(path: Path) -> bool:

@@ -14,6 +14,7 @@ import napari_colorgan
 from napari_colorgan.cli import (
     colorize,
     demo,
+    download,
     evaluate,
     export,
     fine_tune,
@@ -80,6 +81,7 @@ for _command in (
     train.train,
     evaluate.evaluate,
     export.export,
+    download.download,
     demo.demo,
 ):
     app.command()(_command)

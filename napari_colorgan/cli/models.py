@@ -6,8 +6,6 @@ import typer
 
 from napari_colorgan.checkpoints import zoo
 
-_KINDS = {"lab": "colorization", "rgb": "translation"}
-
 
 def models(
     name: Annotated[
@@ -22,8 +20,8 @@ def models(
     descriptions = [""]
     for model in zoo.list_models():
         about = model.metadata
-        kind, licence = _KINDS[about.codec], about.license or "not stated"
-        rows.append((model.name, about.generator, kind, about.context, licence))
+        licence = about.license or "not stated"
+        rows.append((model.name, about.generator, model.kind, about.context, licence))
         descriptions.append(model.description)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row, description in zip(rows, descriptions, strict=True):

@@ -1,0 +1,102 @@
+"""Model files of any origin: checkpoints of ours, and weights of the pix2pix code."""
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.card import imported_card
+from napari_colorgan.checkpoints.metadata import Metadata
+from napari_colorgan.checkpoints.pix2pix import read_pix2pix
+from napari_colorgan.checkpoints.store import Checkpoint, load
+from napari_colorgan.errors import CheckpointError
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A model that was read from a file, and is not installed yet."""
+
+    checkpoint: Checkpoint
+    source: zoo.Model
+    """The file, whose card and picture may lie beside it."""
+    ours: bool
+    """Whether napari-colorgan wrote the file, which then tells how it is to be used."""
+
+    @property
+    def metadata(self) -> Metadata:
+        """Metadata of the checkpoint."""
+        return self.checkpoint.metadata
+
+    def using(self, metadata: Metadata) -> "Import":
+        """Return the same weights with other metadata."""
+        checkpoint = dataclasses.replace(self.checkpoint, metadata=metadata)
+        return dataclasses.replace(self, checkpoint=checkpoint)
+
+    def install(self, name: str, *, replace_old: bool = False) -> zoo.Model:
+        """Make it a model of the user's.
+
+        Raises
+        ------
+        BadSetting, NameTaken, CheckpointError
+            See `zoo.install`.
+        """
+        card = (
+            zoo.copy_of_card(self.source, name.strip())
+            if self.ours
+            else imported_card(self.metadata, name.strip())
+        )
+        picture = zoo.copy_of_picture(self.source)
+        return zoo.install(
+            self.checkpoint, name, card, picture=picture, replace_old=replace_old
+        )
+
+
+def read_model(path: Path, where: str = "") -> Import:
+    """Read a model file of any kind that can be imported.
+
+    Parameters
+    ----------
+    where : what its provenance calls the file; default: its name
+
+    Raises
+    ------
+    CheckpointError
+        See `load` and `read_pix2pix`.
+    """
+    ours = _is_ours(path)
+    checkpoint = load(path) if ours else read_pix2pix(path)
+    # the generator is built so that what cannot be used is not installed
+    checkpoint.generator()
+    about = checkpoint.metadata
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    provenance = f"Imported from '{where or path.name}' (SHA-256 {sha256})."
+    if ours:
+        provenance = f"{provenance} {about.provenance}".strip()
+    about = dataclasses.replace(about, provenance=provenance)
+    source = zoo.Model(path.stem, path, about)
+    return Import(dataclasses.replace(checkpoint, metadata=about), source, ours)
+
+
+def suggest_name(path: Path) -> str:
+    """Suggest a name for the model in a file.
+
+    The pix2pix code calls all its files the same, `latest_net_G.pth`, and their folder
+    by the name of the training.
+    """
+    stem = path.stem
+    return zoo.free_name(path.parent.name if stem.endswith("_net_G") else stem)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether it can only be a safetensors file: by its name, or how it begins."""
+    if path.suffix == ".safetensors":
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(9)[8:] == b"{"  # after the length of its header
+    except OSError as error:
+        raise CheckpointError(
+            f"'{path}' cannot be read: {error.strerror or error}. Check the path and "
+            "its permissions."
+        ) from error

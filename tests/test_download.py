@@ -1,0 +1,296 @@
+"""Models from a server: what arrives is the file that was meant, or nothing at all."""
+
+import hashlib
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from typer.testing import CliRunner
+
+from napari_colorgan import cli
+from napari_colorgan.checkpoints import download, zoo
+from napari_colorgan.checkpoints.download import DownloadFailed, download_job
+from napari_colorgan.checkpoints.pix2pix import write_pix2pix
+from napari_colorgan.checkpoints.store import load, save
+from napari_colorgan.errors import BadSetting, CheckpointError, Stopped
+from napari_colorgan.job import STOP, Control, drive, finish
+
+ENOUGH = 60  # s
+ZEROS = "0" * 64
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """The user's folder of models; afterwards there is nothing in it but models."""
+    folder = tmp_path / "models"
+    monkeypatch.setattr(zoo, "user_folder", lambda: folder)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    yield folder
+    wait_for(lambda: not list(folder.glob(".*")))
+
+
+def wait_for(condition) -> None:
+    end = time.monotonic() + ENOUGH
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+class Server(ThreadingHTTPServer):
+    """Answers on the loopback; what it does is decided by the path asked for."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.go_on = threading.Event()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{path}"
+
+    def put(self, path: str, content: bytes) -> tuple[str, str]:
+        """Offer a file; returns its address and its SHA-256."""
+        self.files[path] = content
+        return self.url(path), hashlib.sha256(content).hexdigest()
+
+    def handle_error(self, *_) -> None:
+        """Say nothing: clients that leave early are tested."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0].lstrip("/")
+        self.server.asked.append(path)
+        if path.startswith("moved/"):
+            self.send_response(302)
+            self.send_header("Location", self.path.replace("moved/", ""))
+            self.end_headers()
+            return
+        content = self.server.files.get(path)
+        if content is None:
+            self.send_error(404, "Not Found")
+            return
+        self.send_response(200)
+        length = 1 << 40 if path.startswith("huge") else len(content)
+        if not path.startswith("unannounced"):
+            self.send_header("Content-Length", str(length))
+        self.end_headers()
+        half = len(content) // 2
+        self.wfile.write(content[:half])
+        if path.startswith("half"):
+            return
+        if path.startswith("stalls"):
+            self.wfile.flush()
+            self.server.go_on.wait(ENOUGH)
+        self.wfile.write(content[half:])
+
+    def log_message(self, *_) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.go_on.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def made(make_checkpoint):
+    return make_checkpoint("unet", provenance="Seeded.", description="Odd colours.")
+
+
+@pytest.fixture(scope="module")
+def ours(made, tmp_path_factory) -> bytes:
+    path = tmp_path_factory.mktemp("ours") / "theirs.safetensors"
+    save(made, path)
+    return path.read_bytes()
+
+
+def same_weights(one, other) -> bool:
+    return one.weights.keys() == other.weights.keys() and all(
+        (one.weights[name] == value).all() for name, value in other.weights.items()
+    )
+
+
+@pytest.mark.parametrize(
+    "path", ["theirs.safetensors", "moved/theirs.safetensors", "unannounced", "files/7"]
+)
+def test_a_model_is_fetched_checked_and_installed(server, ours, made, folder, path):
+    _, sha256 = server.put(path.removeprefix("moved/"), ours)
+    url = server.url(path) + "?download=1"
+    events = []
+    model = finish(download_job(f" {url} ", sha256.upper(), "theirs"), events.append)
+    assert zoo.find("theirs") == model and model.origin == "imported"
+    stored = load(model.path)
+    assert same_weights(stored, made) and stored.metadata.name == "theirs"
+    provenance = f"Imported from '{url}' (SHA-256 {sha256}). Seeded."
+    assert stored.metadata.provenance == provenance
+    assert model.description == "Odd colours."
+    assert events and all(e.done <= e.total <= len(ours) for e in events)
+    assert [file.name for file in folder.iterdir()] == ["theirs.safetensors"]
+
+
+def test_progress_counts_bytes(server, ours):
+    url, sha256 = server.put("stalls", ours)
+    job = download_job(url, sha256, "theirs")
+    came = len(ours) // 2 // download._CHUNK * download._CHUNK
+    assert 0 < came < len(ours)
+    event = next(job)
+    while event.done < came:
+        event = next(job)
+    assert (event.done, event.total) == (came, len(ours))
+    server.go_on.set()
+    assert finish(job).name == "theirs"
+
+
+def test_weights_of_pix2pix_are_imported(
+    server, make_checkpoint, tmp_path, monkeypatch
+):
+    options = {"depth": 5, "width": 8, "out_channels": 3}
+    checkpoint = make_checkpoint("unet", options, codec="rgb")
+    write_pix2pix(checkpoint, tmp_path / "latest_net_G.pth")
+    content = (tmp_path / "latest_net_G.pth").read_bytes()
+    url, sha256 = server.put("a/latest_net_G.pth", content)
+    model = finish(download_job(url, f"sha256:{sha256}", "facades"))
+    assert (model.kind, model.origin) == ("translation", "imported")
+    assert f"Imported from '{url}' (SHA-256 {sha256})." in model.card
+    assert model.card.startswith("# facades\n")
+
+
+def test_stop_is_heard_while_the_server_says_nothing(server, ours, folder):
+    url, sha256 = server.put("stalls", ours)
+    job = download_job(url, sha256, "theirs")
+    while next(job).done == 0:
+        pass
+    began = time.monotonic()
+    with pytest.raises(Stopped, match="nothing of it is kept"):
+        job.send(STOP)
+    assert time.monotonic() - began < 5
+    server.go_on.set()
+    wait_for(lambda: not list(folder.iterdir()))
+
+
+def test_a_job_that_is_dropped_leaves_nothing(server, ours, folder):
+    url, sha256 = server.put("stalls", ours)
+    driven = drive(download_job(url, sha256, "theirs"), Control())
+    next(driven)
+    driven.close()
+    server.go_on.set()
+    wait_for(lambda: not list(folder.iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("other", r"is not the file that was meant: its SHA-256 begins with \w{12}"),
+        ("half", r"broke after [\d,]+ of [\d,]+ bytes. Try again"),
+        ("missing", r"the server answers 404 \(Not Found\). Check the address"),
+        ("huge", r"has more than 2 GB, which no model needs"),
+    ],
+)
+def test_what_fails_is_said_in_a_sentence(server, ours, folder, path, sentence):
+    if path != "missing":
+        server.put(path, ours)
+    sha256 = hashlib.sha256(b"" if path == "other" else ours).hexdigest()
+    with pytest.raises(DownloadFailed, match=sentence) as failure:
+        finish(download_job(server.url(path), sha256, "theirs"))
+    assert server.url(path) in str(failure.value)
+    wait_for(lambda: not list(folder.iterdir()))
+
+
+def test_a_file_without_end_is_given_up(server, ours, monkeypatch):
+    monkeypatch.setattr(download, "_MAX_FILE", len(ours) - 1)
+    url, sha256 = server.put("unannounced", ours)
+    with pytest.raises(DownloadFailed, match="which no model needs"):
+        finish(download_job(url, sha256, "theirs"))
+
+
+def test_no_network_is_said_in_a_sentence(server):
+    url = server.url("theirs")
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(DownloadFailed, match="cannot be reached"):
+        finish(download_job(url, ZEROS, "theirs"))
+
+
+@pytest.mark.parametrize("path", ["page", "page.safetensors", "page.pth"])
+def test_a_file_that_is_no_model_is_refused_by_its_address(server, path, folder):
+    url, sha256 = server.put(path, b"<html>Please log in.</html>")
+    with pytest.raises(CheckpointError) as failure:
+        finish(download_job(url, sha256, "theirs"))
+    assert str(failure.value).startswith(f"'{url}' is not a")
+    assert not zoo.user_folder().joinpath("theirs.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "sha256", "name", "sentence"),
+    [
+        ("ftp://127.0.0.1/a", ZEROS, "new", "address is .* begins with https://"),
+        ("file:///etc/passwd", ZEROS, "new", "address is"),
+        ("https://", ZEROS, "new", "address is"),
+        ("a.safetensors", ZEROS, "new", "address is"),
+        ("http://[", ZEROS, "new", "address is"),
+        ("{}", "abc", "new", "SHA-256 is 'abc'; it must be 64 hexadecimal digits"),
+        ("{}", "g" * 64, "new", "64 hexadecimal digits"),
+        ("{}", ZEROS, "a/b", "name is 'a/b'"),
+        ("{}", ZEROS, "natural", "shipped"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anybody_is_asked(
+    server, folder, url, sha256, name, sentence
+):
+    with pytest.raises(BadSetting, match=sentence):
+        finish(download_job(url.format(server.url("a")), sha256, name))
+    assert not server.asked and not folder.exists()
+
+
+def test_a_name_is_replaced_only_if_the_user_says_so(server, ours, made):
+    zoo.install(made, "theirs", "# Of my own\n")
+    url, sha256 = server.put("a", ours)
+    with pytest.raises(zoo.NameTaken):
+        finish(download_job(url, sha256, "theirs"))
+    assert not server.asked and zoo.find("theirs").origin == "mine"
+    finish(download_job(url, sha256, "theirs", replace_old=True))
+    assert zoo.find("theirs").origin == "imported"
+
+
+def test_a_folder_that_cannot_be_written_gives_a_sentence(server, folder):
+    folder.write_text("a file where the folder should be")
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        finish(download_job(server.url("a"), ZEROS, "theirs"))
+    assert not server.asked
+
+
+def test_a_full_disk_gives_a_sentence(server, ours, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    url, sha256 = server.put("a", ours)
+    monkeypatch.setattr(download._Target, "_check_size", full)
+    with pytest.raises(CheckpointError, match=r"No space left on device. Free some"):
+        finish(download_job(url, sha256, "theirs"))
+
+
+def test_colorgan_download(server, ours):
+    url, sha256 = server.put("a", ours)
+    command = ["download", url, "--name", "theirs", "--sha256"]
+    run = CliRunner().invoke
+    done = run(cli.app, [*command, sha256])
+    assert done.exit_code == 0 and "'theirs': Odd colours." in done.stdout
+    assert zoo.find("theirs").origin == "imported"
+    again = run(cli.app, [*command, sha256])
+    assert again.exit_code == 2 and "already have a model" in again.stderr
+    other = run(cli.app, [*command, ZEROS, "--replace"])
+    assert other.exit_code == 2 and "not the file that was meant" in other.stderr
+    assert len(other.stderr.splitlines()) == 1

@@ -1,0 +1,346 @@
+"""Models of the user's renamed, copied, deleted, brought back: all files, or none."""
+
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from napari_colorgan.checkpoints import deleted, zoo
+from napari_colorgan.checkpoints.deleted import delete, deleted_models, restore
+from napari_colorgan.checkpoints.store import load
+from napari_colorgan.errors import BadSetting, CheckpointError, UnknownModel
+
+FILES = {".safetensors", ".md", ".jpg"}
+CARD = "# mine\n\nA model called mine.\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    folder = tmp_path / "models"
+    monkeypatch.setattr(zoo, "user_folder", lambda: folder)
+    return folder
+
+
+@pytest.fixture
+def mine(make_checkpoint):
+    """A model of the user's with card and picture."""
+    return zoo.install(make_checkpoint(seed=1), "mine", CARD, picture=b"examples")
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Everything below a folder."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.is_file()}
+
+
+def same_weights(one: zoo.Model, other: zoo.Model) -> bool:
+    first, second = load(one.path).weights, load(other.path).weights
+    return all((first[name] == value).all() for name, value in second.items())
+
+
+class Full:
+    """A disk that is full as soon as a file of this suffix is to be written."""
+
+    def __init__(self, suffix: str, monkeypatch) -> None:
+        replace = Path.replace
+
+        def fail(path: Path, target: Path) -> Path:
+            if Path(target).suffix == suffix and self.full:
+                raise OSError(28, "No space left on device")
+            return replace(path, target)
+
+        self.full = True
+        monkeypatch.setattr(Path, "replace", fail)
+
+
+# -- what is told of a model
+
+
+def test_a_model_tells_its_kind_size_and_origin(make_checkpoint, mine):
+    assert zoo.find("natural").origin == "shipped"
+    assert (mine.kind, mine.origin) == ("colorization", "mine")
+    size = sum(len(file) for file in content(mine.path.parent).values())
+    assert mine.size == size > 9
+    options = {"out_channels": 3}
+    translates = make_checkpoint(options=options, codec="rgb")
+    assert zoo.install(translates, "stain").kind == "translation"
+    foreign = make_checkpoint(provenance="Imported from 'a.pth' (SHA-256 00).")
+    assert zoo.install(foreign, "theirs").origin == "imported"
+
+
+@pytest.mark.parametrize(
+    ("provenance", "base", "origin"),
+    [
+        ("Trained by fine-tune from my tissue v1.2 on pairs of the user: a, b.",
+         "my tissue v1.2", "mine"),
+        ("Trained by paper from theirs on pairs of the user: a. theirs: Imported from "
+         "'b.pth' (SHA-256 00).", "theirs", "mine"),
+        ("Imported from 'b' (SHA-256 00). Trained by fine-tune from micro on pairs of "
+         "the user: a.", None, "imported"),
+        ("Trained by paper from fresh weights on pairs of the user: a.", None, "mine"),
+        ("", None, "mine"),
+    ],
+)  # fmt: skip
+def test_the_base_is_what_it_was_fine_tuned_from(
+    make_checkpoint, provenance, base, origin
+):
+    model = zoo.install(make_checkpoint(provenance=provenance), "mine")
+    assert (model.base, model.origin) == (base, origin)
+
+
+def test_without_a_card_the_metadata_speak(make_checkpoint):
+    model = zoo.install(make_checkpoint(license="CC0-1.0"), "mine")
+    assert not model.own_card and "CC0-1.0" in model.card
+    assert names(model.path.parent) == {"mine.safetensors"}
+
+
+def test_a_free_name_has_a_number_where_it_must(mine):
+    assert zoo.free_name("yours") == "yours"
+    assert zoo.free_name("mine") == zoo.free_name("MINE").lower() == "mine 2"
+    assert zoo.free_name("a/b") == "my model"
+    assert zoo.free_name("natural", "copy") == "copy"
+
+
+# -- install
+
+
+def test_an_install_that_fails_leaves_the_older_model_whole(
+    mine, make_checkpoint, folder, monkeypatch
+):
+    before = content(folder)
+    Full(".safetensors", monkeypatch)
+    with pytest.raises(CheckpointError, match="No space left"):
+        zoo.install(make_checkpoint(seed=2), "mine", "# New\n", replace_old=True)
+    assert content(folder) == before
+
+
+def test_an_install_that_fails_leaves_nothing(make_checkpoint, folder, monkeypatch):
+    Full(".safetensors", monkeypatch)
+    with pytest.raises(CheckpointError, match="No space left"):
+        zoo.install(make_checkpoint(), "mine", CARD, picture=b"examples")
+    assert not content(folder)
+
+
+# -- duplicate
+
+
+def test_a_duplicate_has_all_of_the_original(mine):
+    before = content(mine.path.parent)
+    twin = zoo.duplicate("mine", " twin v1.2 ")
+    assert twin == zoo.find("twin v1.2") and twin.metadata.name == "twin v1.2"
+    assert same_weights(twin, mine)
+    assert twin.card == "# twin v1.2\n\nA model called mine.\n"
+    assert twin.picture.read_bytes() == b"examples"
+    after = content(mine.path.parent)
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_shipped_model_can_be_duplicated(folder):
+    copy = zoo.duplicate("micro", "micro of mine")
+    shipped = zoo.find("micro")
+    assert copy.card.startswith("# micro of mine\n")
+    assert copy.card.splitlines()[1:] == shipped.card.splitlines()[1:]
+    assert copy.picture.read_bytes() == shipped.picture.read_bytes()
+    assert copy.origin == "mine" and same_weights(copy, shipped)
+
+
+def test_a_model_without_a_card_has_copies_without(make_checkpoint):
+    zoo.install(make_checkpoint(), "bare")
+    assert not zoo.duplicate("bare", "twin").own_card
+    assert not zoo.rename("twin", "other").own_card
+
+
+@pytest.mark.parametrize("change", [zoo.duplicate, zoo.rename])
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("other", zoo.NameTaken), ("OTHER", zoo.NameTaken), ("natural", BadSetting),
+     ("../up", BadSetting), ("", BadSetting), ("x" * 65, BadSetting)],
+)  # fmt: skip
+def test_names_are_checked(mine, make_checkpoint, folder, change, name, error):
+    zoo.install(make_checkpoint(), "other")
+    before = content(folder)
+    with pytest.raises(error):
+        change("mine", name)
+    assert content(folder) == before
+
+
+# -- rename
+
+
+def test_a_renamed_model_takes_its_files_along(mine, folder):
+    (folder / "Größe.jpg").write_bytes(b"of a model that is gone")
+    weights = load(mine.path).weights
+    model = zoo.rename("mine", "Größe")
+    assert model == zoo.find("Größe")
+    assert names(folder) == {f"Größe{suffix}" for suffix in FILES}
+    stored = load(model.path)  # its digest is checked
+    assert stored.metadata.name == "Größe"
+    assert all((stored.weights[name] == value).all() for name, value in weights.items())
+    assert model.card == "# Größe\n\nA model called mine.\n"
+    assert model.picture.read_bytes() == b"examples"
+    with pytest.raises(UnknownModel):
+        zoo.find("mine")
+
+
+def test_files_of_a_model_that_is_gone_are_not_taken_over(make_checkpoint, folder):
+    zoo.install(make_checkpoint(), "bare")
+    (folder / "new.jpg").write_bytes(b"examples")
+    (folder / "new.md").write_text("# new\n")
+    model = zoo.rename("bare", "new")
+    assert model.picture is None and not model.own_card
+
+
+def test_only_the_case_of_a_name_can_change(mine, folder):
+    zoo.rename("mine", "Mine")
+    assert names(folder) == {f"Mine{suffix}" for suffix in FILES}
+    assert zoo.find("Mine").card.startswith("# Mine\n")
+
+
+def test_a_twin_in_another_case_is_not_overwritten(mine, folder):
+    if (folder / "MINE.md").exists():
+        pytest.skip("this file system does not tell upper from lower case")
+    (folder / "Mine.safetensors").write_bytes(mine.path.read_bytes())
+    before = content(folder)
+    with pytest.raises(zoo.NameTaken):
+        zoo.rename("mine", "Mine")
+    assert content(folder) == before
+
+
+def test_a_title_that_is_not_the_name_stays(make_checkpoint):
+    zoo.install(make_checkpoint(), "mine", "# For our Giemsa slides\n")
+    assert zoo.rename("mine", "giemsa").card == "# For our Giemsa slides\n"
+
+
+@pytest.mark.parametrize("suffix", sorted(FILES))
+def test_a_rename_that_fails_has_changed_nothing(mine, folder, monkeypatch, suffix):
+    before = content(folder)
+    disk = Full(suffix, monkeypatch)
+    with pytest.raises(CheckpointError, match="No space left"):
+        zoo.rename("mine", "other")
+    disk.full = False
+    assert content(folder) == before
+
+
+def test_a_rename_whose_last_step_fails_has_changed_nothing(mine, folder, monkeypatch):
+    from napari_colorgan.checkpoints import store
+
+    def fail(*_):
+        raise CheckpointError("No space.")
+
+    before = content(folder)
+    monkeypatch.setattr(store, "save", fail)
+    with pytest.raises(CheckpointError, match="No space"):
+        zoo.rename("mine", "other")
+    assert content(folder) == before
+
+
+def test_a_damaged_model_is_not_renamed(mine, folder):
+    damaged = bytearray(mine.path.read_bytes())
+    damaged[-1] ^= 1
+    mine.path.write_bytes(damaged)
+    before = content(folder)
+    with pytest.raises(CheckpointError, match="was changed after it was written"):
+        zoo.rename("mine", "other")
+    assert content(folder) == before
+
+
+# -- delete and restore
+
+
+def test_what_was_deleted_comes_back_with_card_and_picture(mine, folder):
+    before = content(folder)
+    gone = delete("mine")
+    assert not names(folder) and gone.name == "mine"
+    assert [model.origin for model in zoo.list_models()] == ["shipped", "shipped"]
+    assert deleted_models() == [gone]
+    assert restore(gone) == mine
+    assert content(folder) == before and not deleted_models()
+
+
+def test_the_latest_comes_back_first(mine, make_checkpoint):
+    delete("mine")
+    for card in ("first", "second"):
+        zoo.install(make_checkpoint(), "other", card)
+        delete("other")
+    names = [gone.name for gone in deleted_models()]
+    assert names == ["other", "other", "mine"]
+    assert restore(deleted_models()[0]).card == "second"
+    assert restore(deleted_models()[1]) == mine
+
+
+def test_a_new_model_of_its_name_is_not_overwritten(mine, make_checkpoint, folder):
+    gone = delete("mine")
+    zoo.install(make_checkpoint(), "Mine", "new")
+    before = content(folder)
+    with pytest.raises(zoo.NameTaken, match="Rename that one, then bring the deleted"):
+        restore(gone)
+    assert content(folder) == before
+    zoo.rename("Mine", "newer")
+    assert restore(gone).card == CARD
+
+
+@pytest.mark.parametrize("suffix", sorted(FILES))
+@pytest.mark.parametrize("back", [False, True])
+def test_a_move_that_fails_moves_nothing(mine, folder, monkeypatch, suffix, back):
+    gone = delete("mine") if back else None
+    before = content(folder)
+    disk = Full(suffix, monkeypatch)
+    with pytest.raises(CheckpointError, match="cannot be moved: No space left"):
+        restore(gone) if gone else delete("mine")
+    disk.full = False
+    assert content(folder) == before
+    assert [one.name for one in deleted_models()] == (["mine"] if back else [])
+
+
+@pytest.mark.parametrize("change", [delete, lambda name: zoo.rename(name, "new")])
+def test_only_the_users_own_models_change(
+    mine, make_checkpoint, tmp_path, monkeypatch, change
+):
+    with pytest.raises(zoo.NotYours, match="'natural' is not in your folder"):
+        change("natural")
+    elsewhere = zoo.find(mine.path.rename(tmp_path / "elsewhere.safetensors"))
+    monkeypatch.chdir(tmp_path)
+    for path in (elsewhere.path, "elsewhere.safetensors"):
+        with pytest.raises(zoo.NotYours):
+            change(str(path))
+    with pytest.raises(UnknownModel):
+        change("../elsewhere")
+    assert elsewhere.path.is_file()
+    assert zoo.find("natural").shipped
+
+
+def test_a_model_that_vanished_gives_a_sentence(mine):
+    gone = delete("mine")
+    with pytest.raises(UnknownModel, match="'mine'"):
+        delete("mine")
+    gone.path.unlink()
+    assert not deleted_models()
+    with pytest.raises(CheckpointError, match="Check that it still is there"):
+        restore(gone)
+
+
+def test_a_folder_that_cannot_be_made_gives_a_sentence(mine, folder):
+    (folder / "deleted").write_text("a file where the folder should be")
+    before = content(folder)
+    with pytest.raises(CheckpointError, match="cannot be made"):
+        delete("mine")
+    assert content(folder) == before
+
+
+def test_what_was_deleted_long_ago_is_removed(mine, make_checkpoint, folder):
+    for days in (deleted.KEPT_DAYS - 1, deleted.KEPT_DAYS + 1):
+        zoo.install(make_checkpoint(), f"deleted {days} days ago")
+        gone = delete(f"deleted {days} days ago")
+        when = datetime.now() - timedelta(days=days)
+        os.rename(gone.path.parent, gone.path.parents[1] / when.strftime(deleted._TIME))
+    (folder / "deleted" / "of the user").mkdir()
+    assert len(deleted_models()) == 2
+    delete("mine")
+    kept = [gone.name for gone in deleted_models()]
+    assert kept == ["mine", f"deleted {deleted.KEPT_DAYS - 1} days ago"]
+    assert (folder / "deleted" / "of the user").is_dir()
