@@ -47,6 +47,10 @@ class TrainConfig:
     """Smallest crop of `whole`, as a part of the picture's shorter side."""
     cache_side: int = 208
     """Shorter side in px at which pictures are kept in memory."""
+    class_power: float = 1.0
+    """Classes of a folder (names that agree up to the first digit) are drawn from in
+    proportion to their size to this power: 1 draws all pictures alike, 0.5 favours rare
+    classes. Folders are always drawn from by the square root of their size."""
     learning_rate: float = 1e-3
     """Of the decoder (of a `unet`), at the start."""
     encoder_rate: float = 1e-4
@@ -101,7 +105,8 @@ class TrainConfig:
             raise BadSetting("crop", self.crop, "a multiple of 32 px")
         if not 0 < self.min_scale <= 1:
             raise BadSetting("min_scale", self.min_scale, "above 0 and at most 1")
-        for name in ("gan_phase", "vividness", "gray_augmentation", "aging", "hints"):
+        shares = ("gan_phase", "vividness", "gray_augmentation", "aging", "hints")
+        for name in (*shares, "class_power"):
             _check_part(name, getattr(self, name))
         if not 0 <= self.validation <= 0.9:
             raise BadSetting("validation", self.validation, "from 0 to 0.9")

@@ -62,18 +62,24 @@ class Crops:
 class PictureCache:
     """Pictures of some folders in memory, at a small size.
 
-    Folders are drawn from in proportion to the square root of their size, and so are
-    the classes within a folder: a large collection does not drown a small one.
+    Folders are drawn from in proportion to the square root of their size: a large
+    collection does not drown a small one.
 
     Parameters
     ----------
     folders : of each folder the pictures of each class; all have a gray side or none
+    class_power : classes of a folder are drawn from in proportion to their size to this
+        power: 1 draws all pictures alike, 0.5 favours rare classes
     """
 
-    def __init__(self, folders: Sequence[Sequence[Sequence[Picture]]]) -> None:
+    def __init__(
+        self, folders: Sequence[Sequence[Sequence[Picture]]], class_power: float = 1.0
+    ) -> None:
         self.folders = folders
-        self._shares = _shares([sum(map(len, classes)) for classes in folders])
-        self._class_shares = [_shares(list(map(len, classes))) for classes in folders]
+        self._shares = _shares([sum(map(len, classes)) for classes in folders], 0.5)
+        self._class_shares = [
+            _shares(list(map(len, classes)), class_power) for classes in folders
+        ]
 
     def __len__(self) -> int:
         return sum(len(pictures) for classes in self.folders for pictures in classes)
@@ -165,7 +171,10 @@ def list_files(
 
 
 def read_pictures_job(
-    folders: Sequence[Path], files: Sequence[Sequence[PictureFile]], side: int
+    folders: Sequence[Path],
+    files: Sequence[Sequence[PictureFile]],
+    side: int,
+    class_power: float = 1.0,
 ) -> Job[PictureCache]:
     """Decode pictures, at most `side` px on the short side.
 
@@ -208,7 +217,7 @@ def read_pictures_job(
                 f"'{folder}' holds no colour pictures. Give a folder with files of "
                 f"one of the types {', '.join(SUFFIXES)}."
             )
-    return PictureCache(found)
+    return PictureCache(found, class_power)
 
 
 def read_file(file: PictureFile, side: int) -> list[Picture]:
@@ -259,9 +268,9 @@ def _class_of(path: Path) -> tuple[Path, str]:
     return path.parent, beginning.group()
 
 
-def _shares(sizes: Sequence[int]) -> npt.NDArray[np.float64]:
-    roots = np.sqrt(sizes)
-    shares: npt.NDArray[np.float64] = roots / roots.sum()
+def _shares(sizes: Sequence[int], power: float) -> npt.NDArray[np.float64]:
+    weights = np.asarray(sizes, float) ** power
+    shares: npt.NDArray[np.float64] = weights / weights.sum()
     return shares
 
 

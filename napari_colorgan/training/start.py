@@ -13,6 +13,7 @@ from napari_colorgan.checkpoints.metadata import Context, Metadata
 from napari_colorgan.checkpoints.store import Checkpoint, load
 from napari_colorgan.color import CODECS
 from napari_colorgan.errors import BadSetting
+from napari_colorgan.inference.statistics import StatisticsMeter
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.patchgan import PatchDiscriminator
@@ -104,6 +105,8 @@ def make_generator(
                 working_size = about.working_size
             if any(isinstance(m, nn.BatchNorm2d) for m in generator.modules()):
                 # the trainer keeps the stored ones, so its weights are meant for them
+                if about.statistics == "picture":  # those of the base are not used
+                    _store_statistics(generator, sample)
                 metadata = replace(metadata, statistics="stored")
     if config.patch % generator.stride:
         raise BadSetting(
@@ -147,6 +150,13 @@ def draw_weights(network: nn.Module) -> None:
             continue
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
+
+
+def _store_statistics(generator: nn.Module, sample: Tensor) -> None:
+    """Replace the stored statistics by those of a sample."""
+    with torch.no_grad():
+        found = StatisticsMeter(generator).measure(sample)
+    generator.load_state_dict(found, strict=False)  # these only
 
 
 def _without_chroma(checkpoint: Checkpoint) -> Checkpoint:

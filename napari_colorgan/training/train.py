@@ -95,7 +95,9 @@ def train_job(
     files, held_out = hold_out(
         list_files(folders, gray), config.validation, config.seed, record
     )
-    pictures = yield from read_pictures_job(folders, files, config.cache_side)
+    pictures = yield from read_pictures_job(
+        folders, files, config.cache_side, config.class_power
+    )
     task = _task(pictures) if config.task == "auto" else config.task
     recipe = recipe.replaced(task=task)
     config, metadata = recipe.config, recipe.metadata
