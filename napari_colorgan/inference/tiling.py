@@ -80,7 +80,11 @@ class Span:
 
 
 def spans(length: int, tiling: Tiling, stride: int) -> list[Span]:
-    """All windows along a side of `length` px; they read multiples of `stride` px."""
+    """All windows along a side of `length` px; they read multiples of `stride` px.
+
+    They also start whole strides apart, as far before their halo as that takes: out of
+    phase, the deep layers of a network would see other squares of the plane.
+    """
     step, blend = tiling.step, tiling.blend
     single = length + 2 * BORDER <= tiling.window
     count = 1 if single else -(-length // step)
@@ -88,6 +92,7 @@ def spans(length: int, tiling: Tiling, stride: int) -> list[Span]:
     for k in range(count):
         first, last = k == 0, k == count - 1
         start = -BORDER if first else k * step - blend - tiling.halo
+        start -= (start + BORDER) % stride
         stop = length + BORDER if last else (k + 1) * step + tiling.halo
         keep = slice(
             0 if first else k * step - blend, length if last else (k + 1) * step
