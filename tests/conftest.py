@@ -128,6 +128,7 @@ def make_checkpoint():
 
     small = {
         "unet": {"depth": 5, "width": 8, "dropout": False},
+        "resnet": {"blocks": 2, "width": 8, "dropout": False},
         "compact": {"widths": [16, 16, 16, 16]},
     }
 
@@ -140,7 +141,8 @@ def make_checkpoint():
                 if isinstance(layer, torch.nn.BatchNorm2d):
                     layer.momentum = 1.0  # one picture decides
             noise = torch.rand(1, network.in_channels, 256, 256) * 2 - 1
-            last = network.head if generator == "compact" else network.up[-1][1]
+            kinds = (torch.nn.Conv2d, torch.nn.ConvTranspose2d)
+            *_, last = (m for m in network.modules() if isinstance(m, kinds))
             seen = []
             handle = last.register_forward_hook(lambda *_args: seen.append(_args[-1]))
             network.train()(noise)

@@ -10,6 +10,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.store import Checkpoint, save
 from napari_colorgan.errors import BadSetting, CheckpointError, UnknownModel
 from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.inference.statistics import StatisticsMeter
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.unet import UNet
 from napari_colorgan.training.config import FineTuneConfig
@@ -79,7 +80,7 @@ def test_unknown_and_damaged_models_are_refused(tmp_path):
 # -- the same task
 
 
-@pytest.mark.parametrize("name", ["compact", "unet"])
+@pytest.mark.parametrize("name", ["compact", "unet", "resnet"])
 @pytest.mark.parametrize("codec", ["lab", "rgb"])
 def test_all_weights_of_a_start_for_the_same_task_are_kept(base, name, codec):
     checkpoint = base(name, codec)
@@ -135,11 +136,14 @@ def test_the_fresh_layers_of_a_compact_start_are_levelled(base):
 
 
 @pytest.mark.parametrize("codec", ["lab", "rgb"])
-def test_a_unet_start_for_the_other_task_gives_all_but_its_last_layer(base, codec):
-    checkpoint = base("unet", codec)
+@pytest.mark.parametrize(("name", "last"), [("unet", "up.4."), ("resnet", "head.")])
+def test_a_pix2pix_start_for_the_other_task_gives_all_but_its_last_layer(
+    base, codec, name, last
+):
+    checkpoint = base(name, codec, {"in_channels": 3})
     task = "translation" if codec == "lab" else "colorization"
-    _, generator = make_generator(checkpoint, config(), task, sample())
-    last = f"up.{len(generator.up) - 1}."
+    metadata, generator = make_generator(checkpoint, config(), task, sample())
+    assert metadata.options["in_channels"] == 3
     found = generator.state_dict()
     assert set(found) == set(checkpoint.weights)
     for key, value in found.items():
@@ -184,6 +188,18 @@ def test_statistics_that_were_kept_in_training_are_used_afterwards(base):
         expected = generator.eval()(colorizer.codec.encode(gray))
     found = colorizer.predict(gray, colorizer.measure(lambda: gray[:1]))
     assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_a_start_that_normalised_by_the_picture_begins_as_it_was(base):
+    # its stored statistics may be of no use; those of the sample take their place
+    start = base("unet", statistics="picture", extra={"in_channels": 3})
+    _, generator = make_generator(start, config(), "colorization", sample())
+    before = start.generator()
+    with torch.no_grad():
+        found = StatisticsMeter(before).measure(sample())
+        expected = torch.func.functional_call(before, found, sample())
+        assert torch.allclose(generator.eval()(sample()), expected, atol=1e-5)
+        assert not torch.allclose(before(sample()), expected, atol=0.05)
 
 
 def test_normalisation_by_instance_stays_one(make_checkpoint):
