@@ -7,10 +7,12 @@ from napari_colorgan.errors import BadSetting
 from napari_colorgan.models import GENERATORS, GeneratorSpec, build, count_parameters
 from napari_colorgan.models.compact import HINT_CHANNELS, Compact
 from napari_colorgan.models.patchgan import PatchDiscriminator
+from napari_colorgan.models.resnet import ResNet
 from napari_colorgan.models.unet import UNet
 
 SMALL = {
     "unet": {"depth": 5, "width": 8, "dropout": False},
+    "resnet": {"blocks": 2, "width": 8, "dropout": False},
     "compact": {"widths": (16, 16, 16, 16)},
 }
 
@@ -40,6 +42,28 @@ def test_unet_has_the_parameters_of_pix2pix(depth, norm, parameters, keys, dropo
     # statistics that instance normalisation keeps are ours, pix2pix files have none
     ours = [k for k in network.state_dict() if norm == "batch" or "running" not in k]
     assert len([k for k in ours if norm == "batch" or "tracked" not in k]) == keys
+
+
+@pytest.mark.parametrize(
+    ("blocks", "norm", "parameters", "keys"),
+    [
+        (9, "batch", 11_383_427, 140),
+        (9, "instance", 11_378_179, 48),
+        (9, "none", 11_372_931, 25),
+        (6, "batch", 7_841_411, 104),
+        (6, "instance", 7_837_699, 36),
+        (6, "none", 7_833_987, 19),
+    ],
+)
+@pytest.mark.parametrize("dropout", [True, False])
+def test_resnet_has_the_parameters_of_pix2pix(blocks, norm, parameters, keys, dropout):
+    with torch.device("meta"):
+        network = ResNet(3, 3, blocks=blocks, norm=norm, dropout=dropout)
+    assert count_parameters(network) == parameters
+    names = [k for k in network.state_dict() if norm == "batch" or "running" not in k]
+    assert len([k for k in names if norm == "batch" or "tracked" not in k]) == keys
+    drops = [m for m in network.modules() if isinstance(m, torch.nn.Dropout)]
+    assert [m.p for m in drops] == blocks * dropout * [0.5]
 
 
 def test_unet_drops_out_in_the_inner_steps_only():
@@ -132,8 +156,33 @@ def test_unet_takes_multiples_of_its_stride(depth):
     assert out.shape == (1, 2, network.stride, 2 * network.stride)
 
 
+@pytest.mark.parametrize("blocks", [1, 6, 9])
+def test_resnet_sees_no_more_than_its_halo(blocks):
+    # weights of 1 percent: nothing can cancel, every px that is seen counts
+    network = ResNet(1, 2, blocks=blocks, width=1, norm="none", dropout=False).double()
+    for parameter in network.parameters():
+        torch.nn.init.constant_(parameter, 0.01)
+    side = 2 * network.halo + 48
+    seen = []
+    for place in range(side // 2, side // 2 + network.stride):
+        source = torch.ones(1, 1, 8, side, dtype=torch.float64, requires_grad=True)
+        network.eval()(source)[0, 0, 4, place].backward()
+        columns = source.grad[0, 0].any(0).nonzero()
+        seen += [place - int(columns.min()), int(columns.max()) - place]
+    assert max(seen) == network.halo
+
+
+@pytest.mark.parametrize("name", ["unet", "resnet"])
+def test_a_gray_source_is_repeated_for_a_generator_that_reads_color(name):
+    network = small(name, in_channels=3)
+    gray = torch.rand(2, 1, 32, 64) * 2 - 1
+    with torch.no_grad():
+        assert torch.equal(network(gray), network(gray.repeat(1, 3, 1, 1)))
+        assert not torch.equal(network(gray), network(torch.rand(2, 3, 32, 64)))
+
+
 @pytest.mark.parametrize("norm", ["batch", "instance", "none"])
-@pytest.mark.parametrize("name", ["unet"])
+@pytest.mark.parametrize("name", ["unet", "resnet"])
 def test_a_picture_is_colored_alike_alone_and_in_a_batch(name, norm):
     network = small(name, norm=norm)
     batch = torch.rand(3, 1, 64, 64) * 2 - 1
@@ -203,7 +252,7 @@ def test_all_parameters_of_a_generator_learn(name):
 
 
 def test_build_refuses_unknown_names_and_options():
-    with pytest.raises(BadSetting, match=r"'cyclegan'.*one of unet, compact"):
+    with pytest.raises(BadSetting, match=r"'cyclegan'.*one of unet, resnet, compact"):
         build(GeneratorSpec("cyclegan"))
     with pytest.raises(BadSetting, match=r"'colour'.*depth.*width"):
         build(GeneratorSpec("unet", {"colour": 1}))
@@ -217,6 +266,9 @@ def test_build_refuses_unknown_names_and_options():
         ("unet", {"norm": "layer"}),
         ("unet", {"depth": 4}),
         ("unet", {"depth": 10**9}),
+        ("resnet", {"norm": "layer"}),
+        ("resnet", {"blocks": 0}),
+        ("resnet", {"blocks": 10**9}),
         ("compact", {"widths": (16, 16)}),
     ],
 )

@@ -1,12 +1,19 @@
 """No seams: a micrograph coloured in windows looks as if coloured at once.
 
-With the shipped model `micro`, which was trained on crops, at the default tile.
+With the shipped model `micro`, which was trained on crops, at the default tile; and
+with networks of the pix2pix code, which normalise by the picture.
 """
+
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from skimage import data
 
 from napari_colorgan import Source, colorize, colorizer_job, finish
+from napari_colorgan.checkpoints.pix2pix import read_pix2pix
+from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.tiling import Tiling, spans
 from napari_colorgan.sample_data import micrograph
 
@@ -57,3 +64,13 @@ def test_the_step_across_window_borders_is_like_any_other(results, smear):
         steps = np.abs(np.diff(chroma, axis=axis)).mean(axis=(1 - axis, 2))
         at_borders = [steps[p - 1] for p in borders(smear.shape[axis])]
         assert max(at_borders) <= np.percentile(steps, 99)
+
+
+@pytest.mark.parametrize("name", ["resnet6_instance_3to3", "resnet9_instance_3to3"])
+def test_tiles_of_a_resnet_are_the_untiled_picture(name):
+    golden = Path(__file__).parent / "goldens" / f"{name}_net_G.pth"
+    colorizer = Colorizer(read_pix2pix(golden), torch.device("cpu"), tile=384)
+    tiled = colorize(data.camera(), colorizer).astype(int)
+    colorizer.tiling = Tiling(window=4096)
+    whole = colorize(data.camera(), colorizer)
+    assert np.abs(tiled - whole).max() <= 1

@@ -1,20 +1,28 @@
 """Generators that normalise by the picture get one set of statistics for all of it."""
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from skimage import data
 
+from napari_colorgan.checkpoints.pix2pix import read_pix2pix
 from napari_colorgan.inference.colorize import colorize, colorize_region
+from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.statistics import StatisticsMeter
 from napari_colorgan.inference.tiling import Tiling
 
+GOLDENS = Path(__file__).parent / "goldens"
+
 
 @pytest.mark.parametrize("norm", ["batch", "instance"])
-def test_statistics_of_a_picture_normalise_as_training_does(make_checkpoint, norm):
-    generator = make_checkpoint("unet", {"norm": norm}).generator()
+@pytest.mark.parametrize("name", ["unet", "resnet"])
+def test_statistics_of_a_picture_normalise_as_training_does(
+    make_checkpoint, name, norm
+):
+    generator = make_checkpoint(name, {"norm": norm}).generator()
     source = torch.rand(1, 1, 96, 128) * 2 - 1
     with torch.no_grad():
         found = StatisticsMeter(generator).measure(source)
@@ -55,10 +63,21 @@ def test_measuring_leaves_the_generator_alone(make_checkpoint):
     assert all(torch.equal(before[k], v) for k, v in generator.state_dict().items())
 
 
-@pytest.mark.parametrize("norm", ["batch", "instance"])
-def test_windows_of_a_picture_agree_in_tone(make_colorizer, monkeypatch, norm):
+IMPORTED = ["unet256_batch_1to2", "unet256_instance_3to3", "resnet6_instance_3to3"]
+
+
+@pytest.fixture(params=["batch", "instance", *IMPORTED])
+def by_picture(request, make_colorizer):
+    """A colorizer that normalises by the picture, in windows."""
+    if request.param in IMPORTED:
+        golden = GOLDENS / f"{request.param}_net_G.pth"
+        return Colorizer(read_pix2pix(golden), torch.device("cpu"), tile=512)
+    return make_colorizer("unet", {"norm": request.param}, statistics="picture")
+
+
+def test_windows_of_a_picture_agree_in_tone(by_picture, monkeypatch):
     camera = data.camera()  # dark coat, bright sky: windows alone differ much
-    colorizer = make_colorizer("unet", {"norm": norm}, statistics="picture")
+    colorizer = by_picture
     tiled = colorize(camera, colorizer)
     predict = colorizer.predict
 
