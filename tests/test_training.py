@@ -820,9 +820,9 @@ def test_held_out_pictures_are_chosen_once_and_never_learned_from(
     monkeypatch.setattr(
         train,
         "read_pictures_job",
-        lambda folders, files, side: (
+        lambda folders, files, *rest: (
             read.append({f.name for f in files[0]})
-            or read_pictures_job(folders, files, side)
+            or read_pictures_job(folders, files, *rest)
         ),
     )
     run(stop_at=2, validation=0.34)
