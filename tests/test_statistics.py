@@ -96,8 +96,8 @@ def test_windows_of_a_picture_agree_in_tone(by_picture, monkeypatch):
 def test_statistics_are_taken_from_all_over_a_large_picture(
     make_colorizer, monkeypatch
 ):
-    picture = np.zeros((1700, 2100), np.uint8)
-    picture[:, 1050:], picture[850:] = 200, picture[850:] + 40
+    picture = np.zeros((2300, 2100), np.uint8)
+    picture[:, 1050:], picture[1150:] = 200, picture[1150:] + 40
     colorizer = make_colorizer("unet", {"norm": "instance"}, statistics="picture")
     measure, seen = colorizer.measure, []
 
@@ -107,10 +107,23 @@ def test_statistics_are_taken_from_all_over_a_large_picture(
 
     monkeypatch.setattr(colorizer, "measure", spy)
     colorize_region(picture, colorizer, (slice(0, 9), slice(0, 9)))
-    colorize_region(picture, colorizer, (slice(1600, 1700), slice(2000, 2100)))
+    colorize_region(picture, colorizer, (slice(2200, 2300), slice(2000, 2100)))
     assert torch.equal(*seen)  # whichever part is coloured
-    assert 4 <= len(seen[0]) <= 16
+    assert seen[0].shape == (16, 1, 512, 512)
     assert seen[0].mean() * 255 == pytest.approx(picture.mean(), abs=10)
+
+
+def test_statistics_of_a_picture_that_fits_are_those_of_all_of_it(
+    make_colorizer, monkeypatch
+):
+    colorizer = make_colorizer("unet", {"norm": "instance"}, statistics="picture")
+    measure, seen = colorizer.measure, []
+    monkeypatch.setattr(
+        colorizer, "measure", lambda sample: seen.append(sample()) or measure(sample)
+    )
+    gray = data.camera()[:320, :416]
+    colorize_region(gray, colorizer, (slice(0, 9), slice(0, 9)))
+    assert torch.equal(seen[0][0, 0], torch.from_numpy(gray / 255).float())
 
 
 def test_stored_statistics_do_not_depend_on_the_picture(make_colorizer):

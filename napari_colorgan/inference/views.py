@@ -32,7 +32,7 @@ _GRID = 32  # px; stride of the compact generator
 _MOST_ENLARGED = 4.0  # beyond that, a tiny plane would only become a blur
 _BAND = 512  # px; side of the pieces in which `whole` decodes
 _MEASURED_WINDOWS = 16
-_MEASURED_SIDE = 512  # px; windows measured are this small, to fit into memory together
+_MEASURED_SIDE = 512  # px; they are this small, to fit into memory together
 
 RGB = npt.NDArray[np.uint8]
 
@@ -154,17 +154,21 @@ class LocalView:
         return self._colorizer.measure(self._sample)
 
     def _sample(self) -> Tensor:
-        """Up to 16 native windows spread over the plane, (N, 1, side, side)."""
+        """All of the plane, or up to 16 windows spread over it, (N, 1, H, W)."""
         stride = self._colorizer.stride
         side = max(stride, _MEASURED_SIDE // stride * stride)
+        height, width = (-(-length // stride) * stride for length in self._plane.shape)
+        if height * width <= _MEASURED_WINDOWS * side**2:
+            gray = self._plane.reflected(range(height), range(width))
+            return torch.from_numpy(gray)[None, None]
         across = math.isqrt(_MEASURED_WINDOWS)
         places = [_spread(length, side, across) for length in self._plane.shape]
-        gray = [
+        windows = [
             self._plane.reflected(range(y, y + side), range(x, x + side))
             for y in places[0]
             for x in places[1]
         ]
-        return torch.from_numpy(np.stack(gray)[:, None])
+        return torch.from_numpy(np.stack(windows)[:, None])
 
 
 def working_shape(shape: tuple[int, int], working_size: int) -> tuple[int, int]:
