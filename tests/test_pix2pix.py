@@ -410,6 +410,13 @@ class Run:
         return os.mkdir, (str(self.marker),)
 
 
+class Overridden:
+    """Unpickled, a dictionary with an attribute instead of a method."""
+
+    def __reduce__(self):
+        return OrderedDict, (), {"items": "text"}, None, iter([("a", 1)])
+
+
 def zipped(tmp_path, pickled, parts=(), compression=zipfile.ZIP_STORED):
     """A file in the layout of torch.save with any pickle."""
     path = tmp_path / "net_G.pth"
@@ -527,6 +534,10 @@ def pair(tmp_path):
     return saved(tmp_path, both)
 
 
+def methods_overridden(tmp_path):
+    return saved(tmp_path, Overridden())
+
+
 def one_tensor(tmp_path):
     return saved(tmp_path, torch.zeros(3))
 
@@ -624,6 +635,7 @@ CORPUS = {
     damaged: "is damaged.*Fetch it again",
     web_page: "not a file that torch.save wrote.*Choose",
     pair: "several things, such as 'netG_A'.*Save these",
+    methods_overridden: "several things, such as 'a'.*Save these",
     one_tensor: "no weights by name but 'Tensor'.*state_dict",
     discriminator: "is a discriminator.*Choose the file of the generator",
     pixel_discriminator: "is a discriminator.*Choose the file of the generator",

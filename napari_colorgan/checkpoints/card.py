@@ -11,7 +11,7 @@ _CONTEXTS = {
     "local": "windows at full resolution",
 }
 _STATISTICS = {
-    "picture": "mean and variance of each picture, as its own test program does",
+    "picture": "mean and variance of each picture, as pix2pix's test program does",
     "stored": "what its weights say, and no picture's own mean and variance",
 }
 

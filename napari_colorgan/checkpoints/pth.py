@@ -40,7 +40,7 @@ _GLOBALS = frozenset(  # as pickletools writes them
         "torch LongStorage",
     ]
 )
-_HOW_TO_SAVE = "In the program that made it, save torch.save(net.state_dict(), FILE)."
+_HOW_TO_SAVE = "Save its weights where it was made: torch.save(net.state_dict(), FILE)"
 
 
 def read_bounded(path: Path) -> bytes:
@@ -93,17 +93,18 @@ def weights_of(content: bytes, path: Path) -> dict[str, Tensor]:
     if not isinstance(found, dict) or not found:
         raise CheckpointError(
             f"'{path}' holds no weights by name but {type(found).__name__!r}. "
-            f"{_HOW_TO_SAVE}"
+            f"{_HOW_TO_SAVE}."
         )
-    if others := [k for k, v in found.items() if not isinstance(v, Tensor)]:
+    weights = dict(dict.items(found))  # its own attributes are the file's, too
+    if others := [k for k, v in weights.items() if not isinstance(v, Tensor)]:
         raise CheckpointError(
             f"'{path}' holds several things, such as {str(others[0])[:60]!r}, and not "
             "the weights of one generator alone. Save these into a file of their own, "
             "with torch.save."
         )
-    if sum(t.numel() * t.element_size() for t in found.values()) > len(content):
+    if sum(t.numel() * t.element_size() for t in weights.values()) > len(content):
         raise _too_large(path)
-    return {str(name): tensor.detach() for name, tensor in found.items()}
+    return {str(name): tensor.detach() for name, tensor in weights.items()}
 
 
 def _checked_zip(content: bytes, path: Path) -> io.BytesIO:
@@ -114,7 +115,7 @@ def _checked_zip(content: bytes, path: Path) -> io.BytesIO:
             if not _ENTRY.fullmatch(entry.filename):
                 raise CheckpointError(
                     f"'{path}' holds {entry.filename[:60]!r}: it is a program, such as "
-                    f"TorchScript or .pt2, which is never run. {_HOW_TO_SAVE}"
+                    f"TorchScript or .pt2, which is never run. {_HOW_TO_SAVE}."
                 )
         if (
             len(entries) > _MAX_ENTRIES
@@ -149,7 +150,7 @@ def _check_pickle(file: io.BytesIO, limit: int, path: Path) -> None:
             name = str(argument).replace(" ", ".")[:60]
             raise CheckpointError(
                 f"'{path}' holds Python objects ({name!r}) besides weights; to open it "
-                f"could run any program. {_HOW_TO_SAVE}"
+                f"could run any program. {_HOW_TO_SAVE}."
             )
         if isinstance(argument, int) and argument > limit:
             raise _too_large(path)

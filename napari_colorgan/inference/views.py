@@ -157,7 +157,9 @@ class LocalView:
         """All of the plane, or up to 16 windows spread over it, (N, 1, H, W)."""
         stride = self._colorizer.stride
         side = max(stride, _MEASURED_SIDE // stride * stride)
-        height, width = (-(-length // stride) * stride for length in self._plane.shape)
+        height, width = (
+            -(-max(length, _GRID) // stride) * stride for length in self._plane.shape
+        )
         if height * width <= _MEASURED_WINDOWS * side**2:
             gray = self._plane.reflected(range(height), range(width))
             return torch.from_numpy(gray)[None, None]
