@@ -888,8 +888,12 @@ def test_crops_of_a_pair_stay_together(pairs, context):
 
 def test_two_folders_train_a_translation(run, pairs):
     color, gray = pairs
-    checkpoint, _ = run(folders=[color], gray=gray, task="auto", context="local")
+    options = {"folders": [color], "gray": gray, "task": "auto", "context": "local"}
+    checkpoint, _ = run(stop_at=2, **options)
     assert checkpoint.metadata.codec in ("lab", "rgb")
+    resumed, _ = run(**options)
+    assert resumed.metadata.codec == checkpoint.metadata.codec
+    assert resumed.metadata.training["steps_done"] == 6
     checkpoint, _ = run("b", folders=[color], gray=gray, task="translation")
     assert checkpoint.metadata.codec == "rgb"
     assert checkpoint.generator().out_channels == 3

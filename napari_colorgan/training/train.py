@@ -21,13 +21,14 @@ from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.training.augment import age_gray, simulate_hints, vary_gray
-from napari_colorgan.training.config import Recipe, Task, TrainConfig
-from napari_colorgan.training.holding_out import hold_out, keep
+from napari_colorgan.training.config import CODEC_OF, Recipe, Task, TrainConfig
+from napari_colorgan.training.holding_out import Files, hold_out, keep
 from napari_colorgan.training.judge import Judge, read_judge_job
 from napari_colorgan.training.pairs import Pair, decide_task, gray_of
 from napari_colorgan.training.patches import GRAY_STRENGTH, Batch
 from napari_colorgan.training.pictures import (
     PictureCache,
+    PictureFile,
     list_files,
     read_pictures_job,
 )
@@ -91,6 +92,8 @@ def train_job(
     stride = build(GeneratorSpec(*_spec(recipe))).stride
     if config.crop % stride:
         raise BadSetting("crop", config.crop, f"a multiple of {stride} px")
+    state_file = out.with_suffix(".state")
+    state = _read_state(state_file, config) if state_file.exists() else None
     record = out.with_suffix(".split.json")
     files, held_out = hold_out(
         list_files(folders, gray), config.validation, config.seed, record
@@ -98,21 +101,15 @@ def train_job(
     pictures = yield from read_pictures_job(
         folders, files, config.cache_side, config.class_power
     )
-    task = _task(pictures) if config.task == "auto" else config.task
+    task = config.task
+    if task == "auto":
+        task = _task(pictures) if state is None else state["settings"]["task"]
     recipe = recipe.replaced(task=task)
     config, metadata = recipe.config, recipe.metadata
-    state_file = out.with_suffix(".state")
-    state = _read_state(state_file, config) if state_file.exists() else None
     if config.validation and not record.exists():
         keep(held_out, record)
-    shown = {"held out": [file for of_folder in held_out for file in of_folder]}
-    for folder in judged:
-        (shown[str(folder)],) = list_files([folder])
-    judge = yield from read_judge_job(
-        {name: files for name, files in shown.items() if files or name != "held out"},
-        metadata.context,
-        device,
-    )
+    shown = _shown(held_out, judged)
+    judge = yield from read_judge_job(shown, metadata.context, device)
     began = saved = time.monotonic()
     generator = _generator(metadata, config, pictures, fresh=state is None)
     trainer = Trainer(
@@ -224,6 +221,14 @@ def _spec(recipe: Recipe) -> tuple[str, dict[str, Any]]:
     return str(options.pop("name")), options
 
 
+def _shown(held_out: Files, judged: Sequence[Path]) -> dict[str, list[PictureFile]]:
+    """Pictures to judge by, under a name for each of their folders."""
+    shown = {str(folder): list_files([folder])[0] for folder in judged}
+    if others := [file for of_folder in held_out for file in of_folder]:
+        shown["held out"] = others
+    return shown
+
+
 def _task(pictures: PictureCache) -> Task:
     some = [p for classes in pictures.folders for c in classes for p in c[:1]]
     return decide_task(
@@ -296,6 +301,8 @@ def _read_state(path: Path, config: TrainConfig) -> dict[str, Any]:
     state = read_state(path)
     settings = state.get("settings", {})
     wanted = dataclasses.asdict(config)
+    if config.task == "auto" and settings.get("task") in CODEC_OF:
+        wanted["task"] = settings["task"]  # it was decided then
     if other := [name for name, value in wanted.items() if settings.get(name) != value]:
         name = other[0]
         raise CheckpointError(
