@@ -459,14 +459,28 @@ def exported_program(tmp_path):
 
 
 def zip_bomb(tmp_path):
-    weights = saved(tmp_path, {"model.model.0.weight": torch.zeros(1 << 24)})
-    with zipfile.ZipFile(weights) as plain:
-        parts = {name: plain.read(name) for name in plain.namelist()}
-    with zipfile.ZipFile(weights, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, content in parts.items():
-            file.writestr(name, content)
-    assert weights.stat().st_size < 1 << 20
-    return weights
+    path = saved(tmp_path, {"model.model.0.weight": torch.zeros(1000)})
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("net_G/data/1", bytes(1 << 26), zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 1 << 17
+    return path
+
+
+def zip_bomb_that_declares_little(tmp_path):
+    path = zip_bomb(tmp_path)
+    size, content = (1 << 26).to_bytes(4, "little"), path.read_bytes()
+    assert content.count(size) == 2  # beside the data, and in the directory
+    path.write_bytes(content.replace(size, (4).to_bytes(4, "little")))
+    return path
+
+
+def one_part_many_times(tmp_path):
+    path = saved(tmp_path, {"model.model.0.weight": torch.zeros(1 << 12)})
+    with zipfile.ZipFile(path, "a") as file:
+        largest = max(file.filelist, key=lambda entry: entry.file_size)
+        file.filelist += 50 * [largest]
+        file.comment = b"so that the directory is written again"
+    return path
 
 
 def no_strides(tmp_path):
@@ -625,6 +639,8 @@ CORPUS = {
     torchscript: "a program, such as TorchScript.*never run.*state_dict",
     exported_program: "a program, such as TorchScript.*never run.*state_dict",
     zip_bomb: "declares more than it holds.*Fetch",
+    zip_bomb_that_declares_little: "declares more than it holds.*Fetch",
+    one_part_many_times: "declares more than it holds.*Fetch",
     no_strides: "declares more than it holds.*Fetch",
     no_strides_in_small_numbers: "declares more than it holds.*Fetch",
     shared_storage: "declares more than it holds.*Fetch",
