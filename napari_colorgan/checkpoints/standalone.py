@@ -1,0 +1,119 @@
+"""A checkpoint as one network from gray to RGB, for programs that do not know us."""
+
+import ast
+import contextlib
+import inspect
+import logging
+import warnings
+from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from napari_colorgan.checkpoints.metadata import Metadata
+from napari_colorgan.checkpoints.store import Checkpoint
+from napari_colorgan.errors import ColorganError, Stopped
+from napari_colorgan.job import STOP, Job, Progress
+from napari_colorgan.models.standalone import Standalone
+
+_ARCHITECTURE = "napari_colorgan.models.standalone"
+_HEADER = '''\
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026, the napari-colorgan developers
+"""Networks of napari-colorgan in one file that needs nothing but PyTorch.
+
+It was put together from the package's own modules; `build_standalone` is the entry.
+"""
+'''
+
+
+class MissingExtra(ColorganError):
+    """An optional part of the installation is needed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs libraries that are not installed. Run: "
+            f"pip install 'napari-colorgan[{extra}]'"
+        )
+
+
+def standalone_of(checkpoint: Checkpoint) -> Standalone:
+    """Return the checkpoint's network from gray to RGB, in eval mode, on the CPU.
+
+    Raises
+    ------
+    CheckpointError
+        See `Checkpoint.generator`.
+    """
+    settings = _settings_of(checkpoint.metadata)
+    return Standalone(checkpoint.generator(), **settings).eval()
+
+
+def arguments_of(metadata: Metadata) -> dict[str, Any]:
+    """Arguments of `models.standalone.build_standalone` that build that network."""
+    spec = {"generator": metadata.generator, "options": metadata.options}
+    return spec | _settings_of(metadata)
+
+
+def architecture_source() -> str:
+    """Python source of `models.standalone` and all of ours that it needs, in one file.
+
+    Modules stand whole, each after those that it imports; no two of them may give one
+    name to different things.
+    """
+    sources: dict[str, str] = {}
+    _collect(_ARCHITECTURE, sources)
+    return "\n\n".join([_HEADER, *sources.values()])
+
+
+def require(library: str, what: str, extra: str) -> ModuleType:
+    """Import a library of an extra.
+
+    Raises
+    ------
+    MissingExtra
+    """
+    try:
+        return import_module(library)
+    except ImportError:
+        raise MissingExtra(what, extra) from None
+
+
+def tell(done: int, total: int) -> Job[None]:
+    """Report what is done of an export, which keeps nothing when it is stopped."""
+    if (yield Progress(done, total)) is STOP and done < total:
+        raise Stopped("Stopped; nothing was written.")
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep from the user what exporters of torch tell its own developers."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _settings_of(metadata: Metadata) -> dict[str, Any]:
+    names = ("codec", "context", "working_size", "statistics", "vividness")
+    return {name: getattr(metadata, name) for name in names}
+
+
+def _collect(name: str, sources: dict[str, str]) -> None:
+    """Add the source of a module of ours, after those of the modules it imports."""
+    text = inspect.getsource(import_module(name))
+    lines = text.splitlines()
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith(
+            "napari_colorgan"
+        ):
+            if node.module not in sources:
+                _collect(str(node.module), sources)
+            for number in range(node.lineno - 1, node.end_lineno or node.lineno):
+                lines[number] = ""
+    sources[name] = "\n".join(lines).strip() + "\n"

@@ -1,0 +1,235 @@
+"""A generator with all that surrounds it, as one network from gray to RGB.
+
+It is made of operations that TorchScript and ONNX have, with sides that may vary: no
+branch depends on a value, and nothing asks for the inverse of a matrix.
+"""
+
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_colorgan.color import AB_SCALE, CODECS, enliven, gray_to_lightness
+from napari_colorgan.errors import BadSetting
+from napari_colorgan.models import Generator, GeneratorSpec, build
+
+# The inverse of `color`'s matrix, its columns times the white point.
+_RGB_OF_XYZ = (
+    (3.07998030, -1.53715152, -0.54282131),
+    (-0.92124775, 1.87599000, 0.04524734),
+    (0.05289046, -0.20404134, 1.15123201),
+)
+_GRID = 32  # px; sides of what `whole` sees, unless the stride asks for more
+_BORDER = 32  # px of reflection that `local` sees around a picture
+_BISECTIONS = 20  # more than `color` has: where one ends must not depend on rounding
+
+
+class Standalone(nn.Module):
+    """Colour gray pictures: what a generator's codec, context and statistics ask for.
+
+    Shapes
+    ------
+    gray : (N, 1, H, W) float32 in [0, 1], sRGB-encoded; sides of 8 px or more
+    returns : (N, 3, H, W) float32 in [0, 1]
+
+    Parameters
+    ----------
+    codec : `lab` keeps the lightness of gray, `rgb` does not
+    context : `whole` sees a picture reduced, `local` at its own resolution
+    working_size : shorter side in px to which `whole` reduces or enlarges
+    statistics : with `picture`, every picture of a batch is normalised by its own
+    vividness : 0 (default) to 1, of a generator that predicts chroma
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        *,
+        codec: Literal["lab", "rgb"],
+        context: Literal["whole", "local"],
+        working_size: int,
+        statistics: Literal["stored", "picture"],
+        vividness: float | None,
+    ) -> None:
+        super().__init__()
+        self.codec = CODECS[codec]()
+        if generator.out_channels != self.codec.out_channels:
+            expected = f"one for {generator.out_channels} channels, as predicted"
+            raise BadSetting("codec", codec, expected)
+        self.working_size = working_size if context == "whole" else None
+        # not where it would be part of the picture's statistics
+        self.border = _BORDER if (context, statistics) == ("local", "stored") else 0
+        self.vividness = vividness or 0.0
+        self.stride = generator.stride
+        if statistics == "picture":
+            _normalise_by_picture(generator)
+        self.generator = generator
+
+    def forward(self, gray: Tensor) -> Tensor:
+        """Colour `gray`."""
+        gray = gray.clamp(0, 1)
+        seen = gray
+        if self.working_size is not None:
+            seen = _reduced(gray, self.working_size, _GRID)
+        source = _reflected(self.codec.encode(seen), self.border, self.stride)
+        bottom, right = self.border + seen.shape[-2], self.border + seen.shape[-1]
+        prediction = self.generator(source)
+        prediction = prediction[..., self.border : bottom, self.border : right]
+        if self.generator.predicts_chroma:
+            prediction = enliven(prediction, self.vividness)
+        if self.working_size is not None:
+            prediction = _enlarged(prediction, gray)
+        if self.codec.name == "lab":
+            return _fitted_rgb(gray_to_lightness(gray), prediction * AB_SCALE)
+        return self.codec.decode(gray, prediction)
+
+
+def build_standalone(
+    generator: str, options: dict[str, Any], **settings: Any
+) -> Standalone:
+    """Build the network around the generator of this name, with fresh weights."""
+    return Standalone(build(GeneratorSpec(generator, options)), **settings).eval()
+
+
+class _PictureNorm(nn.Module):
+    """Normalise every picture by its own mean and variance, instead of `layer`."""
+
+    def __init__(self, layer: nn.BatchNorm2d | nn.InstanceNorm2d) -> None:
+        super().__init__()
+        self.weight, self.bias, self.eps = layer.weight, layer.bias, layer.eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        var, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
+        x = (x - mean) * (var + self.eps).rsqrt()
+        if self.weight is None:
+            return x
+        return x * self.weight.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
+
+
+def _normalise_by_picture(network: nn.Module) -> None:
+    for parent in list(network.modules()):
+        for name, layer in parent.named_children():
+            if isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d):
+                setattr(parent, name, _PictureNorm(layer))
+
+
+# A trace would take sizes for constants, so what reckons with them is compiled there.
+
+
+@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
+def _reduced(gray: Tensor, working_size: int, grid: int) -> Tensor:
+    """Resize to about `working_size` px (shorter side), to multiples of `grid` px.
+
+    A tiny picture is enlarged at most four times. One longer than four of its shorter
+    sides is reduced further, to an area of at most four working squares.
+    """
+    height, width = gray.shape[2], gray.shape[3]
+    short = _smaller(height, width)
+    # the mean of shorter side and a quarter of the longer one: at least the root of
+    # their product, in whole numbers, on which all programs agree
+    divisor = _larger(short, (3 * short + height + width) // 8)
+    divisor = _larger(divisor, working_size // 4)
+    half = grid * divisor // 2  # rounds to the nearest multiple
+    rows = _larger((working_size * height + half) // (grid * divisor), 1) * grid
+    columns = _larger((working_size * width + half) // (grid * divisor), 1) * grid
+    block = _larger(_smaller(height // rows, width // columns), 1)
+    above = _reducing(height, rows, block, gray)
+    return above @ gray @ _reducing(width, columns, block, gray).T
+
+
+@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
+def _enlarged(small: Tensor, picture: Tensor) -> Tensor:
+    """Resize to the sides of `picture`, bilinear at pixel centres."""
+    above = _interpolating(small.shape[2], picture.shape[2], 1.0, small)
+    return (
+        above @ small @ _interpolating(small.shape[3], picture.shape[3], 1.0, small).T
+    )
+
+
+@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
+def _reflected(x: Tensor, border: int, stride: int) -> Tensor:
+    """Continue by `border` px of reflection, and after to multiples of `stride`."""
+    for dim in (2, 3):
+        length = x.shape[dim]
+        padded = (length + 2 * border + stride - 1) // stride * stride
+        index = torch.arange(padded, device=x.device) - border
+        # as a tensor: ONNX knows no remainder by a number that varies
+        period = torch.full_like(index, _larger(2 * length - 2, 1))
+        index = index % period
+        x = x.index_select(dim, torch.minimum(index, period - index))
+    return x
+
+
+# Resizing is a product with a matrix for each side: the same in every program. Its rows
+# hold the share that every px of the side has in one of the resized side.
+
+
+def _reducing(length: int, out: int, block: int, like: Tensor) -> Tensor:
+    """Means of blocks, then resize to `out`, smoothed where that is smaller still."""
+    count = (length + block - 1) // block
+    index = torch.arange(length, device=like.device)
+    index = index // torch.full_like(index, block)
+    means = (torch.arange(count, device=like.device)[:, None] == index).to(like)
+    means = means / means.sum(1, keepdim=True)
+    return _interpolating(count, out, _larger(count, out) / out, like) @ means
+
+
+def _interpolating(length: int, out: int, reach: float, like: Tensor) -> Tensor:
+    """Weigh px by their nearness to the place of each new one, up to `reach` px off."""
+    centre = (torch.arange(out, device=like.device) + 0.5) * (length / out) - 0.5
+    distance = (centre[:, None] - torch.arange(length, device=like.device)).abs()
+    weights = (1 - distance / reach).clamp(min=0)
+    return weights / weights.sum(1, keepdim=True)
+
+
+def _smaller(a: int, b: int) -> int:
+    if torch.jit.is_scripting():  # type: ignore[attr-defined]
+        return min(a, b)
+    result: int = torch.sym_min(a, b)  # type: ignore[no-untyped-call]
+    return result
+
+
+def _larger(a: int, b: int) -> int:
+    if torch.jit.is_scripting():  # type: ignore[attr-defined]
+        return max(a, b)
+    result: int = torch.sym_max(a, b)  # type: ignore[no-untyped-call]
+    return result
+
+
+def _fitted_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
+    """`color.LabCodec.decode` for L (N, 1, H, W) and ab (N, 2, H, W), without branches.
+
+    Every pixel's chroma is bisected; that of a colour of sRGB begins at its end.
+    """
+    y = (lightness + 16) / 116
+    matrix = torch.tensor(_RGB_OF_XYZ).to(y).view(3, 3, 1, 1)
+
+    a, b = ab.chunk(2, dim=1)
+    slope = torch.cat([a / 500, torch.zeros_like(y), b / -200], dim=1)
+
+    def linear_rgb(chroma: Tensor) -> Tensor:
+        return F.conv2d(_cubed(y + slope * chroma), matrix)
+
+    tolerance = 1e-4 * _cubed(y) + 1e-7  # as in `color`
+
+    def fits(chroma: Tensor) -> Tensor:
+        rgb = linear_rgb(chroma)
+        low, high = rgb.amin(1, keepdim=True), rgb.amax(1, keepdim=True)
+        return (low >= -tolerance) & (high <= 1 + tolerance)
+
+    high = torch.ones_like(y)
+    low = fits(high).to(y)
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        inside = fits(middle)
+        low = torch.where(inside, middle, low)
+        high = torch.where(inside, high, middle)
+    rgb = linear_rgb(low).clamp(0, 1)
+    power = 1.055 * rgb.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(rgb > 0.0031308, power, rgb * 12.92)
+
+
+def _cubed(t: Tensor) -> Tensor:
+    line = (t - 16 / 116) / 7.787
+    return torch.where(t > 0.2068966, t**3, line)
