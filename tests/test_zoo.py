@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from napari_colorgan.checkpoints import deleted, zoo
+from napari_colorgan.checkpoints.changes import NotYours, duplicate, rename
 from napari_colorgan.checkpoints.deleted import delete, deleted_models, restore
 from napari_colorgan.checkpoints.store import load
 from napari_colorgan.errors import BadSetting, CheckpointError, UnknownModel
@@ -131,7 +132,7 @@ def test_an_install_that_fails_leaves_nothing(make_checkpoint, folder, monkeypat
 
 def test_a_duplicate_has_all_of_the_original(mine):
     before = content(mine.path.parent)
-    twin = zoo.duplicate("mine", " twin v1.2 ")
+    twin = duplicate("mine", " twin v1.2 ")
     assert twin == zoo.find("twin v1.2") and twin.metadata.name == "twin v1.2"
     assert same_weights(twin, mine)
     assert twin.card == "# twin v1.2\n\nA model called mine.\n"
@@ -141,7 +142,7 @@ def test_a_duplicate_has_all_of_the_original(mine):
 
 
 def test_a_shipped_model_can_be_duplicated(folder):
-    copy = zoo.duplicate("micro", "micro of mine")
+    copy = duplicate("micro", "micro of mine")
     shipped = zoo.find("micro")
     assert copy.card.startswith("# micro of mine\n")
     assert copy.card.splitlines()[1:] == shipped.card.splitlines()[1:]
@@ -151,11 +152,11 @@ def test_a_shipped_model_can_be_duplicated(folder):
 
 def test_a_model_without_a_card_has_copies_without(make_checkpoint):
     zoo.install(make_checkpoint(), "bare")
-    assert not zoo.duplicate("bare", "twin").own_card
-    assert not zoo.rename("twin", "other").own_card
+    assert not duplicate("bare", "twin").own_card
+    assert not rename("twin", "other").own_card
 
 
-@pytest.mark.parametrize("change", [zoo.duplicate, zoo.rename])
+@pytest.mark.parametrize("change", [duplicate, rename])
 @pytest.mark.parametrize(
     ("name", "error"),
     [("other", zoo.NameTaken), ("OTHER", zoo.NameTaken), ("natural", BadSetting),
@@ -175,7 +176,7 @@ def test_names_are_checked(mine, make_checkpoint, folder, change, name, error):
 def test_a_renamed_model_takes_its_files_along(mine, folder):
     (folder / "Größe.jpg").write_bytes(b"of a model that is gone")
     weights = load(mine.path).weights
-    model = zoo.rename("mine", "Größe")
+    model = rename("mine", "Größe")
     assert model == zoo.find("Größe")
     assert names(folder) == {f"Größe{suffix}" for suffix in FILES}
     stored = load(model.path)  # its digest is checked
@@ -191,12 +192,12 @@ def test_files_of_a_model_that_is_gone_are_not_taken_over(make_checkpoint, folde
     zoo.install(make_checkpoint(), "bare")
     (folder / "new.jpg").write_bytes(b"examples")
     (folder / "new.md").write_text("# new\n")
-    model = zoo.rename("bare", "new")
+    model = rename("bare", "new")
     assert model.picture is None and not model.own_card
 
 
 def test_only_the_case_of_a_name_can_change(mine, folder):
-    zoo.rename("mine", "Mine")
+    rename("mine", "Mine")
     assert names(folder) == {f"Mine{suffix}" for suffix in FILES}
     assert zoo.find("Mine").card.startswith("# Mine\n")
 
@@ -207,13 +208,13 @@ def test_a_twin_in_another_case_is_not_overwritten(mine, folder):
     (folder / "Mine.safetensors").write_bytes(mine.path.read_bytes())
     before = content(folder)
     with pytest.raises(zoo.NameTaken):
-        zoo.rename("mine", "Mine")
+        rename("mine", "Mine")
     assert content(folder) == before
 
 
 def test_a_title_that_is_not_the_name_stays(make_checkpoint):
     zoo.install(make_checkpoint(), "mine", "# For our Giemsa slides\n")
-    assert zoo.rename("mine", "giemsa").card == "# For our Giemsa slides\n"
+    assert rename("mine", "giemsa").card == "# For our Giemsa slides\n"
 
 
 @pytest.mark.parametrize("suffix", sorted(FILES))
@@ -221,7 +222,7 @@ def test_a_rename_that_fails_has_changed_nothing(mine, folder, monkeypatch, suff
     before = content(folder)
     disk = Full(suffix, monkeypatch)
     with pytest.raises(CheckpointError, match="No space left"):
-        zoo.rename("mine", "other")
+        rename("mine", "other")
     disk.full = False
     assert content(folder) == before
 
@@ -235,7 +236,7 @@ def test_a_rename_whose_last_step_fails_has_changed_nothing(mine, folder, monkey
     before = content(folder)
     monkeypatch.setattr(store, "save", fail)
     with pytest.raises(CheckpointError, match="No space"):
-        zoo.rename("mine", "other")
+        rename("mine", "other")
     assert content(folder) == before
 
 
@@ -245,7 +246,7 @@ def test_a_damaged_model_is_not_renamed(mine, folder):
     mine.path.write_bytes(damaged)
     before = content(folder)
     with pytest.raises(CheckpointError, match="was changed after it was written"):
-        zoo.rename("mine", "other")
+        rename("mine", "other")
     assert content(folder) == before
 
 
@@ -280,7 +281,7 @@ def test_a_new_model_of_its_name_is_not_overwritten(mine, make_checkpoint, folde
     with pytest.raises(zoo.NameTaken, match="Rename that one, then bring the deleted"):
         restore(gone)
     assert content(folder) == before
-    zoo.rename("Mine", "newer")
+    rename("Mine", "newer")
     assert restore(gone).card == CARD
 
 
@@ -297,16 +298,16 @@ def test_a_move_that_fails_moves_nothing(mine, folder, monkeypatch, suffix, back
     assert [one.name for one in deleted_models()] == (["mine"] if back else [])
 
 
-@pytest.mark.parametrize("change", [delete, lambda name: zoo.rename(name, "new")])
+@pytest.mark.parametrize("change", [delete, lambda name: rename(name, "new")])
 def test_only_the_users_own_models_change(
     mine, make_checkpoint, tmp_path, monkeypatch, change
 ):
-    with pytest.raises(zoo.NotYours, match="'natural' is not in your folder"):
+    with pytest.raises(NotYours, match="'natural' is not in your folder"):
         change("natural")
     elsewhere = zoo.find(mine.path.rename(tmp_path / "elsewhere.safetensors"))
     monkeypatch.chdir(tmp_path)
     for path in (elsewhere.path, "elsewhere.safetensors"):
-        with pytest.raises(zoo.NotYours):
+        with pytest.raises(NotYours):
             change(str(path))
     with pytest.raises(UnknownModel):
         change("../elsewhere")

@@ -35,3 +35,16 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):  # it became `path`, or was never made
             temporary.unlink()
+
+
+def replace_later(path: Path, content: bytes, stack: contextlib.ExitStack) -> None:
+    """Write a file that becomes `path` when `stack` is closed, if without an error.
+
+    Raises
+    ------
+    CheckpointError
+        As `replacing`, and at once.
+    """
+    file = stack.enter_context(replacing(path))
+    file.write(content)
+    file.flush()  # what can fail has failed by now

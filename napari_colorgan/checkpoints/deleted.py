@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.changes import find_own, move_files
 from napari_colorgan.errors import CheckpointError
 
 KEPT_DAYS = 30
@@ -45,11 +46,11 @@ def delete(name: str) -> Deleted:
     Raises
     ------
     UnknownModel, NotYours
-        See `zoo.find_own`.
+        See `find_own`.
     CheckpointError
         The folder cannot be written; the model is still whole.
     """
-    model = zoo.find_own(name)
+    model = find_own(name)
     _remove_old()
     folder = deleted_folder() / datetime.now().strftime(_TIME)
     try:
@@ -61,7 +62,7 @@ def delete(name: str) -> Deleted:
         ) from error
     path = folder / model.path.name
     try:
-        zoo.move_files(model.path, path)
+        move_files(model.path, path)
     except CheckpointError:
         with contextlib.suppress(OSError):
             folder.rmdir()
@@ -85,7 +86,7 @@ def restore(deleted: Deleted) -> zoo.Model:
         raise zoo.NameTaken(
             deleted.name, "Rename that one, then bring the deleted one back."
         ) from None
-    zoo.move_files(deleted.path, zoo.user_folder() / deleted.path.name)
+    move_files(deleted.path, zoo.user_folder() / deleted.path.name)
     with contextlib.suppress(OSError):  # the user may have put something into it
         deleted.path.parent.rmdir()
     return zoo.find(name)

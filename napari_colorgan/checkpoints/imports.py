@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,16 +82,16 @@ def read_model(path: Path, where: str = "") -> Import:
 def suggest_name(path: Path) -> str:
     """Suggest a name for the model in a file.
 
-    The pix2pix code calls all its files the same, `latest_net_G.pth`, and their folder
-    by the name of the training.
+    The pix2pix code calls its files `latest_net_G.pth`, `200_net_G.pth` and the like,
+    and their folder by the name of the training.
     """
-    stem = path.stem
-    return zoo.free_name(path.parent.name if stem.endswith("_net_G") else stem)
+    of_training = re.fullmatch(r"(latest|\d+)_net_\w+", path.stem)
+    return zoo.free_name(path.parent.name if of_training else path.stem)
 
 
 def _is_ours(path: Path) -> bool:
     """Whether it can only be a safetensors file: by its name, or how it begins."""
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         return True
     try:
         with path.open("rb") as file:

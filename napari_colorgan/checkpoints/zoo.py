@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_data_path
 
-from napari_colorgan.checkpoints.atomic import replacing
+from napari_colorgan.checkpoints.atomic import replace_later
 from napari_colorgan.checkpoints.metadata import Metadata, read_metadata
 from napari_colorgan.errors import (
     BadSetting,
@@ -40,8 +40,10 @@ _IMPORTED = "Imported from "  # begins the provenance of what others have traine
 _TUNED = re.compile(r"Trained by \S+ from (.+?) on pairs of the user: ")
 _FRESH = "fresh weights"  # what such a provenance says where there was no model
 _SUFFIX = ".safetensors"
-_CARD, _PICTURE = ".md", ".jpg"  # of the files beside it
-_SUFFIXES = (_SUFFIX, _CARD, _PICTURE)
+CARD, PICTURE = ".md", ".jpg"  # of the files beside it
+SUFFIXES = (_SUFFIX, CARD, PICTURE)
+"""Of the files of a model, whose names are otherwise its own."""
+
 _LONGEST_NAME = 60  # of up to 4 bytes; with its suffix below 255, file systems' limit
 _FORBIDDEN = frozenset('<>:"/\\|?*')  # in file names on Windows, or anywhere
 _DEVICES = frozenset(  # Windows opens these whatever their suffix
@@ -57,16 +59,6 @@ class NameTaken(ColorganError):
         self, name: str, remedy: str = "Choose another name, or agree to replace it."
     ) -> None:
         super().__init__(f"You already have a model called '{name}'. {remedy}")
-
-
-class NotYours(ColorganError):
-    """A model that is not in the user's folder cannot be changed."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"'{name}' is not in your folder of models and stays as it is. Duplicate "
-            "it to have a model of your own."
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +97,7 @@ class Model:
     @property
     def size(self) -> int:
         """Bytes on disk, card and picture included."""
-        return sum(_size(self.path.with_suffix(suffix)) for suffix in _SUFFIXES)
+        return sum(_size(self.path.with_suffix(suffix)) for suffix in SUFFIXES)
 
     @property
     def card(self) -> str:
@@ -115,13 +107,13 @@ class Model:
     @property
     def own_card(self) -> str:
         """Markdown of the file beside it; empty if there is none."""
-        text = _read(self.path.with_suffix(_CARD))
+        text = _read(self.path.with_suffix(CARD))
         return text.decode("utf-8", errors="replace")
 
     @property
     def picture(self) -> Path | None:
         """JPEG of examples side by side, the first of them square; None without."""
-        picture = self.path.with_suffix(_PICTURE)
+        picture = self.path.with_suffix(PICTURE)
         return picture if _is_file(picture) else None
 
 
@@ -244,7 +236,7 @@ def install(
     folder = user_folder()
     path = folder / f"{name}{_SUFFIX}"
     metadata = replace(checkpoint.metadata, name=name)
-    beside = {_CARD: card.encode(), _PICTURE: picture}
+    beside = {CARD: card.encode(), PICTURE: picture}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -255,66 +247,13 @@ def install(
     with contextlib.ExitStack() as stack:  # they become files after the checkpoint
         for suffix, content in beside.items():
             if content:
-                _write_later(path.with_suffix(suffix), content, stack)
+                replace_later(path.with_suffix(suffix), content, stack)
         save(replace(checkpoint, metadata=metadata), path)
     for suffix, content in beside.items():
         if not content:  # what is there belongs to an older model
             with contextlib.suppress(OSError):
                 path.with_suffix(suffix).unlink()
     return Model(name, path, metadata)
-
-
-def duplicate(name: str, new_name: str) -> Model:
-    """Copy a model, its card and its picture into the user's folder.
-
-    Raises
-    ------
-    UnknownModel, CheckpointError, BadSetting, NameTaken
-        See `find` and `install`.
-    """
-    from napari_colorgan.checkpoints.store import load  # torch
-
-    model = find(name)
-    new_name = check_name(new_name)
-    card, picture = copy_of_card(model, new_name), copy_of_picture(model)
-    return install(load(model.path), new_name, card, picture=picture)
-
-
-def rename(name: str, new_name: str) -> Model:
-    """Give a model of the user's another name; card and picture go with it.
-
-    The checkpoint says its name and its digest covers that, so both are new.
-
-    Raises
-    ------
-    UnknownModel, NotYours
-        See `find_own`.
-    BadSetting, NameTaken
-        See `check_name`; another spelling of upper and lower case is possible.
-    CheckpointError
-        The model cannot be read, or the folder not be written; nothing has changed.
-    """
-    from napari_colorgan.checkpoints.store import load, save  # torch
-
-    model = find_own(name)
-    same = new_name.strip().casefold() == model.name.casefold()
-    new_name = check_name(new_name, taken_too=same)
-    path = model.path.with_name(f"{new_name}{_SUFFIX}")
-    if path.exists() and not path.samefile(model.path):
-        raise NameTaken(new_name)
-    checkpoint = load(model.path)
-    metadata = replace(checkpoint.metadata, name=new_name)
-    card = copy_of_card(model, new_name)
-    with contextlib.ExitStack() as stack:
-        if card:
-            _write_later(path.with_suffix(_CARD), card.encode(), stack)
-        move_files(model.path, path)
-        try:
-            save(replace(checkpoint, metadata=metadata), path)
-        except CheckpointError:
-            move_files(path, model.path)
-            raise
-    return Model(new_name, path, metadata)
 
 
 def copy_of_card(model: Model, name: str) -> str:
@@ -330,62 +269,8 @@ def copy_of_picture(model: Model) -> bytes:
     return b"" if model.picture is None else _read(model.picture)
 
 
-def find_own(name: str) -> Model:
-    """Return the model of the user's that has this name.
-
-    Raises
-    ------
-    UnknownModel, CheckpointError
-        See `find`.
-    NotYours
-        It is a shipped one, or a file elsewhere.
-    """
-    model = find(name)
-    if model.shipped or model.path.parent != user_folder():
-        raise NotYours(model.name)
-    return model
-
-
-def move_files(old: Path, new: Path) -> None:
-    """Move a checkpoint, its card and its picture: all of them, or after an error none.
-
-    Parameters
-    ----------
-    new : path that the checkpoint gets; cards and pictures beside it are replaced
-
-    Raises
-    ------
-    CheckpointError
-    """
-    moved: list[tuple[Path, Path]] = []
-    try:
-        for suffix in _SUFFIXES:
-            source, target = old.with_suffix(suffix), new.with_suffix(suffix)
-            if suffix == _SUFFIX or _is_file(source):
-                source.replace(target)
-                moved.append((source, target))
-            else:
-                target.unlink(missing_ok=True)
-    except OSError as error:
-        for source, target in reversed(moved):
-            with contextlib.suppress(OSError):
-                target.replace(source)
-        raise CheckpointError(
-            f"'{old}' cannot be moved: {error.strerror or error}. Check that it still "
-            "is there, that no other program uses it, and the permissions of its "
-            "folder."
-        ) from error
-
-
 def _shipped_folder() -> Path:
     return Path(str(files("napari_colorgan"))) / "checkpoints" / "weights"
-
-
-def _write_later(path: Path, content: bytes, stack: contextlib.ExitStack) -> None:
-    """Write a file that becomes `path` when `stack` is closed without an error."""
-    file = stack.enter_context(replacing(path))
-    file.write(content)
-    file.flush()  # what can fail has failed by now
 
 
 def _size(path: Path) -> int:
