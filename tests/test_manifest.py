@@ -202,12 +202,23 @@ def test_fine_tune_entry_is_for_colour_layers(
     assert widget.pairs.color.value == first
 
 
+def test_models_are_managed_without_any_layer(
+    make_napari_viewer, plugin, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path)
+    viewer = make_napari_viewer(show=True)
+    manage = entry(viewer, "show_models")
+    assert manage.isEnabled()
+    manage.trigger()
+    assert list(viewer.window.dock_widgets) == ["Model manager (napari-colorgan)"]
+
+
 def test_docks_share_their_place(
     make_napari_viewer, plugin, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setattr(_run_folder, "training_folder", lambda: tmp_path)
     viewer = make_napari_viewer(show=True)
-    for name in ("Fine-tune", "Colorize"):
+    for name in ("Fine-tune", "Colorize", "Model manager"):
         show_dock(viewer, name)
     frames = list(viewer.window._wrapped_dock_widgets.values())
     window = viewer.window._qt_window

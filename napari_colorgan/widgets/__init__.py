@@ -2,5 +2,6 @@
 
 from napari_colorgan.widgets.colorize import ColorizeWidget
 from napari_colorgan.widgets.fine_tune import FineTuneWidget
+from napari_colorgan.widgets.model_manager import ModelManagerWidget
 
-__all__ = ["ColorizeWidget", "FineTuneWidget"]
+__all__ = ["ColorizeWidget", "FineTuneWidget", "ModelManagerWidget"]

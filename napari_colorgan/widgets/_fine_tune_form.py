@@ -178,6 +178,18 @@ class FineTuneForm(Container[Any]):
         """Return the settings to remember."""
         return {name: getattr(self, name).value for name in _REMEMBERED}
 
+    def choose_start(self, name: str) -> None:
+        """Choose a model that may be new."""
+        self.start.reset_choices()
+        self.start.value = name
+
+    def follow(self, old: str, new: str) -> None:
+        """Offer the models there are now; `old`, if it is chosen, is now `new`."""
+        if new and self.start.value == old:
+            self.choose_start(new)
+        else:
+            self.start.reset_choices()
+
     def show_task(self, task: str | None) -> None:
         """Say what `auto` means for the pairs; None: there are none."""
         self.kind_note.value = (

@@ -15,6 +15,11 @@ def show_fine_tune(viewer: Viewer) -> None:
     show_dock(viewer, "Fine-tune").choose_active()
 
 
+def show_models(viewer: Viewer) -> None:
+    """Open the Model manager dock, or bring it to the front."""
+    show_dock(viewer, "Model manager")
+
+
 def show_dock(viewer: Viewer, name: str) -> Any:
     """Open a dock of ours, or bring it to the front; returns its widget."""
     dock, widget = viewer.window.add_plugin_dock_widget(

@@ -6,13 +6,12 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, Container, Label, PushButton
 from qtpy.QtCore import QSize
-from qtpy.QtGui import QIcon, QPixmap
 from qtpy.QtWidgets import QFileDialog
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.widgets._card_view import CardView
-from napari_colorgan.widgets._picture import Picture
+from napari_colorgan.widgets._picture import Picture, first_example
 from napari_colorgan.widgets._room import say, shorten, wrap
 from napari_colorgan.widgets._worker import show_failure
 
@@ -59,7 +58,8 @@ class ModelPicker(Container[Any]):
         self._models |= self._browsed
         super().reset_choices()
         for index, name in enumerate(self.names.choices):
-            self.names.native.setItemIcon(index, _icon(self._models[str(name)].picture))
+            picture = self._models[str(name)].picture
+            self.names.native.setItemIcon(index, first_example(picture))
 
     def add(self, path: Path) -> None:
         """Offer a checkpoint file and choose it."""
@@ -110,10 +110,3 @@ class ModelPicker(Container[Any]):
         say(self.about, about)
         self._examples.show_file(picture)
         self.read_card.enabled = self.model is not None
-
-
-def _icon(picture: Path | None) -> QIcon:
-    """Make one of the first example of a strip; an empty one if there is no picture."""
-    strip = QPixmap() if picture is None else QPixmap(str(picture))
-    side = min(strip.width(), strip.height())
-    return QIcon(strip.copy(0, 0, side, side))

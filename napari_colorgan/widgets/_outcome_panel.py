@@ -217,13 +217,5 @@ def summary(outcome: Outcome) -> str:
 
 def suggest_name(start: str) -> str:
     """Suggest a name that no model has."""
-    base = "my model" if start == zoo.SCRATCH else f"{Path(start).stem} tuned"
-    name, number = base, 1
-    while True:
-        try:
-            return zoo.check_name(name)
-        except zoo.NameTaken:
-            number += 1
-            name = f"{base} {number}"
-        except BadSetting:
-            name = base = "my model"
+    scratch = start == zoo.SCRATCH
+    return zoo.free_name("my model" if scratch else f"{Path(start).stem} tuned")

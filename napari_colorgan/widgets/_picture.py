@@ -1,4 +1,4 @@
-"""A small picture in a dock."""
+"""Small pictures in a dock."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QRect, QSize, Qt
-from qtpy.QtGui import QImage, QPainter, QPixmap
+from qtpy.QtGui import QIcon, QImage, QPainter, QPixmap
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 
@@ -60,3 +60,10 @@ class Picture(QWidget):
         self.setVisible(not pixmap.isNull())
         self.updateGeometry()
         self.update()
+
+
+def first_example(picture: Path | None) -> QIcon:
+    """Make an icon of the first example of a strip; an empty one without a picture."""
+    strip = QPixmap() if picture is None else QPixmap(str(picture))
+    side = min(strip.width(), strip.height())
+    return QIcon(strip.copy(0, 0, side, side))

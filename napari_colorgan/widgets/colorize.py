@@ -35,6 +35,7 @@ from napari_colorgan.widgets._layers import (
     read_source,
 )
 from napari_colorgan.widgets._model_picker import ModelPicker
+from napari_colorgan.widgets._models_changed import models_changed
 from napari_colorgan.widgets._picture import Picture
 from napari_colorgan.widgets._python import python_code
 from napari_colorgan.widgets._room import enable, fold, say, wrap
@@ -239,6 +240,7 @@ class ColorizeWidget(Container[Widget]):
         events = self._viewer.layers.events
         events.removed.connect(self._on_layer_removed)
         self._viewer.layers.selection.events.active.connect(self._update)
+        models_changed.connect(self._on_models_changed)
         self._closing = on_close(self.native, self._on_closed)
 
     def _on_closed(self) -> None:
@@ -253,6 +255,7 @@ class ColorizeWidget(Container[Widget]):
             (self._viewer.layers.selection.events.active, self._update),
         ):
             emitter.disconnect(slot)
+        models_changed.disconnect(self._on_models_changed)
 
     def _on_run(self) -> None:
         if self.busy or not self.layers.value:
@@ -307,6 +310,13 @@ class ColorizeWidget(Container[Widget]):
                 f"The layer '{event.value.name}' was removed: colouring it has stopped."
             )
             self._on_stop()
+
+    def _on_models_changed(self, old: str, new: str) -> None:
+        """Offer what there is now, and follow the chosen model to its new name."""
+        if new and self.model.value in (old, new):
+            self.choose_model(new)
+        else:
+            self.models.reset_choices()
 
     def choose_model(self, name: str) -> None:
         """Choose a model that may be new, or anew under its name."""

@@ -19,6 +19,7 @@ from napari_colorgan.errors import BadSetting, ColorganError, Stopped
 from napari_colorgan.job import Control, Job, Progress
 from napari_colorgan.widgets._fine_tune_form import FineTuneForm
 from napari_colorgan.widgets._menu import show_dock
+from napari_colorgan.widgets._models_changed import models_changed
 from napari_colorgan.widgets._outcome_jobs import Kept, Outcome
 from napari_colorgan.widgets._outcome_panel import OutcomePanel
 from napari_colorgan.widgets._pairs_panel import PairsPanel
@@ -97,6 +98,14 @@ class FineTuneWidget(QWidget):
         """Choose the viewer's active layer if it is RGB."""
         self.pairs.choose_active()
 
+    def choose_start(self, name: str) -> None:
+        """Choose the model to start from; a training that runs is not affected."""
+        self.form.choose_start(name)
+        if self.busy:
+            show_info(f"The next training starts from '{name}'; one is in progress.")
+        else:
+            self._area.ensureWidgetVisible(self.form.native)
+
     # -- slots
 
     def _connect(self) -> None:
@@ -112,6 +121,7 @@ class FineTuneWidget(QWidget):
         self.outcome.used.connect(self._on_used)
         self.outcome.discarded.connect(self._on_discarded)
         self._viewer.layers.events.removed.connect(self._on_layer_removed)
+        models_changed.connect(self.form.follow)
         self._closing = on_close(self, self._on_closed)
 
     def _on_closed(self) -> None:
@@ -124,6 +134,7 @@ class FineTuneWidget(QWidget):
             self._control.request_stop()
         self._watch(())
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        models_changed.disconnect(self.form.follow)
 
     def _announce_saving(self) -> None:
         try:
@@ -217,7 +228,7 @@ class FineTuneWidget(QWidget):
             self._update()
 
     def _on_used(self, name: str) -> None:
-        self.form.start.reset_choices()
+        models_changed.emit("", name)
         show_dock(self._viewer, "Colorize").choose_model(name)
         show_info(f"The model '{name}' is ready in the Colorize dock.")
         self._look_for_unfinished()
