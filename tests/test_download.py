@@ -76,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(404, "Not Found")
             return
         self.send_response(200)
-        length = 1 << 40 if path.startswith("huge") else len(content)
+        length = {"huge": 1 << 40, "endless": 1 << 30}.get(path, len(content))
         if not path.startswith("unannounced"):
             self.send_header("Content-Length", str(length))
         self.end_headers()
@@ -87,6 +87,8 @@ class Handler(BaseHTTPRequestHandler):
         if path.startswith("stalls"):
             self.wfile.flush()
             self.server.go_on.wait(ENOUGH)
+        while path.startswith("endless") and not self.server.go_on.wait(0.01):
+            self.wfile.write(content[half : half + 4096])
         self.wfile.write(content[half:])
 
     def log_message(self, *_) -> None:
@@ -179,6 +181,17 @@ def test_stop_is_heard_while_the_server_says_nothing(server, ours, folder):
     assert time.monotonic() - began < 5
     server.go_on.set()
     wait_for(lambda: not list(folder.iterdir()))
+
+
+def test_a_server_that_goes_on_is_left(server, ours, folder):
+    server.put("endless", ours)
+    job = download_job(server.url("endless"), ZEROS, "theirs")
+    while next(job).done == 0:
+        pass
+    with pytest.raises(Stopped):
+        job.send(STOP)
+    wait_for(lambda: not list(folder.iterdir()))
+    assert not server.go_on.is_set()
 
 
 def test_a_job_that_is_dropped_leaves_nothing(server, ours, folder):

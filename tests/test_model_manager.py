@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
 
+from napari_colorgan import fine_tune
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.changes import duplicate, rename
 from napari_colorgan.checkpoints.deleted import deleted_folder
@@ -154,6 +156,17 @@ def test_facts_come_from_the_metadata(make_checkpoint):
     assert found["Sees"] == "windows at full resolution"
     assert found["Held-out part"] == "PSNR 25.0 dB, gray 20.0 dB"
     assert dict(facts(zoo.find("natural")))["Scores"] == "see its model card"
+
+
+def test_a_training_tells_its_base_and_its_scores(make_checkpoint, photo):
+    zoo.install(make_checkpoint("compact", context="local"), "my base, v1.2")
+    settings = {"steps": 1, "patch": 32, "batch": 1, "device": "cpu"}
+    made = fine_tune([photo[60:156, 100:228]], "my base, v1.2", **settings)
+    model = zoo.install(made.best, "tuned")
+    found = dict(facts(model))
+    assert found["Base model"] == "my base, v1.2" and model.origin == "mine"
+    scored = r"PSNR \d+\.\d dB, base \d+\.\d dB, gray \d+\.\d dB"
+    assert re.fullmatch(scored, found["Held-out part"])
 
 
 @pytest.mark.parametrize("scores", [None, "good", {"psnr": "good"}, {"psnr": None}, []])
