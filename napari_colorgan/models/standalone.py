@@ -22,7 +22,7 @@ _RGB_OF_XYZ = (
 )
 _GRID = 32  # px; sides of what `whole` sees, unless the stride asks for more
 _BORDER = 32  # px of reflection that `local` sees around a picture
-_BISECTIONS = 20  # more than `color` has: where one ends must not depend on rounding
+_HALVINGS = 20  # more than `color` has: where one ends must not depend on rounding
 
 
 class Standalone(nn.Module):
@@ -220,7 +220,7 @@ def _fitted_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
 
     high = torch.ones_like(y)
     low = fits(high).to(y)
-    for _ in range(_BISECTIONS):
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
         inside = fits(middle)
         low = torch.where(inside, middle, low)
