@@ -342,9 +342,10 @@ def test_a_licence_must_be_an_spdx_identifier(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_somebody_must_have_made_it(make, tmp_path):
+@pytest.mark.parametrize("authors", [[], [" "], ["A. Painter", ""]])
+def test_somebody_with_a_name_must_have_made_it(make, tmp_path, authors):
     with pytest.raises(BadSetting, match="--author"):
-        package(make("compact"), tmp_path / "model.zip", authors=[])
+        package(make("compact"), tmp_path / "model.zip", authors=authors)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,8 +6,8 @@ import inspect
 import logging
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 from napari_colorgan.checkpoints.metadata import Metadata
@@ -16,6 +16,7 @@ from napari_colorgan.errors import ColorganError, Stopped
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.models.standalone import Standalone
 
+_SMALLEST_WHOLE = 32  # px; side below which there is nothing to see
 _ARCHITECTURE = "napari_colorgan.models.standalone"
 _HEADER = '''\
 # SPDX-License-Identifier: BSD-3-Clause
@@ -37,6 +38,17 @@ class MissingExtra(ColorganError):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Sides in px that a network is good for."""
+
+    smallest: int
+    step: int
+    """Between one possible side and the next."""
+    halo: int
+    """Px to cut off the result of a tile; 0 where there must not be any tiles."""
+
+
 def standalone_of(checkpoint: Checkpoint) -> Standalone:
     """Return the checkpoint's network from gray to RGB, in eval mode, on the CPU.
 
@@ -47,6 +59,18 @@ def standalone_of(checkpoint: Checkpoint) -> Standalone:
     """
     settings = _settings_of(checkpoint.metadata)
     return Standalone(checkpoint.generator(), **settings).eval()
+
+
+def sizes_of(network: Standalone, metadata: Metadata) -> Sizes:
+    """Sides of pictures, in `local` context also of tiles, that can be relied on.
+
+    A tile must have something left without its halo, and begin where the strides of its
+    neighbours do.
+    """
+    if metadata.context == "whole":
+        return Sizes(smallest=_SMALLEST_WHOLE, step=1, halo=0)
+    stride, halo = network.stride, network.generator.halo
+    return Sizes(smallest=(2 * halo // stride + 1) * stride, step=stride, halo=halo)
 
 
 def arguments_of(metadata: Metadata) -> dict[str, Any]:
@@ -66,15 +90,10 @@ def architecture_source() -> str:
     return "\n\n".join([_HEADER, *sources.values()])
 
 
-def require(library: str, what: str, extra: str) -> ModuleType:
-    """Import a library of an extra.
-
-    Raises
-    ------
-    MissingExtra
-    """
+def require(library: str, what: str, extra: str) -> None:
+    """Raise `MissingExtra` unless a library of an extra can be imported."""
     try:
-        return import_module(library)
+        import_module(library)
     except ImportError:
         raise MissingExtra(what, extra) from None
 

@@ -135,16 +135,16 @@ def _reduced(gray: Tensor, working_size: int, grid: int) -> Tensor:
     columns = _larger((working_size * width + half) // (grid * divisor), 1) * grid
     block = _larger(_smaller(height // rows, width // columns), 1)
     above = _reducing(height, rows, block, gray)
-    return above @ gray @ _reducing(width, columns, block, gray).T
+    beside = _reducing(width, columns, block, gray)
+    return above @ gray @ beside.T
 
 
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
 def _enlarged(small: Tensor, picture: Tensor) -> Tensor:
     """Resize to the sides of `picture`, bilinear at pixel centres."""
     above = _interpolating(small.shape[2], picture.shape[2], 1.0, small)
-    return (
-        above @ small @ _interpolating(small.shape[3], picture.shape[3], 1.0, small).T
-    )
+    beside = _interpolating(small.shape[3], picture.shape[3], 1.0, small)
+    return above @ small @ beside.T
 
 
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
@@ -204,7 +204,6 @@ def _fitted_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
     """
     y = (lightness + 16) / 116
     matrix = torch.tensor(_RGB_OF_XYZ).to(y).view(3, 3, 1, 1)
-
     a, b = ab.chunk(2, dim=1)
     slope = torch.cat([a / 500, torch.zeros_like(y), b / -200], dim=1)
 
