@@ -739,7 +739,7 @@ def break_the_loss(monkeypatch, at):
 
         return compute
 
-    for name in ("chroma_loss", "l1_loss"):
+    for name in ("color_loss", "l1_loss"):
         monkeypatch.setattr(updates, name, broken(getattr(updates, name)))
 
 

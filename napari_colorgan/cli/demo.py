@@ -39,10 +39,10 @@ def _show_demo(model: str) -> None:
     viewer = napari.Viewer(title="napari-colorgan")
     viewer.open_sample("napari-colorgan", "photograph")
     _, widget = viewer.window.add_plugin_dock_widget("napari-colorgan", "Colorize")
-    if model in widget.model.choices:
-        widget.model.value = model
+    if model in widget.models.names.choices:
+        widget.choose_model(model)
     else:
-        widget.add_model(Path(model))
+        widget.models.add(Path(model))
     widget.run.native.click()
     napari.run()
 
