@@ -32,7 +32,7 @@ from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.training import train, updates
 from napari_colorgan.training.augment import age_gray, simulate_hints, vary_gray
-from napari_colorgan.training.config import Recipe, TrainConfig
+from napari_colorgan.training.config import TrainConfig
 from napari_colorgan.training.losses import chroma_loss
 from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.pictures import (
@@ -43,6 +43,7 @@ from napari_colorgan.training.pictures import (
     read_pictures_job,
 )
 from napari_colorgan.training.pretrained import level, load_imagenet_encoder
+from napari_colorgan.training.recipe import Recipe
 from napari_colorgan.training.start import make_discriminator
 from napari_colorgan.training.state import read_state, write_state_job
 from napari_colorgan.training.train import StepDone, train_job

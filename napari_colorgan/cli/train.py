@@ -17,7 +17,7 @@ from napari_colorgan.cli._options import (
 from napari_colorgan.cli._run import Run
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Progress
-from napari_colorgan.training.config import GENERATORS
+from napari_colorgan.training.recipe import GENERATORS
 
 
 def train(
@@ -98,7 +98,7 @@ def train(
 
     Ctrl-C, --minutes or a crash lose little: the same command goes on from NAME.state.
     """
-    from napari_colorgan.training.config import Recipe
+    from napari_colorgan.training.recipe import Recipe
 
     sources = [*(folders or ()), *([color] if color else ())]
     if not sources or (gray is not None and len(sources) > 1):

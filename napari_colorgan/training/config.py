@@ -1,13 +1,11 @@
 """Settings of training; free of torch, so that forms and command lines open at once."""
 
 import math
-import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, fields
 from typing import Any, Literal, Self
 
-from napari_colorgan.checkpoints.metadata import CodecName, Context, Metadata
+from napari_colorgan.checkpoints.metadata import CodecName, Context
 from napari_colorgan.errors import BadSetting
 
 Task = Literal["colorization", "translation"]
@@ -120,7 +118,7 @@ class TrainConfig:
         line in the second half, as the PyTorch pix2pix code does.
         """
         if self.scheme in CLASSIC:
-            part = min(1.0, 2 - 2 * step / steps)
+            part = _classic_part(step, steps)
             return part * self.learning_rate, part * self.encoder_rate
         fall = (1 + math.cos(math.pi * step / steps)) / 2
         warm_up = min(1.0, (step + 1) / 100)
@@ -140,7 +138,7 @@ class TrainConfig:
         BadSetting
         """
         known = {one.name: type(one.default) for one in fields(cls)}
-        _check_names(values, known)
+        check_names(values, known)
         for name, value in values.items():
             wanted = known[name]
             whole_number = wanted is float and type(value) is int
@@ -223,7 +221,7 @@ class FineTuneConfig:
         """
         if scheme not in _PRESETS:
             raise BadSetting("scheme", scheme, f"one of {', '.join(_PRESETS)}")
-        _check_names(others, [one.name for one in fields(cls)])
+        check_names(others, [one.name for one in fields(cls)])
         return cls(**({"scheme": scheme} | _PRESETS[scheme] | others))
 
     def __post_init__(self) -> None:
@@ -272,7 +270,7 @@ class FineTuneConfig:
             fall = (1 + math.cos(math.pi * passed)) / 2
             warm_up = min(1.0, (step + 1) / 20)
         else:
-            fall, warm_up = min(1.0, 2 - 2 * passed), 1.0
+            fall, warm_up = _classic_part(step, steps), 1.0
         part = warm_up * (self.rate_floor + (1 - self.rate_floor) * fall)
         return part * self.learning_rate, part * self.encoder_rate
 
@@ -300,14 +298,6 @@ _AS_PUBLISHED: dict[str, Any] = {
     "gray_augmentation": 0.0,
     "rate_floor": 0.0,
 }
-GENERATORS: dict[str, dict[str, Any]] = {
-    "compact": {"name": "compact"},
-    "unet128": {"name": "unet", "depth": 7},
-    "unet256": {"name": "unet", "depth": 8},
-    "resnet6": {"name": "resnet", "blocks": 6},
-    "resnet9": {"name": "resnet", "blocks": 9},
-}
-"""Generators for recipes: name and options by what the command line calls them."""
 START = "micro"
 """Model that a fine-tuning starts with, where none is named."""
 _PRESETS: dict[str, dict[str, Any]] = {
@@ -318,77 +308,9 @@ _PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """All that makes a model but the pictures."""
-
-    config: TrainConfig
-    about: Mapping[str, Any]
-    """Fields of `Metadata`: name, description, license, provenance, working size."""
-    generator: Mapping[str, Any] = field(default_factory=lambda: GENERATORS["compact"])
-    """Its name in `models.GENERATORS`, and its options."""
-
-    @classmethod
-    def from_toml(cls, path: Path) -> Self:
-        """Read a recipe: tables `training` (TrainConfig), `model` and `generator`.
-
-        Raises
-        ------
-        BadSetting
-            The file cannot be read, or a setting is unknown or impossible.
-        """
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise BadSetting(
-                "recipe", str(path), f"a readable TOML file ({error})"
-            ) from error
-        tables: dict[str, dict[str, Any]] = {"model": {}, "generator": {}}
-        tables |= {"training": {}} | values
-        _check_names(tables, ("training", "model", "generator"))
-        for name, table in tables.items():
-            if not isinstance(table, dict):
-                raise BadSetting(name, table, "a table of settings")
-        about = tables["model"]
-        _check_names(about, _ABOUT)
-        for name, value in about.items():
-            wanted = int if name == "working_size" else str
-            if type(value) is not wanted:
-                raise BadSetting(name, value, f"of type {wanted.__name__}")
-        generator = tables["generator"] or GENERATORS["compact"]
-        if type(generator.get("name")) is not str:
-            raise BadSetting("generator", dict(generator), "a table with a name")
-        return cls(TrainConfig.from_dict(tables["training"]), about, generator)
-
-    def replaced(self, **settings: Any) -> Self:
-        """Return the recipe with other settings of training.
-
-        Raises
-        ------
-        BadSetting
-        """
-        return replace(self, config=replace(self.config, **settings))
-
-    @property
-    def metadata(self) -> Metadata:
-        """What checkpoints made by it say of themselves; once the task is decided."""
-        config = self.config
-        assert config.task != "auto"
-        options = {k: v for k, v in self.generator.items() if k != "name"}
-        name, vividness = str(self.generator["name"]), None
-        if config.task == "translation":
-            options["out_channels"] = 3
-        elif name == "compact" and config.scheme == "phases":
-            options["predicts_chroma"] = True
-            vividness = config.vividness
-        return Metadata(
-            generator=name,
-            options=options,
-            codec=CODEC_OF[config.task],
-            context=config.context,
-            vividness=vividness,
-            **self.about,
-        )
+def _classic_part(step: int, steps: int) -> float:
+    """Part of a rate that is left: all for half of the steps, then down in a line."""
+    return min(1.0, 2 - 2 * step / steps)
 
 
 def _gan_start(phase: float, steps: int) -> int:
@@ -420,9 +342,7 @@ def _check_real(name: str, value: object) -> None:
         raise BadSetting(name, value, "a number")
 
 
-_ABOUT = ("name", "description", "license", "provenance", "working_size")
-
-
-def _check_names(values: dict[str, Any], known: Iterable[str]) -> None:
+def check_names(values: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Raise `BadSetting` for a setting that is not known."""
     if unknown := sorted(set(values) - set(known)):
         raise BadSetting("setting", unknown[0], f"one of {', '.join(sorted(known))}")

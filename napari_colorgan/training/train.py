@@ -21,7 +21,7 @@ from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.training.augment import age_gray, simulate_hints, vary_gray
-from napari_colorgan.training.config import CODEC_OF, Recipe, Task, TrainConfig
+from napari_colorgan.training.config import CODEC_OF, Task, TrainConfig
 from napari_colorgan.training.holding_out import Files, hold_out, keep
 from napari_colorgan.training.judge import Judge, read_judge_job
 from napari_colorgan.training.pairs import Pair, decide_task, gray_of
@@ -33,6 +33,7 @@ from napari_colorgan.training.pictures import (
     read_pictures_job,
 )
 from napari_colorgan.training.pretrained import level, load_imagenet_encoder
+from napari_colorgan.training.recipe import Recipe
 from napari_colorgan.training.start import draw_weights, make_discriminator
 from napari_colorgan.training.state import read_state, write_state_job
 from napari_colorgan.training.trainer import Trainer

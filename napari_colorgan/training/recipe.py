@@ -1,0 +1,94 @@
+"""All that makes a model but the pictures; read from TOML, free of torch."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+from napari_colorgan.checkpoints.metadata import Metadata
+from napari_colorgan.errors import BadSetting
+from napari_colorgan.training.config import CODEC_OF, TrainConfig, check_names
+
+_ABOUT = ("name", "description", "license", "provenance", "working_size")
+GENERATORS: dict[str, dict[str, Any]] = {
+    "compact": {"name": "compact"},
+    "unet128": {"name": "unet", "depth": 7},
+    "unet256": {"name": "unet", "depth": 8},
+    "resnet6": {"name": "resnet", "blocks": 6},
+    "resnet9": {"name": "resnet", "blocks": 9},
+}
+"""Generators for recipes: name and options by what the command line calls them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that makes a model but the pictures."""
+
+    config: TrainConfig
+    about: Mapping[str, Any]
+    """Fields of `Metadata`: name, description, license, provenance, working size."""
+    generator: Mapping[str, Any] = field(default_factory=lambda: GENERATORS["compact"])
+    """Its name in `models.GENERATORS`, and its options."""
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Self:
+        """Read a recipe: tables `training` (TrainConfig), `model` and `generator`.
+
+        Raises
+        ------
+        BadSetting
+            The file cannot be read, or a setting is unknown or impossible.
+        """
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadSetting(
+                "recipe", str(path), f"a readable TOML file ({error})"
+            ) from error
+        tables: dict[str, dict[str, Any]] = {"model": {}, "generator": {}}
+        tables |= {"training": {}} | values
+        check_names(tables, ("training", "model", "generator"))
+        for name, table in tables.items():
+            if not isinstance(table, dict):
+                raise BadSetting(name, table, "a table of settings")
+        about = tables["model"]
+        check_names(about, _ABOUT)
+        for name, value in about.items():
+            wanted = int if name == "working_size" else str
+            if type(value) is not wanted:
+                raise BadSetting(name, value, f"of type {wanted.__name__}")
+        generator = tables["generator"] or GENERATORS["compact"]
+        if type(generator.get("name")) is not str:
+            raise BadSetting("generator", dict(generator), "a table with a name")
+        return cls(TrainConfig.from_dict(tables["training"]), about, generator)
+
+    def replaced(self, **settings: Any) -> Self:
+        """Return the recipe with other settings of training.
+
+        Raises
+        ------
+        BadSetting
+        """
+        return replace(self, config=replace(self.config, **settings))
+
+    @property
+    def metadata(self) -> Metadata:
+        """What checkpoints made by it say of themselves; once the task is decided."""
+        config = self.config
+        assert config.task != "auto"
+        options = {k: v for k, v in self.generator.items() if k != "name"}
+        name, vividness = str(self.generator["name"]), None
+        if config.task == "translation":
+            options["out_channels"] = 3
+        elif name == "compact" and config.scheme == "phases":
+            options["predicts_chroma"] = True
+            vividness = config.vividness
+        return Metadata(
+            generator=name,
+            options=options,
+            codec=CODEC_OF[config.task],
+            context=config.context,
+            vividness=vividness,
+            **self.about,
+        )
