@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -29,6 +29,14 @@ Vividness = Annotated[
         "--vividness",
         help="0 (cautious: pale where the model is in doubt) to 1 (vivid). Default: "
         "the model's own.",
+    ),
+]
+TaskChoice = Annotated[
+    Literal["auto", "colorization", "translation"] | None,
+    typer.Option(
+        "--task",
+        help="colorization keeps the lightness, translation does not. Default: what "
+        "the recipe says, or else what the pictures ask for.",
     ),
 ]
 GrayFolder = Annotated[

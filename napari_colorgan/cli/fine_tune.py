@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from napari_colorgan.cli._options import (
     Device,
     GrayFolder,
     ReportFolder,
+    TaskChoice,
     check_writable,
     given,
 )
@@ -53,13 +54,7 @@ def fine_tune(
         Scheme,
         typer.Option(help="paper: pix2pix as published; notebook: its Keras variant."),
     ] = "fine-tune",
-    task: Annotated[
-        Literal["auto", "colorization", "translation"] | None,
-        typer.Option(
-            help="colorization keeps the lightness, translation does not. Default: "
-            "what the pictures ask for."
-        ),
-    ] = None,
+    task: TaskChoice = None,
     context: Annotated[
         Context | None,
         typer.Option(

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -11,13 +11,14 @@ from napari_colorgan.cli._options import (
     ContextChoice,
     Device,
     GrayFolder,
+    TaskChoice,
     check_writable,
     given,
 )
 from napari_colorgan.cli._run import Run
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Progress
-from napari_colorgan.training.recipe import GENERATORS
+from napari_colorgan.training.recipe import GENERATORS, Recipe
 
 
 def train(
@@ -40,13 +41,7 @@ def train(
         str | None,
         typer.Option(help=f"One of {', '.join(GENERATORS)}; default the recipe's."),
     ] = None,
-    task: Annotated[
-        Literal["auto", "colorization", "translation"] | None,
-        typer.Option(
-            help="colorization keeps the lightness, translation does not. Default: "
-            "the recipe's, or what the pictures ask for."
-        ),
-    ] = None,
+    task: TaskChoice = None,
     context: ContextChoice = None,
     steps: Annotated[
         int | None, typer.Option(help="Instead of the recipe's; shapes the schedule.")
@@ -98,8 +93,6 @@ def train(
 
     Ctrl-C, --minutes or a crash lose little: the same command goes on from NAME.state.
     """
-    from napari_colorgan.training.recipe import Recipe
-
     sources = [*(folders or ()), *([color] if color else ())]
     if not sources or (gray is not None and len(sources) > 1):
         wanted = "one folder of colour pictures" if gray else "at least one folder"
