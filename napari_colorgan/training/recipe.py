@@ -73,12 +73,17 @@ class Recipe:
         return replace(self, config=replace(self.config, **settings))
 
     @property
+    def spec(self) -> tuple[str, dict[str, Any]]:
+        """Name and options of the generator, before the task adds to them."""
+        options = dict(self.generator)
+        return str(options.pop("name")), options
+
+    @property
     def metadata(self) -> Metadata:
         """What checkpoints made by it say of themselves; once the task is decided."""
         config = self.config
         assert config.task != "auto"
-        options = {k: v for k, v in self.generator.items() if k != "name"}
-        name, vividness = str(self.generator["name"]), None
+        (name, options), vividness = self.spec, None
         if config.task == "translation":
             options["out_channels"] = 3
         elif name == "compact" and config.scheme == "phases":

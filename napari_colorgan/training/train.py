@@ -90,7 +90,7 @@ def train_job(
         On STOP while the folders are read.
     """
     config = recipe.config
-    stride = build(GeneratorSpec(*_spec(recipe))).stride
+    stride = build(GeneratorSpec(*recipe.spec)).stride
     if config.crop % stride:
         raise BadSetting("crop", config.crop, f"a multiple of {stride} px")
     state_file = out.with_suffix(".state")
@@ -214,12 +214,6 @@ def _append(path: Path, header: str, rows: Sequence[str]) -> None:
     new = not path.exists()
     with path.open("a", encoding="utf-8") as file:
         file.write("\n".join([header] * new + [*rows, ""]))
-
-
-def _spec(recipe: Recipe) -> tuple[str, dict[str, Any]]:
-    """Name and options of a generator as in the recipe, before the task is decided."""
-    options = dict(recipe.generator)
-    return str(options.pop("name")), options
 
 
 def _shown(held_out: Files, judged: Sequence[Path]) -> dict[str, list[PictureFile]]:
