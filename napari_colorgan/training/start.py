@@ -21,8 +21,8 @@ from napari_colorgan.training.config import (
     CLASSIC,
     CODEC_OF,
     FineTuneConfig,
+    LearningConfig,
     Task,
-    TrainConfig,
 )
 from napari_colorgan.training.pretrained import level
 
@@ -119,9 +119,7 @@ def make_generator(
     ), generator
 
 
-def make_discriminator(
-    config: TrainConfig | FineTuneConfig, task: Task
-) -> PatchDiscriminator | None:
+def make_discriminator(config: LearningConfig, task: Task) -> PatchDiscriminator | None:
     """Discriminator for a run; None where none is needed."""
     classic = config.scheme in CLASSIC
     if not classic and not config.gan_phase:
