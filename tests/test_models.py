@@ -351,3 +351,25 @@ def test_expected_chroma_is_one_more_channel_and_positive():
 def test_all_of_rgb_has_no_expected_chroma():
     with pytest.raises(BadSetting, match="predicts_chroma"):
         Compact(out_channels=3, predicts_chroma=True)
+
+
+def test_gradients_in_bfloat16_are_those_in_float32():
+    source = torch.rand(2, 1, 96, 64) * 2 - 1
+    gradients = []
+    for enabled in (False, True):
+        network = small("compact").train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            colors = network(source)
+        colors.float().square().sum().backward()
+        kept = [
+            p.grad.flatten() for p in network.encoder_parameters() if p.grad is not None
+        ]
+        gradients.append(torch.cat(kept))
+    exact, rounded = gradients
+    assert (rounded - exact).norm() < 0.05 * exact.norm()
+
+
+def test_training_colors_as_using_does():
+    source = torch.rand(1, 1, 64, 96) * 2 - 1
+    network = small("compact")
+    assert torch.equal(network(source), network.train()(source))

@@ -36,7 +36,7 @@ def color_loss(
     loss = chroma_loss(prediction[:, :channels], target, weight)
     if prediction.shape[1] == channels:
         return loss
-    wanted = torch.linalg.vector_norm(target, dim=1, keepdim=True)
+    wanted = torch.hypot(target[:, :1], target[:, 1:])
     each = ((prediction[:, channels:] - wanted) / _KNEE).square() / 2
     mean = each.mean() if weight is None else _weighted(each, weight)
     return loss + _CHROMA_WEIGHT * mean
