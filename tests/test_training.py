@@ -35,13 +35,12 @@ from napari_colorgan.training.augment import age_gray, simulate_hints, vary_gray
 from napari_colorgan.training.config import TrainConfig
 from napari_colorgan.training.losses import chroma_loss
 from napari_colorgan.training.patches import Batch
-from napari_colorgan.training.pictures import (
+from napari_colorgan.training.picture_files import (
     PictureRead,
     is_color,
-    list_files,
     list_pictures,
-    read_pictures_job,
 )
+from napari_colorgan.training.pictures import list_files, read_pictures_job
 from napari_colorgan.training.pretrained import level, load_imagenet_encoder
 from napari_colorgan.training.recipe import Recipe
 from napari_colorgan.training.start import make_discriminator

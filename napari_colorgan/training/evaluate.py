@@ -15,8 +15,8 @@ from napari_colorgan.errors import BadImageFile, ColorganError, Stopped
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.metrics import FIGURES, Figures
-from napari_colorgan.training.pairs import Pair, gray_of, read_folders_job
-from napari_colorgan.training.pictures import is_color, list_pictures, open_rgb
+from napari_colorgan.training.pairs import Pair, pair_of_color, read_folders_job
+from napari_colorgan.training.picture_files import is_color, list_pictures, open_rgb
 from napari_colorgan.training.report import Report, check_folder
 from napari_colorgan.training.scoring import Score, score_job, table
 
@@ -156,6 +156,25 @@ def evaluate_job(
     return scores
 
 
+def truth_readers(
+    folder: Path, limit: int | None = None, side: int | None = None
+) -> list[Callable[[], Pair]]:
+    """Functions that read one colour picture each, so that one is in memory at a time.
+
+    Parameters
+    ----------
+    limit : take that many pictures, evenly spread over the sorted names
+    side : px to which the shorter side is resized; the gray picture is made afterwards
+
+    Raises
+    ------
+    BadImageFile
+        By such a function: its picture cannot be read.
+    """
+    paths = _spread(list_pictures(folder), limit)
+    return [partial(_read, path, folder, side) for path in paths]
+
+
 def read_truth(path: Path, side: int | None = None) -> RGB:
     """Read a picture as RGB (Y, X, 3); `side`: px to which its shorter side is resized.
 
@@ -169,10 +188,9 @@ def read_truth(path: Path, side: int | None = None) -> RGB:
 def _readers_job(
     color: Path, gray: Path | None, limit: int | None, side: int | None
 ) -> Job[list[Callable[[], Pair]]]:
-    """Functions that return one pair each, so that one is in memory at a time."""
+    """Functions that return one pair each."""
     if gray is None:
-        paths = _spread(list_pictures(color), limit)
-        return [partial(_read, path, color, side) for path in paths]
+        return truth_readers(color, limit, side)
     pairs = yield from read_folders_job(color, gray)
     return [partial(_resized, pair, side) for pair in _spread(pairs, limit)]
 
@@ -186,7 +204,7 @@ def _spread(items: list[T], limit: int | None) -> list[T]:
 def _read(path: Path, folder: Path, side: int | None) -> Pair:
     truth = read_truth(path, side)
     name = path.relative_to(folder).as_posix()
-    return Pair(name, gray_of(truth), truth, from_color=True)
+    return pair_of_color(name, truth)
 
 
 def _resized(pair: Pair, side: int | None) -> Pair:

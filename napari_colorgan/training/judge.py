@@ -14,13 +14,9 @@ from napari_colorgan.errors import BadImageFile, Stopped
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, Job
 from napari_colorgan.metrics import Figures
-from napari_colorgan.training.pairs import Pair, gray_of, read_pair_files
-from napari_colorgan.training.pictures import (
-    PictureFile,
-    PictureRead,
-    is_color,
-    open_rgb,
-)
+from napari_colorgan.training.pairs import Pair
+from napari_colorgan.training.picture_files import PictureRead
+from napari_colorgan.training.pictures import PictureFile, read_pairs
 from napari_colorgan.training.scoring import Scored, gray_rgb, score_job
 from napari_colorgan.training.validation import part_of
 
@@ -90,7 +86,7 @@ def read_judge_job(
     for done, (name, files) in enumerate(folders.items()):
         read[name] = []
         for file in files[:: max(1, len(files) // _JUDGED)]:
-            read[name] += [part_of(one, context, _PIXELS) for one in _pairs(file)]
+            read[name] += [part_of(one, context, _PIXELS) for one in read_pairs(file)]
             if (yield PictureRead(done, len(folders))) is STOP:
                 raise Stopped("Stopped while reading pictures; nothing has changed.")
         if not read[name]:
@@ -99,16 +95,6 @@ def read_judge_job(
                 "colour pictures, such as PNG or JPEG files."
             )
     return Judge(read, device)
-
-
-def _pairs(file: PictureFile) -> list[Pair]:
-    """Pairs of a file; none if it has no colour."""
-    if file.gray is not None:
-        return read_pair_files(file.name, file.color, file.gray)
-    truth = np.asarray(open_rgb(file.color))
-    if not is_color(truth):
-        return []
-    return [Pair(file.name, gray_of(truth), truth, from_color=True)]
 
 
 def contact_sheet(columns: Sequence[Sequence[RGB]], side: int) -> Image.Image:

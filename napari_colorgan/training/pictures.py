@@ -14,19 +14,24 @@ from PIL import Image
 from torch import Tensor
 
 from napari_colorgan.errors import BadImageFile, Stopped
-from napari_colorgan.job import STOP, Job, Progress
-from napari_colorgan.training.pairs import match_folders, read_pair_files
+from napari_colorgan.job import STOP, Job
+from napari_colorgan.training.pairs import (
+    Pair,
+    match_folders,
+    pair_of_color,
+    read_pair_files,
+)
+from napari_colorgan.training.picture_files import (
+    SUFFIXES,
+    PictureRead,
+    is_color,
+    list_pictures,
+    open_rgb,
+)
 
 Kind = TypeVar("Kind", bound=np.generic)
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 _NATIVE_SCALE = (0.8, 1.25)  # microscopes differ a little in magnification
-_GRAY_BELOW = 4.0  # 8-bit levels: mean spread of RGB below which a picture is gray
-
-
-@dataclass(frozen=True, slots=True)
-class PictureRead(Progress):
-    """One more picture is decoded; nothing is trained yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,31 +240,17 @@ def read_file(file: PictureFile, side: int) -> list[Picture]:
     ]
 
 
-def list_pictures(folder: Path) -> list[Path]:
-    """Picture files below `folder`, sorted."""
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-
-
-def is_color(rgb: npt.NDArray[np.uint8]) -> bool:
-    """Whether a picture (Y, X, 3) has colour worth learning from."""
-    spread = rgb.max(axis=-1).astype(np.int16) - rgb.min(axis=-1)
-    return float(spread.mean()) >= _GRAY_BELOW
-
-
-def open_rgb(path: Path) -> Image.Image:
-    """Decode a picture file as RGB.
+def read_pairs(file: PictureFile) -> list[Pair]:
+    """Pairs of a file, at full size; a stack has several, one without colour none.
 
     Raises
     ------
-    BadImageFile
+    BadImageFile, BadPair
     """
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadImageFile(
-            f"'{path}' cannot be read as a picture ({error}). Remove or replace it."
-        ) from error
+    if file.gray is not None:
+        return read_pair_files(file.name, file.color, file.gray)
+    truth = np.asarray(open_rgb(file.color))
+    return [pair_of_color(file.name, truth)] if is_color(truth) else []
 
 
 def _class_of(path: Path) -> tuple[Path, str]:

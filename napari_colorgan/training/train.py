@@ -24,7 +24,7 @@ from napari_colorgan.training.augment import age_gray, simulate_hints, vary_gray
 from napari_colorgan.training.config import CODEC_OF, Task, TrainConfig
 from napari_colorgan.training.holding_out import Files, hold_out, keep
 from napari_colorgan.training.judge import Judge, read_judge_job
-from napari_colorgan.training.pairs import Pair, decide_task, gray_of
+from napari_colorgan.training.pairs import Pair, decide_task, pair_of_color
 from napari_colorgan.training.patches import GRAY_STRENGTH, Batch
 from napari_colorgan.training.pictures import (
     PictureCache,
@@ -230,7 +230,7 @@ def _task(pictures: PictureCache) -> Task:
         [
             Pair("pair", p.gray, p.color)
             if p.gray is not None
-            else Pair("pair", gray_of(p.color), p.color, from_color=True)
+            else pair_of_color("pair", p.color)
             for p in some
         ]
     )

@@ -10,10 +10,10 @@ from napari_colorgan.training.evaluate import (
     WHOLE_SIDE,
     Scores,
     evaluate_job,
-    read_truth,
+    truth_readers,
 )
-from napari_colorgan.training.pairs import Pair, gray_of
-from napari_colorgan.training.pictures import is_color, list_pictures
+from napari_colorgan.training.pairs import Pair
+from napari_colorgan.training.picture_files import is_color
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,7 @@ class Collection:
         self, limit: int | None = None, side: int | None = WHOLE_SIDE
     ) -> Iterator[Pair]:
         """Of `limit` pictures, evenly spread, those that have colour."""
-        paths = list_pictures(self.folder)
-        count = min(limit or len(paths), len(paths))
-        for number in range(count):
-            path = paths[number * len(paths) // count]
-            truth = read_truth(path, side)
-            if is_color(truth):
-                yield Pair(path.name, gray_of(truth), truth, from_color=True)
+        for read in truth_readers(self.folder, limit, side):
+            pair = read()
+            if is_color(pair.color):
+                yield pair

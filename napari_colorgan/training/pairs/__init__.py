@@ -1,6 +1,6 @@
 """Pairs of a gray and a colour picture of the same pixels: made, checked, divided."""
 
-from napari_colorgan.training.pairs.arrays import gray_of, pairs_of
+from napari_colorgan.training.pairs.arrays import gray_of, pair_of_color, pairs_of
 from napari_colorgan.training.pairs.checks import PairCheck, check, decide_task
 from napari_colorgan.training.pairs.files import (
     load_pairs,
@@ -26,6 +26,7 @@ __all__ = [
     "gray_of",
     "load_pairs",
     "match_folders",
+    "pair_of_color",
     "pairs_of",
     "read_folders_job",
     "read_pair_files",

@@ -70,10 +70,15 @@ def pairs_of(
         rgb = _color_plane(color[index], plane)
         _check_is_color(rgb, used, plane)
         if source is None:
-            pairs.append(Pair(plane, gray_of(rgb), rgb, used, from_color=True))
+            pairs.append(pair_of_color(plane, rgb, used))
         else:
             pairs.append(Pair(plane, _gray_plane(source, index, plane), rgb, used))
     return pairs
+
+
+def pair_of_color(name: str, rgb: RGB, mask: Mask | None = None) -> Pair:
+    """Return the pair of a colour picture (Y, X, 3) and exactly its own lightness."""
+    return Pair(name, gray_of(rgb), rgb, mask, from_color=True)
 
 
 def gray_of(rgb: RGB) -> npt.NDArray[np.float32]:

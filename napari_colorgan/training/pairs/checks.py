@@ -14,6 +14,7 @@ from napari_colorgan.errors import BadPair, NoPairs
 from napari_colorgan.inference.intensity import color_to_gray
 from napari_colorgan.training.config import Task
 from napari_colorgan.training.pairs.pair import Pair
+from napari_colorgan.training.picture_files import is_color
 
 if TYPE_CHECKING:
     from napari_colorgan.training.align import Shift
@@ -116,8 +117,6 @@ def _explained(pair: Pair) -> float:
 
 
 def _warnings(pair: Pair) -> list[str]:
-    from napari_colorgan.training.pictures import is_color
-
     gray, rgb = _sample(pair)
     found = []
     brightest = float(np.percentile(rgb.max(axis=-1), 99.9))

@@ -21,6 +21,11 @@ from napari_colorgan.inference.axes import Axes
 from napari_colorgan.job import STOP, Job
 from napari_colorgan.training.pairs.arrays import pairs_of
 from napari_colorgan.training.pairs.pair import Pair
+from napari_colorgan.training.picture_files import (
+    SUFFIXES,
+    PictureRead,
+    list_pictures,
+)
 
 _FORMAT = 1
 
@@ -46,8 +51,6 @@ def read_folders_job(color: Path, gray: Path | None = None) -> Job[list[Pair]]:
     Stopped
         On STOP; there is nothing to keep.
     """
-    from napari_colorgan.training.pictures import PictureRead  # imports torch
-
     files = match_folders(color, gray)
     done, total = 0, len(files) * (1 if gray is None else 2)
     not_color: list[Path] = []
@@ -175,8 +178,6 @@ def _checked(pair: Pair) -> Pair:
 
 def _by_name(folder: Path, kind: str) -> dict[str, Path]:
     """Picture files of a folder by the name their partner has, too."""
-    from napari_colorgan.training.pictures import SUFFIXES, list_pictures
-
     if not folder.is_dir():
         raise BadImageFile(
             f"'{folder}' is not a folder. Give a folder of {kind} pictures."
