@@ -176,8 +176,8 @@ def test_a_colour_picture_is_offered_by_its_lightness(viewer, qtbot, photo):
     viewer.add_image(photo, rgb=True, name="scan", scale=(2, 2))
     widget = open_dock(viewer)
     assert "already has colour" in widget.reason.value
-    assert widget.lightness.native.isVisibleTo(widget.native)
-    widget.lightness.native.click()
+    assert widget.picker.lightness.native.isVisibleTo(widget.native)
+    widget.picker.lightness.native.click()
     gray = viewer.layers["scan lightness"]
     assert not gray.rgb and tuple(gray.scale) == (2, 2)
     run(widget, qtbot)
@@ -187,7 +187,7 @@ def test_a_colour_picture_is_offered_by_its_lightness(viewer, qtbot, photo):
 def test_an_rgb_scan_with_equal_channels_becomes_that_channel(viewer, qtbot, gray):
     viewer.add_image(np.stack([gray] * 3, -1), rgb=True, name="scan")
     widget = open_dock(viewer)
-    widget.lightness.native.click()
+    widget.picker.lightness.native.click()
     np.testing.assert_array_equal(viewer.layers["scan lightness"].data, gray)
 
 
@@ -213,7 +213,7 @@ def test_a_whole_stack_or_the_displayed_plane(viewer, qtbot, gray):
     whole = viewer.layers[-1]
     assert whole.data.shape == (*planes.shape, 3)
     widget.layers.value = [stack]
-    widget.planes.value = "current plane"
+    widget.form.planes.value = "current plane"
     run(widget, qtbot)
     plane = viewer.layers[-1]
     assert plane.data.shape == (1, *gray.shape, 3)
@@ -231,11 +231,11 @@ def test_gray_limits_are_those_displayed_unless_chosen_otherwise(viewer, qtbot, 
     shown = colorize(wide, MODEL, limits=Limits(2000, 9000, 0.7))
     np.testing.assert_array_equal(viewer.layers[-1].data, shown)
     widget.layers.value = [layer]
-    widget.limits.value = "percentiles"
+    widget.form.limits.value = "percentiles"
     run(widget, qtbot)
     np.testing.assert_array_equal(viewer.layers[-1].data, colorize(wide, MODEL))
     widget.layers.value = [layer]
-    widget.limits.value = "full range"
+    widget.form.limits.value = "full range"
     run(widget, qtbot)
     full = colorize(wide, MODEL, limits=(0, 65535))
     np.testing.assert_array_equal(viewer.layers[-1].data, full)
@@ -251,7 +251,7 @@ def start_large(viewer, qtbot, large):
     """Start a run and return the widget once the first window has its colours."""
     viewer.add_image(large, name="large")
     widget = open_dock(viewer)
-    widget.tile.value = 448
+    widget.form.tile.value = 448
     widget.run.native.click()
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=ENOUGH)
     qtbot.waitUntil(lambda: widget.progress.value > 0, timeout=ENOUGH)
@@ -449,7 +449,7 @@ def test_of_many_requests_the_last_is_shown_and_no_more_than_there_is_time_for(
 
 def test_vividness_is_that_of_the_chosen_model(viewer, unsure):
     widget = open_dock(viewer)
-    slider = widget.vividness
+    slider = widget.form.vividness
     assert not slider.enabled and "does not tell" in slider.tooltip
     widget.model.value = UNSURE
     assert slider.enabled and slider.value == pytest.approx(0.35, abs=1e-6)
@@ -468,7 +468,7 @@ def test_vividness_decides_how_pale_a_result_is(viewer, qtbot, gray, unsure):
     results = {}
     for vividness in (0.35, 0.0, 1.0):
         widget.layers.value = [layer]
-        widget.vividness.value = vividness
+        widget.form.vividness.value = vividness
         run(widget, qtbot)
         results[vividness] = viewer.layers[-1].data
         assert viewer.layers[-1].metadata["colorgan"]["vividness"] == vividness
@@ -493,28 +493,28 @@ def test_the_preview_follows_vividness(viewer, qtbot, gray, unsure):
     qtbot.waitUntil(lambda: widget._picture.isVisibleTo(widget.native), timeout=ENOUGH)
     before = chroma()
     for vividness in np.linspace(0.4, 1, 50):  # as a drag does
-        widget.vividness.value = float(vividness)
+        widget.form.vividness.value = float(vividness)
     qtbot.waitUntil(lambda: chroma() > 2 * before, timeout=ENOUGH)
 
 
 def test_settings_are_remembered(viewer, qtbot, gray):
     viewer.add_image(gray)
     widget = open_dock(viewer)
-    widget.limits.value = "percentiles"
-    widget.context.value = "whole"
-    widget.tile.value = 512
+    widget.form.limits.value = "percentiles"
+    widget.form.context.value = "whole"
+    widget.form.tile.value = 512
     run(widget, qtbot)
     viewer.window.remove_dock_widget(widget.native)
     again = open_dock(viewer)
-    assert again.limits.value == "percentiles"
-    assert again.context.value == "whole" and again.tile.value == 512
+    assert again.form.limits.value == "percentiles"
+    assert again.form.context.value == "whole" and again.form.tile.value == 512
 
 
 def test_vividness_is_remembered_with_its_model(viewer, qtbot, gray, unsure):
     viewer.add_image(gray)
     widget = open_dock(viewer)
     widget.model.value = UNSURE
-    widget.vividness.value = 0.8
+    widget.form.vividness.value = 0.8
     run(widget, qtbot)
 
     def reopened():
@@ -523,8 +523,8 @@ def test_vividness_is_remembered_with_its_model(viewer, qtbot, gray, unsure):
     viewer.window.remove_dock_widget(widget.native)
     widget = reopened()
     assert widget.model.value == UNSURE
-    assert widget.vividness.value == pytest.approx(0.8, abs=1e-6)
-    widget.vividness.value = 0.35  # the model's own again: nothing to remember
+    assert widget.form.vividness.value == pytest.approx(0.8, abs=1e-6)
+    widget.form.vividness.value = 0.35  # the model's own again: nothing to remember
     run(widget, qtbot)
     assert "vividness" not in json.loads(_settings.settings_file().read_text())["last"]
 
@@ -534,7 +534,7 @@ def test_a_vividness_that_is_not_for_this_model_is_not_used(viewer, unsure, stor
     _settings.save_settings({"model": UNSURE, "vividness": stored})
     _, widget = viewer.window.add_plugin_dock_widget("napari-colorgan", "Colorize")
     assert widget.model.value == UNSURE
-    assert widget.vividness.value == pytest.approx(0.35, abs=1e-6)
+    assert widget.form.vividness.value == pytest.approx(0.35, abs=1e-6)
 
 
 def test_preferences_changed_later_win_over_what_was_used_last(viewer, gray):
@@ -559,8 +559,8 @@ def test_copy_as_python_makes_the_same_picture(viewer, qtbot, gray, limits):
         stack, name="it's a stack", contrast_limits=(10, 200), gamma=1.2
     )
     widget = open_dock(viewer)
-    widget.planes.value = "current plane"
-    widget.limits.value = limits
+    widget.form.planes.value = "current plane"
+    widget.form.limits.value = limits
     viewer.dims.set_current_step(0, 1)
     run(widget, qtbot)
     result = viewer.layers[-1].data[0]
@@ -577,7 +577,7 @@ def test_copy_as_python_tells_vividness(viewer, qtbot, gray, unsure):
     widget = open_dock(viewer)
     assert "vividness" not in widget.as_python()
     widget.model.value = UNSURE
-    widget.vividness.value = 0.945578  # as a drag leaves it; 0.95 is displayed
+    widget.form.vividness.value = 0.945578  # as a drag leaves it; 0.95 is displayed
     assert "    vividness=0.95,\n" in widget.as_python()
     run(widget, qtbot)
     result = viewer.layers[-1].data
