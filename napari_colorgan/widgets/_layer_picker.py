@@ -19,7 +19,7 @@ class LayerPicker(Container[Any]):
     """The gray layers of a viewer, and a button for those who have none yet."""
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
-        super().__init__()
+        super().__init__(labels=False)
         self._viewer = viewer
         self.layers = Select(label="Gray layers", choices=self.offered)
         self.layers.max_height = 64
@@ -28,8 +28,10 @@ class LayerPicker(Container[Any]):
             tooltip="Make a gray layer from the selected RGB layer",
             visible=False,
         )
-        self.margins = (0, 0, 0, 0)
-        self.extend([self.layers, self.lightness])
+        rows: Container[Any] = Container(widgets=[self.layers, self.lightness])
+        for part in (self, rows):
+            part.margins = (0, 0, 0, 0)
+        self.append(rows)
         self.lightness.changed.connect(self._on_lightness)
 
     def offered(self, _: Any = None) -> list[Image]:
