@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 LayerData = tuple[NDArray[Any], dict[str, Any], Literal["image"]]
 """Data, keyword arguments and type of one napari layer."""
 
+MODEL = "colorgan_model"
+"""Key in a sample layer's metadata: the name of the shipped model that fits it."""
+
 DATA = Path(__file__).parent / "data"
 """Folder of the shipped pictures; its PROVENANCE.txt tells where they come from."""
 
@@ -17,17 +20,23 @@ def photograph() -> list[LayerData]:
     """Open scikit-image's photographer: (512, 512) uint8."""
     from skimage import data
 
-    return [(np.asarray(data.camera()), {"name": "photograph"}, "image")]
+    meta = {"name": "photograph", "metadata": {MODEL: "natural"}}
+    return [(np.asarray(data.camera()), meta, "image")]
 
 
 def micrograph() -> list[LayerData]:
     """Open a blood smear: (480, 640) uint16 that uses 12 bits, as cameras do."""
-    return [(_read("blood_smear.tif"), {"name": "blood smear"}, "image")]
+    meta = {"name": "blood smear", "metadata": {MODEL: "micro"}}
+    return [(_read("blood_smear.tif"), meta, "image")]
 
 
 def stack() -> list[LayerData]:
     """Open four fields of a stained tissue: (4, 256, 320) uint8."""
-    meta = {"name": "stained tissue", "axis_labels": ("field", "y", "x")}
+    meta = {
+        "name": "stained tissue",
+        "axis_labels": ("field", "y", "x"),
+        "metadata": {MODEL: "micro"},
+    }
     return [(_read("stained_nuclei.tif"), meta, "image")]
 
 
@@ -42,9 +51,10 @@ def pair() -> list[LayerData]:
     color = _read("tissue_pair.tif")
     lightness = rgb2lab(color) * (1, 0, 0)
     gray = np.rint(lab2rgb(lightness)[..., 0] * 255).astype(np.uint8)
-    meta = {"axis_labels": ("field", "y", "x")}
+    meta: dict[str, Any] = {"axis_labels": ("field", "y", "x")}
+    fitting = {"metadata": {MODEL: "micro"}}
     return [
-        (gray, {"name": "tissue (gray)", **meta}, "image"),
+        (gray, {"name": "tissue (gray)", **fitting, **meta}, "image"),
         (color, {"name": "tissue (colour)", "rgb": True, **meta}, "image"),
     ]
 

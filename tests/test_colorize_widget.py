@@ -665,3 +665,22 @@ def test_opening_the_dock_does_not_import_torch():
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_sample_chooses_the_model_that_fits_it(viewer, qtbot):
+    widget = open_dock(viewer)
+    widget.show_preview.value = False
+    viewer.open_sample("napari-colorgan", "micrograph")
+    assert widget.model.value == "micro"
+    (photograph,) = viewer.open_sample("napari-colorgan", "photograph")
+    widget.layers.value = [photograph]
+    assert widget.model.value == "natural"
+    widget.model.value = MODEL  # the user knows better
+    viewer.add_image(np.zeros((40, 40), np.uint8))
+    assert widget.model.value == MODEL
+
+
+def test_a_sample_that_is_open_already_chooses_its_model(viewer):
+    viewer.open_sample("napari-colorgan", "stack")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-colorgan", "Colorize")
+    assert widget.model.value == "micro"

@@ -1,6 +1,7 @@
 """The Colorize dock: choose gray layers and a model, look at a preview, run."""
 
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import napari.viewer
@@ -19,6 +20,7 @@ from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QApplication
 
 from napari_colorgan.job import Control, Progress
+from napari_colorgan.sample_data import MODEL
 from napari_colorgan.widgets._colorize_form import ColorizeForm
 from napari_colorgan.widgets._layer_picker import LayerPicker
 from napari_colorgan.widgets._layers import LayerSource, read_source
@@ -81,6 +83,8 @@ class ColorizeWidget(Container[Widget]):
         self.form.restore(settings)
         self.show_preview.value = bool(settings.get("preview", True))
         self.picker.suggest()
+        self._suited: Callable[[], Image | None] = lambda: None
+        self._on_layers()
         self._connect()
         self._update()
 
@@ -126,6 +130,7 @@ class ColorizeWidget(Container[Widget]):
         ):
             widget.changed.connect(self._on_choice)
         self.layers.changed.connect(self._update)
+        self.layers.changed.connect(self._on_layers)
         events = self._viewer.layers.events
         events.removed.connect(self._on_layer_removed)
         self._viewer.layers.selection.events.active.connect(self._update)
@@ -220,6 +225,16 @@ class ColorizeWidget(Container[Widget]):
         return python_code(
             zip(layers, self._take(layers), strict=True), self.form.choice()
         )
+
+    def _on_layers(self) -> None:
+        """Choose the model that fits a sample, once it is chosen."""
+        first = next(iter(self.layers.value), None)
+        if first is None or first is self._suited():
+            return
+        self._suited = weakref.ref(first)
+        name = first.metadata.get(MODEL)
+        if name in self.model.choices and not self.busy:
+            self.choose_model(name)
 
     def _on_choice(self) -> None:
         """Make a new preview; one that is being made is of something else."""
