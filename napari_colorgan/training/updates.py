@@ -108,12 +108,10 @@ def late_gan_update(
         logits = discriminator(sources, colors.detach()).float()
     judged = hinge_loss(logits[:n], logits[n:])
     _descend(judge, judged, discriminator.parameters(), clip=True)
-    for parameter in discriminator.parameters():
-        parameter.requires_grad_(False)
+    discriminator.requires_grad_(False)
     with networks.autocast():
         features = discriminator.features(sources, colors)
-    for parameter in discriminator.parameters():
-        parameter.requires_grad_(True)
+    discriminator.requires_grad_(True)
     matched = feature_loss(
         [f[:n].detach().float() for f in features[:-1]],
         [f[n:].float() for f in features[:-1]],
@@ -146,12 +144,10 @@ def sequential_update(
         real = discriminator(batch.source, batch.target).float()
     judged = (gan_loss(fake, False) + gan_loss(real, True)) / 2
     _descend(judge, judged, discriminator.parameters())
-    for parameter in discriminator.parameters():
-        parameter.requires_grad_(False)  # its gradients would be thrown away
+    discriminator.requires_grad_(False)  # its gradients would be thrown away
     with networks.autocast():
         fooled = gan_loss(discriminator(batch.source, prediction).float(), True)
-    for parameter in discriminator.parameters():
-        parameter.requires_grad_(True)
+    discriminator.requires_grad_(True)
     pixel = l1_loss(prediction, batch.target, batch.weight)
     loss = fooled + pixel_weight * pixel
     _descend(networks.optimizer, loss, networks.generator.parameters())
