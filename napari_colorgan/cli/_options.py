@@ -47,6 +47,24 @@ GrayFolder = Annotated[
         "the lightness of these.",
     ),
 ]
+TrainedCheckpoint = Annotated[
+    Path,
+    typer.Option(
+        "--out", help="Checkpoint to write, NAME.safetensors; NAME.state goes on."
+    ),
+]
+CheckpointName = Annotated[
+    str | None, typer.Option("--name", help="Default: that of the file.")
+]
+Description = Annotated[
+    str | None, typer.Option("--description", help="One line for lists.")
+]
+License = Annotated[
+    str | None, typer.Option("--license", help="Licence of the checkpoint.")
+]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Replace your model of this name.")
+]
 ReportFolder = Annotated[
     Path | None,
     typer.Option("--report", help="Folder for a quality report: a page, tables."),
@@ -56,6 +74,13 @@ ReportFolder = Annotated[
 def given(**options: Any) -> dict[str, Any]:
     """Those options that were given."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def check_out(path: Path, suffix: str) -> None:
+    """Refuse a value of --out without the suffix, or that could not be written."""
+    if path.suffix != suffix:
+        raise BadSetting("--out", str(path), f"a name that ends in {suffix}")
+    check_writable("--out", path)
 
 
 def check_writable(option: str, path: Path) -> None:

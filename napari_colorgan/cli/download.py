@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from napari_colorgan.checkpoints.download import download_job
+from napari_colorgan.cli._options import Replace
 from napari_colorgan.cli._run import Run
 
 
@@ -17,9 +18,7 @@ def download(
         typer.Option(help="SHA-256 of the file, as the source of the model tells it."),
     ],
     name: Annotated[str, typer.Option(help="Of the model.")],
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Replace your model of this name.")
-    ] = False,
+    replace: Replace = False,
 ) -> None:
     """Fetch a model from the internet and make it one of your models."""
     with Run("Downloading") as run:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.cli._options import check_writable
+from napari_colorgan.cli._options import check_out
 from napari_colorgan.cli._run import Run
 from napari_colorgan.errors import BadSetting
 
@@ -63,9 +63,7 @@ def export(
 ) -> None:
     """Write a model for other programs."""
     found = zoo.find(model)
-    if out.suffix != (suffix := _SUFFIXES[format_]):
-        raise BadSetting("--out", str(out), f"a name that ends in {suffix}")
-    check_writable("--out", out)
+    check_out(out, _SUFFIXES[format_])
     if out.exists() and not force:
         raise BadSetting(
             "--out", str(out), "a new name, for it exists; or give --force as well"

@@ -10,11 +10,15 @@ import typer
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.cli._options import (
+    CheckpointName,
+    Description,
     Device,
     GrayFolder,
+    License,
     ReportFolder,
     TaskChoice,
-    check_writable,
+    TrainedCheckpoint,
+    check_out,
     given,
 )
 from napari_colorgan.cli._run import Run
@@ -27,10 +31,7 @@ _MOST_NOTES = 20
 
 def fine_tune(
     color: Annotated[Path, typer.Option(help="Folder of colour pictures.")],
-    out: Annotated[
-        Path,
-        typer.Option(help="Checkpoint to write, NAME.safetensors; NAME.state goes on."),
-    ],
+    out: TrainedCheckpoint,
     gray: GrayFolder = None,
     model: Annotated[
         str | None,
@@ -67,11 +68,9 @@ def fine_tune(
     ] = None,
     batch: Annotated[int | None, typer.Option(help="Patches per step.")] = None,
     device: Device = "auto",
-    name: Annotated[str | None, typer.Option(help="Default: that of the file.")] = None,
-    description: Annotated[str | None, typer.Option(help="One line for lists.")] = None,
-    license_: Annotated[
-        str | None, typer.Option("--license", help="Licence of the checkpoint.")
-    ] = None,
+    name: CheckpointName = None,
+    description: Description = None,
+    license_: License = None,
 ) -> None:
     """Fine-tune a model on pairs of gray and colour pictures.
 
@@ -184,9 +183,7 @@ def _start(model: str | None, recipe: Scheme) -> str:
 
 
 def _check_out(out: Path, resume: bool) -> None:
-    if out.suffix != ".safetensors":
-        raise BadSetting("--out", str(out), "a name that ends in .safetensors")
-    check_writable("--out", out)
+    check_out(out, ".safetensors")
     state = out.with_suffix(".state")
     if resume and not state.is_file():
         raise BadSetting(

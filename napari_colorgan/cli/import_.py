@@ -8,7 +8,7 @@ import typer
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.card import imported_card
 from napari_colorgan.checkpoints.metadata import Statistics
-from napari_colorgan.cli._options import ContextChoice
+from napari_colorgan.cli._options import ContextChoice, Replace
 
 
 def import_(
@@ -36,9 +36,7 @@ def import_(
     license_: Annotated[
         str, typer.Option("--license", help="Licence of the model, if you know it.")
     ] = "",
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Replace your model of this name.")
-    ] = False,
+    replace: Replace = False,
 ) -> None:
     """Make a generator of the PyTorch pix2pix code one of your models.
 

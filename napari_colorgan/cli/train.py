@@ -8,11 +8,15 @@ from typing import Annotated
 import typer
 
 from napari_colorgan.cli._options import (
+    CheckpointName,
     ContextChoice,
+    Description,
     Device,
     GrayFolder,
+    License,
     TaskChoice,
-    check_writable,
+    TrainedCheckpoint,
+    check_out,
     given,
 )
 from napari_colorgan.cli._run import Run
@@ -22,10 +26,7 @@ from napari_colorgan.training.recipe import GENERATORS, Recipe
 
 
 def train(
-    out: Annotated[
-        Path,
-        typer.Option(help="Checkpoint to write, NAME.safetensors; NAME.state goes on."),
-    ],
+    out: TrainedCheckpoint,
     folders: Annotated[
         list[Path] | None,
         typer.Argument(metavar="[FOLDER...]", help="With colour pictures."),
@@ -76,14 +77,12 @@ def train(
         int | None,
         typer.Option(min=1, help="Steps between two scores. Default: ten minutes."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Default: that of the file.")] = None,
-    license_: Annotated[
-        str | None, typer.Option("--license", help="Licence of the checkpoint.")
-    ] = None,
+    name: CheckpointName = None,
+    license_: License = None,
     provenance: Annotated[
         str | None, typer.Option(help="What it is made from, and on which terms.")
     ] = None,
-    description: Annotated[str | None, typer.Option(help="One line for lists.")] = None,
+    description: Description = None,
     device: Device = "auto",
     threads: Annotated[
         int | None, typer.Option(min=1, help="Of the CPU; default all.")
@@ -124,9 +123,7 @@ def train(
     chosen = replace(chosen, about=about)
     config = chosen.config
     state = out.with_suffix(".state")
-    if out.suffix != ".safetensors":
-        raise BadSetting("--out", str(out), "a name that ends in .safetensors")
-    check_writable("--out", out)
+    check_out(out, ".safetensors")
     if out.exists() and not state.exists():
         raise BadSetting(
             "--out", str(out), f"a new file, for it exists and '{state}' does not"
