@@ -420,7 +420,7 @@ def test_stop_keeps_what_is_chosen(ready, qtbot, kept):
     assert "stopped" in ready.outcome.figures.value
     outcome = ready.outcome.outcome
     assert outcome.checkpoint(kept) is getattr(outcome.result, kept)
-    assert visible(ready.resume, ready)  # it can go on
+    assert visible(ready.unfinished.resume, ready)  # it can go on
 
 
 def test_a_stopped_training_goes_on(ready, qtbot):
@@ -429,7 +429,7 @@ def test_a_stopped_training_goes_on(ready, qtbot):
     ready.stop_last.native.click()
     finish(ready, qtbot)
     done = ready.outcome.outcome.result.last.metadata.training["steps_done"]
-    ready.resume.native.click()
+    ready.unfinished.resume.native.click()
     wait_for_steps(ready, qtbot)
     assert ready.training.plot.loss.curve.points[0][0] == done + 1
     ready.stop_last.native.click()
@@ -451,9 +451,11 @@ def test_closing_the_dock_saves_and_the_next_one_goes_on(
     (state,) = (home / "training").glob("*/model.state")
     viewer.layers.clear()  # no slot of the dead widget may answer
     again = open_dock(viewer)
-    assert "can go on" in again.found.value and visible(again.resume, again)
-    assert again.resume.enabled
-    again.resume.native.click()
+    assert "can go on" in again.unfinished.text.value and visible(
+        again.unfinished.resume, again
+    )
+    assert again.unfinished.resume.enabled
+    again.unfinished.resume.native.click()
     wait_for_steps(again, qtbot)
     assert again.training.plot.loss.curve.points[0][0] > 3
     assert [row[0] for row in rows(again)] == ["colour"]
@@ -497,15 +499,15 @@ def leave_a_crashed_run(small) -> RunFolder:
 def test_a_crashed_training_is_offered_and_discarded(model, open_alone, small):
     folder = leave_a_crashed_run(small)
     widget = open_alone()
-    assert folder.name in widget.found.value
-    widget.discard.native.click()
-    assert not folder.path.exists() and not visible(widget.resume, widget)
+    assert folder.name in widget.unfinished.text.value
+    widget.unfinished.discard.native.click()
+    assert not folder.path.exists() and not visible(widget.unfinished.resume, widget)
 
 
 def test_a_crashed_training_goes_on_with_its_own_pairs(viewer, qtbot, small):
     leave_a_crashed_run(small)
     widget = open_dock(viewer)
-    widget.resume.native.click()
+    widget.unfinished.resume.native.click()
     finish(widget, qtbot)
     assert [pair.name for pair in widget.outcome.outcome.pairs] == ["lost"]
     assert "all steps" in widget.outcome.figures.value
@@ -517,7 +519,7 @@ def test_damaged_settings_of_a_run_give_a_sentence(
     folder = leave_a_crashed_run(small)
     (folder.path / "settings.json").write_text('{"start": 3}')
     widget = open_alone()
-    widget.resume.native.click()
+    widget.unfinished.resume.native.click()
     finish(widget, qtbot)
     assert any("cannot be read" in text for text in messages)
     assert folder.path.exists()  # nothing is lost
@@ -590,7 +592,7 @@ def test_a_second_click_on_start_does_nothing(ready, qtbot, home):
     choose_small(ready, MANY)
     begin(ready, qtbot)
     ready._on_start()
-    ready._on_resume()
+    ready.unfinished.resume.native.click()
     ready.stop_best.native.click()
     finish(ready, qtbot)
     assert len(list((home / "training").glob("*/"))) == 1
@@ -681,7 +683,7 @@ def test_use_this_model_now(viewer, trained, qtbot, gray, home):
     result = viewer.layers["scan colorized"]
     assert (np.ptp(result.data, axis=-1) > 8).mean() > 0.2
     assert result.metadata["colorgan"]["model"] == "my tissue"
-    assert not visible(trained.resume, trained)
+    assert not visible(trained.unfinished.resume, trained)
     viewer.window.remove_dock_widget(trained)
     open_dock(viewer)
     assert not folder.path.exists()  # used, so it went

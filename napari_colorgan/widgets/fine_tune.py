@@ -1,6 +1,5 @@
 """The Fine-tune dock: choose pairs, train, watch, use the model."""
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import napari.viewer
@@ -24,7 +23,7 @@ from napari_colorgan.widgets._outcome_jobs import Kept, Outcome
 from napari_colorgan.widgets._outcome_panel import OutcomePanel
 from napari_colorgan.widgets._pairs_panel import PairsPanel
 from napari_colorgan.widgets._room import say, wrap
-from napari_colorgan.widgets._run_folder import RunFolder, unfinished
+from napari_colorgan.widgets._run_folder import RunFolder
 from napari_colorgan.widgets._settings import (
     fine_tune_file,
     load_settings,
@@ -36,6 +35,8 @@ from napari_colorgan.widgets._training_run import (
     resume_job,
     train_job,
 )
+from napari_colorgan.widgets._unfinished_panel import UnfinishedPanel
+from napari_colorgan.widgets._watched_layers import WatchedLayers
 from napari_colorgan.widgets._worker import on_close, run_job, show_failure
 
 
@@ -47,9 +48,7 @@ class FineTuneWidget(QWidget):
         self._viewer = napari_viewer
         self._control: Control | None = None
         self._kept: Kept = "best"
-        self._left: Sequence[RunFolder] = []
-        self._watched: list[Any] = []
-        """Layers of the pairs that are trained on and still unchanged."""
+        self._watched = WatchedLayers()
         self._began = False
         self._closed = False
 
@@ -64,16 +63,11 @@ class FineTuneWidget(QWidget):
         self.stop_last = PushButton(
             text="Stop, keep the last", tooltip="End now; keep the weights of this step"
         )
-        self.resume = PushButton(text="Resume")
-        self.discard = PushButton(
-            text="Discard", tooltip="Remove the training that was found"
-        )
         self.reason = wrap(Label(value="", visible=False))
-        self.found = wrap(Label(value="", visible=False))
+        self.unfinished = UnfinishedPanel()
         self.training = TrainingView(napari_viewer)
         self.outcome = OutcomePanel(napari_viewer)
         self._stops = _row(self.stop_best, self.stop_last)
-        self._founds = _row(self.resume, self.discard)
         self._begins = _row(self.start, self.pause)
         self._settings_title = _title("Settings")
         self._outcome_title = _title("Result")
@@ -81,7 +75,7 @@ class FineTuneWidget(QWidget):
         self._lay_out()
         self.form.restore(load_settings(fine_tune_file()))
         self._connect()
-        self._look_for_unfinished()
+        self.unfinished.look()
         self._on_pairs()
 
     @property
@@ -113,13 +107,13 @@ class FineTuneWidget(QWidget):
         self.pause.changed.connect(self._on_pause)
         self.stop_best.changed.connect(lambda: self._on_stop("best"))
         self.stop_last.changed.connect(lambda: self._on_stop("last"))
-        self.resume.changed.connect(self._on_resume)
-        self.discard.changed.connect(self._on_discard)
+        self.unfinished.resumed.connect(self._on_resume)
+        self.unfinished.discarded.connect(self._look_for_unfinished)
         self.pairs.changed.connect(self._on_pairs)
         self.form.seed.changed.connect(self._on_split)
         self.form.task.changed.connect(self._on_pairs)
         self.outcome.used.connect(self._on_used)
-        self.outcome.discarded.connect(self._on_discarded)
+        self.outcome.discarded.connect(self._look_for_unfinished)
         self._viewer.layers.events.removed.connect(self._on_layer_removed)
         models_changed.connect(self.form.follow)
         self._closing = on_close(self, self._on_closed)
@@ -132,7 +126,7 @@ class FineTuneWidget(QWidget):
         self.outcome.stop()
         if self._control is not None:
             self._control.request_stop()
-        self._watch(())
+        self._watched.watch(())
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
         models_changed.disconnect(self.form.follow)
 
@@ -158,13 +152,14 @@ class FineTuneWidget(QWidget):
         save_settings(self.form.remembered(), fine_tune_file())
         self._begin(train_job(RunFolder.new(), settings, self.pairs.pairs))
 
-    def _on_resume(self) -> None:
-        if not self.busy and self._left:
-            self._begin(resume_job(self._left[0]))
+    def _on_resume(self, folder: RunFolder) -> None:
+        if not self.busy:
+            self._begin(resume_job(folder))
 
     def _begin(self, job: Job[Outcome]) -> None:
         self._kept, self._began = "best", True
-        self._watch(self.pairs.layers())
+        self._watched.watch(self.pairs.layers())
+        self.unfinished.forget()
         self.outcome.show_outcome(None)
         self.training.begin()
         self._control = run_job(
@@ -199,10 +194,9 @@ class FineTuneWidget(QWidget):
 
     def _on_end(self) -> None:
         self._control = None
-        self._watch(())
+        self._watched.watch(())
         if not self._closed:
             self._look_for_unfinished()
-            self._update()
 
     def _on_pause(self) -> None:
         if self._control is None:
@@ -221,22 +215,11 @@ class FineTuneWidget(QWidget):
             say(self.training.status, "Stopping after this step, then saving...")
             self._update()
 
-    def _on_discard(self) -> None:
-        if self._left and not self.busy:
-            self._left[0].discard()
-            self._look_for_unfinished()
-            self._update()
-
     def _on_used(self, name: str) -> None:
         models_changed.emit("", name)
         show_dock(self._viewer, "Colorize").choose_model(name)
         show_info(f"The model '{name}' is ready in the Colorize dock.")
         self._look_for_unfinished()
-        self._update()
-
-    def _on_discarded(self) -> None:
-        self._look_for_unfinished()
-        self._update()
 
     def _on_pairs(self, *_: object) -> None:
         summary = self.pairs.summary
@@ -248,32 +231,15 @@ class FineTuneWidget(QWidget):
         self.pairs.set_split(config.validation, config.seed)
 
     def _on_layer_removed(self, event: Any) -> None:
-        self._tell(event.value, "was removed")
+        self._watched.removed(event.value)
         self.pairs.forget(event.value)
-
-    def _on_layer_changed(self, event: Any) -> None:
-        self._tell(event.source, "was changed")
-
-    def _watch(self, layers: Iterable[Any]) -> None:
-        for layer in self._watched:
-            layer.events.data.disconnect(self._on_layer_changed)
-        self._watched = list(layers)
-        for layer in self._watched:
-            layer.events.data.connect(self._on_layer_changed)
-
-    def _tell(self, layer: Any, what: str) -> None:
-        """Say once that a layer that is trained on is not what it was."""
-        if layer in self._watched:
-            self._watch([one for one in self._watched if one != layer])
-            show_info(
-                f"The layer '{layer.name}' {what}; training goes on with the copy that "
-                "was made when the pair was added."
-            )
 
     # -- showing state
 
     def _look_for_unfinished(self) -> None:
-        self._left = [] if self.busy else unfinished()
+        if not self.busy:
+            self.unfinished.look()
+        self._update()
 
     def _missing(self) -> str:
         """Why a training cannot start; empty if it can."""
@@ -304,24 +270,11 @@ class FineTuneWidget(QWidget):
         self._settings_title.setVisible(not busy)
         self._outcome_title.setVisible(self.outcome.outcome is not None)
         self.training.setVisible(self._began)
-        self._offer_to_resume()
+        self.unfinished.offer(self.outcome.outcome)
 
     def _scroll_to_outcome(self) -> None:
         if not self._closed:
             self._area.ensureWidgetVisible(self.outcome)
-
-    def _offer_to_resume(self) -> None:
-        shown = self.outcome.outcome
-        found = self._left[0] if self._left and not self.busy else None
-        own = shown is not None and found == shown.folder
-        if own and shown is not None and shown.complete:
-            found = None
-        self._founds.visible = found is not None
-        self.discard.visible = not own  # the result has a button of its own
-        text = (
-            "" if found is None or own else f"The training of {found.name} can go on."
-        )
-        say(self.found, text)
 
     def _lay_out(self) -> None:
         inside = QWidget()
@@ -331,8 +284,7 @@ class FineTuneWidget(QWidget):
             self.pairs,
             self._settings_title,
             self.form.native,
-            self.found.native,
-            self._founds.native,
+            self.unfinished,
             self._begins.native,
             self._stops.native,
             self.reason.native,
