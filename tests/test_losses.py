@@ -32,6 +32,16 @@ def test_the_chroma_loss_is_quadratic_for_20_units_of_ab_and_then_linear():
     assert loss(0) == 0
 
 
+def test_a_small_knee_lets_faint_colors_count_more():
+    target = torch.zeros(1, 2, 4, 4)
+
+    def loss(units, knee):
+        return chroma_loss(target + units / 110, target, knee=knee).item()
+
+    assert loss(40, 2) - loss(30, 2) == pytest.approx(0.5)  # far off, all are alike
+    assert loss(8, 2) / loss(4, 2) < 2.4 < loss(8, 20) / loss(4, 20)
+
+
 @pytest.mark.parametrize("loss", [chroma_loss, l1_loss])
 def test_pixels_that_are_not_marked_do_not_count(loss):
     prediction, target = rand(2, 3, 8, 8), rand(2, 3, 8, 8, seed=1)

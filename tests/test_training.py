@@ -347,6 +347,8 @@ def test_the_loss_is_zero_for_the_truth_and_grows_evenly():
         ("crop", 100),
         ("min_scale", 0),
         ("min_scale", 1.5),
+        ("knee", 0),
+        ("knee", float("inf")),
         ("hints", -0.1),
         ("gray_augmentation", 2),
         ("ema", 1.0),

@@ -6,38 +6,51 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_KNEE = 20 / 110
-"""Scaled ab error at which the loss turns from quadratic to linear: 20 units of ab."""
+from napari_colorgan.color import AB_SCALE
+
+_UNIT = 20 / AB_SCALE
+"""Errors are counted in 20 units of ab, scaled (or 23 grey levels of RGB)."""
+KNEE = 20.0
+"""Error in units of ab at which the pixel loss turns from quadratic to linear."""
 
 _CHROMA_WEIGHT = 0.5  # of the expected chroma, beside a weight of 1 of ab
 
 
 def chroma_loss(
-    prediction: Tensor, target: Tensor, weight: Tensor | None = None
+    prediction: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    knee: float = KNEE,
 ) -> Tensor:
-    """Smooth L1 in units of 20 ab (or 23 grey levels of RGB).
+    """Smooth L1 in units of 20 ab, linear from an error of `knee` units of ab on.
 
-    `weight` (N, 1, H, W): mean over the pixels it marks.
+    Where it is quadratic, pictures with large errors count most; where it is linear,
+    faint colours are learned as eagerly as strong ones. `weight` (N, 1, H, W): mean
+    over the pixels it marks.
     """
+    beta = knee / AB_SCALE
     if weight is None:
-        return F.smooth_l1_loss(prediction, target, beta=_KNEE) / _KNEE
-    each = F.smooth_l1_loss(prediction, target, beta=_KNEE, reduction="none") / _KNEE
+        return F.smooth_l1_loss(prediction, target, beta=beta) / _UNIT
+    each = F.smooth_l1_loss(prediction, target, beta=beta, reduction="none") / _UNIT
     return _weighted(each, weight)
 
 
 def color_loss(
-    prediction: Tensor, target: Tensor, weight: Tensor | None = None
+    prediction: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    knee: float = KNEE,
 ) -> Tensor:
     """`chroma_loss`; of a prediction with expected chroma, also the error of that.
 
     The squared error of the chroma, in units of 20 ab, has its minimum at the mean.
     """
     channels = target.shape[1]
-    loss = chroma_loss(prediction[:, :channels], target, weight)
+    loss = chroma_loss(prediction[:, :channels], target, weight, knee)
     if prediction.shape[1] == channels:
         return loss
     wanted = torch.hypot(target[:, :1], target[:, 1:])
-    each = ((prediction[:, channels:] - wanted) / _KNEE).square() / 2
+    each = ((prediction[:, channels:] - wanted) / _UNIT).square() / 2
     mean = each.mean() if weight is None else _weighted(each, weight)
     return loss + _CHROMA_WEIGHT * mean
 

@@ -16,6 +16,7 @@ from napari_colorgan.training.config import (
     Precision,
     TrainConfig,
 )
+from napari_colorgan.training.losses import KNEE
 from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.updates import (
     Losses,
@@ -173,9 +174,12 @@ class Trainer:
             return simultaneous_update(
                 networks, batch, pixel_weight=config.pixel_weight
             )
+        vividness, knee = 0.0, KNEE
+        if isinstance(config, TrainConfig):
+            vividness, knee = config.vividness, config.knee
         begin = config.gan_start(self.steps)
         if self.done < begin:
-            return pixel_update(networks, batch)
+            return pixel_update(networks, batch, knee=knee)
         risen = (self.done - begin + 1) / max(1.0, _RAMP * (self.steps - begin))
         part = min(1.0, risen)
         return late_gan_update(
@@ -184,7 +188,8 @@ class Trainer:
             random,
             gan=part * config.gan_weight,
             feature=part * config.feature_weight,
-            vividness=config.vividness if isinstance(config, TrainConfig) else 0.0,
+            vividness=vividness,
+            knee=knee,
         )
 
     def _autocast(self) -> AbstractContextManager[None]:

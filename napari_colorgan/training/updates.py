@@ -19,6 +19,7 @@ from napari_colorgan.errors import JobFailed
 from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.training.augment import vary_judged
 from napari_colorgan.training.losses import (
+    KNEE,
     color_loss,
     feature_loss,
     gan_loss,
@@ -65,9 +66,9 @@ class Networks:
         return result
 
 
-def pixel_update(networks: Networks, batch: Batch) -> Losses:
-    """Lower the pixel loss."""
-    loss = color_loss(networks.generate(batch), batch.target, batch.weight)
+def pixel_update(networks: Networks, batch: Batch, *, knee: float = KNEE) -> Losses:
+    """Lower the pixel loss; for `knee` see `losses.chroma_loss`."""
+    loss = color_loss(networks.generate(batch), batch.target, batch.weight, knee)
     _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
     return {"pixel": loss.item()}
 
@@ -80,6 +81,7 @@ def late_gan_update(
     gan: float,
     feature: float,
     vividness: float = 0.0,
+    knee: float = KNEE,
 ) -> Losses:
     """Lower pixel loss + `gan` * hinge GAN loss + `feature` * feature matching.
 
@@ -117,7 +119,7 @@ def late_gan_update(
         [f[n:].float() for f in features[:-1]],
     )
     fooled = -features[-1][n:].float().mean()
-    pixel = color_loss(prediction, batch.target, batch.weight)
+    pixel = color_loss(prediction, batch.target, batch.weight, knee)
     loss = pixel + gan * fooled + feature * matched
     _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
     return {

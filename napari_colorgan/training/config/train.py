@@ -50,6 +50,9 @@ class TrainConfig(LearningConfig):
     vividness: float = 0.5
     """At which the discriminator sees a generator that predicts chroma, and at which
     its checkpoint is meant to be used; 0 is cautious, 1 is vivid."""
+    knee: float = 20.0
+    """Error, in units of ab, at which the pixel loss of `phases` turns from quadratic
+    to linear. A small one lets pictures with faint colours count as much as others."""
     aging: float = 0.0
     """Share of crops whose gray side alone becomes a scan of an old photograph."""
 
@@ -72,6 +75,8 @@ class TrainConfig(LearningConfig):
         if not 0 < self.min_scale <= 1:
             raise BadSetting("min_scale", self.min_scale, "above 0 and at most 1")
         check_part(self, "vividness", "aging", "class_power")
+        if not 0 < self.knee < math.inf:
+            raise BadSetting("knee", self.knee, "above 0")
         if not 0 <= self.validation <= 0.9:
             raise BadSetting("validation", self.validation, "from 0 to 0.9")
         self._check_learning()
