@@ -12,7 +12,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.widgets._card_view import CardView
 from napari_colorgan.widgets._picture import Picture, first_example
-from napari_colorgan.widgets._room import say, shorten, wrap
+from napari_colorgan.widgets._room import line_up, say, shorten, wrap
 from napari_colorgan.widgets._worker import show_failure
 
 _ICON = 32  # px
@@ -34,13 +34,10 @@ class ModelPicker(Container[Any]):
             text="Model card...", tooltip="What it was made from, and where it fails"
         )
         self.about = wrap(Label(value=""))
-        row = Container(widgets=[self.names])
-        buttons = Container(
-            widgets=[self.browse, self.read_card], layout="horizontal", labels=False
-        )
-        for part in (self, row, buttons):
+        labelled = Container(widgets=[self.names])
+        for part in (self, labelled):
             part.margins = (0, 0, 0, 0)
-        self.extend([row, buttons, self.about])
+        self.extend([labelled, line_up(self.browse, self.read_card), self.about])
         self._examples = Picture(_EXAMPLES)
         self.native.layout().addWidget(self._examples)
         self._card = CardView(self.native)

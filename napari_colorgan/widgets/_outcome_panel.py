@@ -19,7 +19,7 @@ from napari_colorgan.widgets._outcome_jobs import (
     report_job,
 )
 from napari_colorgan.widgets._places import beside
-from napari_colorgan.widgets._room import keep_low, say, wrap
+from napari_colorgan.widgets._room import keep_low, line_up, say, wrap
 from napari_colorgan.widgets._worker import Slot, run_job
 
 _ERROR_LIMITS = (0.0, 20.0)  # CIEDE2000; 1 is just noticeable
@@ -60,16 +60,13 @@ class OutcomePanel(QWidget):
             text="Discard", tooltip="Remove this training and its model"
         )
         form: Container[Any] = Container(widgets=[self.keep, self.name])
-        rows: list[Container[Any]] = [
-            Container(widgets=pair, layout="horizontal", labels=False)
-            for pair in ([self.use, self.discard], [self.report, self.maps])
-        ]
+        form.margins = (0, 0, 0, 0)
+        rows = line_up(self.use, self.discard), line_up(self.report, self.maps)
         keep_low(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.figures.native)
         for part in (form, *rows):
-            part.margins = (0, 0, 0, 0)
             layout.addWidget(part.native)
         layout.insertWidget(2, self.reason.native)
         self._parts = (form, rows)  # not owned by this widget

@@ -16,7 +16,7 @@ from napari_colorgan.widgets._pair_layers import read_pairs_job, take_pair
 from napari_colorgan.widgets._pair_rows import PairRow, Summary, summarize_job
 from napari_colorgan.widgets._pairs_table import PairsTable
 from napari_colorgan.widgets._preview_layer import is_preview
-from napari_colorgan.widgets._room import keep_low, say, shorten, wrap
+from napari_colorgan.widgets._room import keep_low, line_up, say, shorten, wrap
 from napari_colorgan.widgets._worker import LatestOnly, Slot, run_job, show_failure
 
 _FROM_COLOR = "gray from colour"
@@ -70,14 +70,11 @@ class PairsPanel(QWidget):
         self._pickers = Container(
             widgets=[self.gray, self.color, self.region, self.add]
         )
-        self._buttons = Container(
-            widgets=[self.remove, self.correct], layout="horizontal", labels=False
-        )
+        self._pickers.margins = (0, 0, 0, 0)
+        self._buttons = line_up(self.remove, self.correct)
         keep_low(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for part in (self._pickers, self._buttons):
-            part.margins = (0, 0, 0, 0)
         for widget in (
             self._pickers.native,
             self.reason.native,

@@ -1,6 +1,8 @@
-"""How much room the parts of a dock take: sentences, pickers, panels, folds."""
+"""How much room the parts of a dock take: texts, pickers, buttons, panels, folds."""
 
-from magicgui.widgets import ComboBox, Label
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container, Label, PushButton
 from qtpy.QtWidgets import QGraphicsOpacityEffect, QSizePolicy, QWidget
 from superqt import QCollapsible
 
@@ -21,6 +23,13 @@ def shorten(picker: ComboBox) -> None:
     policy = type(native).SizeAdjustPolicy
     native.setSizeAdjustPolicy(policy.AdjustToMinimumContentsLengthWithIcon)
     native.setMinimumContentsLength(_LETTERS)
+
+
+def line_up(*buttons: PushButton) -> Container[Any]:
+    """Put buttons beside each other; the caller owns the row."""
+    result = Container(widgets=list(buttons), layout="horizontal", labels=False)
+    result.margins = (0, 0, 0, 0)
+    return result
 
 
 def keep_low(widget: QWidget) -> None:

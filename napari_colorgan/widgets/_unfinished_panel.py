@@ -1,13 +1,11 @@
 """A training that was left unfinished: go on with it, or remove it."""
 
-from typing import Any
-
-from magicgui.widgets import Container, Label, PushButton
+from magicgui.widgets import Label, PushButton
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_colorgan.widgets._outcome_jobs import Outcome
-from napari_colorgan.widgets._room import keep_low, say, wrap
+from napari_colorgan.widgets._room import keep_low, line_up, say, wrap
 from napari_colorgan.widgets._run_folder import RunFolder, unfinished
 
 
@@ -26,10 +24,7 @@ class UnfinishedPanel(QWidget):
         self.discard = PushButton(
             text="Discard", tooltip="Remove the training that was found"
         )
-        self._buttons: Container[Any] = Container(
-            widgets=[self.resume, self.discard], layout="horizontal", labels=False
-        )
-        self._buttons.margins = (0, 0, 0, 0)
+        self._buttons = line_up(self.resume, self.discard)
         keep_low(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

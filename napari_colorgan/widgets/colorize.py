@@ -27,7 +27,7 @@ from napari_colorgan.widgets._layers import LayerSource, read_source
 from napari_colorgan.widgets._models_changed import models_changed
 from napari_colorgan.widgets._picture import Picture
 from napari_colorgan.widgets._python import python_code
-from napari_colorgan.widgets._room import say, wrap
+from napari_colorgan.widgets._room import line_up, say, wrap
 from napari_colorgan.widgets._run import (
     LayerRun,
     color_layers_job,
@@ -64,15 +64,12 @@ class ColorizeWidget(Container[Widget]):
         self.copy = PushButton(
             text="Copy as Python", tooltip="Put the equivalent call on the clipboard"
         )
-        buttons = Container(
-            widgets=[self.run, self.stop], layout="horizontal", labels=False
-        )
+        buttons = line_up(self.run, self.stop)
         footer = Container(
             widgets=[buttons, self.reason, self.progress, self.status, self.copy],
             labels=False,
         )
-        for part in (buttons, footer):
-            part.margins = (0, 0, 0, 0)
+        footer.margins = (0, 0, 0, 0)
         self.extend([self.picker, self.form, self.show_preview, footer])
         self._picture = Picture(_PREVIEW)
         layout = self.native.layout()

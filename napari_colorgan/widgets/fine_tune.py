@@ -3,7 +3,7 @@
 from typing import Any
 
 import napari.viewer
-from magicgui.widgets import Container, Label, PushButton
+from magicgui.widgets import Label, PushButton
 from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
@@ -22,7 +22,7 @@ from napari_colorgan.widgets._models_changed import models_changed
 from napari_colorgan.widgets._outcome_jobs import Kept, Outcome
 from napari_colorgan.widgets._outcome_panel import OutcomePanel
 from napari_colorgan.widgets._pairs_panel import PairsPanel
-from napari_colorgan.widgets._room import say, wrap
+from napari_colorgan.widgets._room import line_up, say, wrap
 from napari_colorgan.widgets._run_folder import RunFolder
 from napari_colorgan.widgets._settings import (
     fine_tune_file,
@@ -67,8 +67,8 @@ class FineTuneWidget(QWidget):
         self.unfinished = UnfinishedPanel()
         self.training = TrainingView(napari_viewer)
         self.outcome = OutcomePanel(napari_viewer)
-        self._stops = _row(self.stop_best, self.stop_last)
-        self._begins = _row(self.start, self.pause)
+        self._stops = line_up(self.stop_best, self.stop_last)
+        self._begins = line_up(self.start, self.pause)
         self._settings_title = _title("Settings")
         self._outcome_title = _title("Result")
         self._area = QScrollArea()
@@ -303,12 +303,6 @@ class FineTuneWidget(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self._area)
         self.setMinimumWidth(330)
-
-
-def _row(*buttons: PushButton) -> Container[Any]:
-    row = Container(widgets=list(buttons), layout="horizontal", labels=False)
-    row.margins = (0, 0, 0, 0)
-    return row
 
 
 def _title(text: str) -> QLabel:
