@@ -348,6 +348,7 @@ def test_the_loss_is_zero_for_the_truth_and_grows_evenly():
         ("min_scale", 0),
         ("min_scale", 1.5),
         ("knee", 0),
+        ("seed", -1),
         ("knee", float("inf")),
         ("hints", -0.1),
         ("gray_augmentation", 2),

@@ -34,7 +34,7 @@ from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.training.augment import age_gray
 from napari_colorgan.training.evaluate import Scores
 from napari_colorgan.training.judge import contact_sheet
-from napari_colorgan.training.pictures import list_pictures
+from napari_colorgan.training.picture_files import list_pictures
 from napari_colorgan.training.scoring import color_pair, gray_rgb
 
 RGB = np.ndarray

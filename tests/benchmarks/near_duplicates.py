@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from napari_colorgan.training.pictures import list_pictures, open_rgb
+from napari_colorgan.training.picture_files import list_pictures, open_rgb
 
 SAME = 0.985
 """Correlation of thumbnails above which pictures are taken for the same.

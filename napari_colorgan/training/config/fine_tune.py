@@ -88,7 +88,7 @@ class FineTuneConfig(LearningConfig):
         floats = [one.name for one in fields(self) if isinstance(one.default, float)]
         check_real(self, *floats)
         check_whole(self, "batch", "discriminator_width", "validations", least=1)
-        check_whole(self, "patience", "seed", least=0)
+        check_whole(self, "patience", least=0)
         if self.steps is not None:
             check_whole(self, "steps", least=1)
         check_whole(self, "patch", least=32)

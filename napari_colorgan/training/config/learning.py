@@ -9,6 +9,7 @@ from napari_colorgan.training.config.checks import (
     check_choice,
     check_not_negative,
     check_part,
+    check_whole,
 )
 
 Task = Literal["colorization", "translation"]
@@ -69,6 +70,7 @@ class LearningConfig:
             "discriminator_rate",
         )
         check_part(self, "gan_phase", "gray_augmentation", "hints")
+        check_whole(self, "seed", least=0)
         if not 0 <= self.ema < 1:
             raise BadSetting("ema", self.ema, "from 0 to below 1")
 
