@@ -134,7 +134,7 @@ def test_local_context_shows_native_pixels_whatever_the_size(
     colorizer = make_colorizer()
     seen = inputs(colorizer, monkeypatch)
     colorize(camera, colorizer)
-    assert len(seen) == 6 * 6  # steps of 96 px
+    assert len(seen) == 5 * 5  # steps of 96 px; the ends need no halo
     levels = torch.cat([w.flatten() for w in seen]) * 255
     assert torch.allclose(levels, levels.round(), atol=1e-3)
     assert max(w.numel() for w in seen) <= 256 * 256

@@ -28,7 +28,8 @@ class Colorizer:
     checkpoint : weights and metadata
     device : where the generator runs
     context : `whole` or `local`; default what the checkpoint was trained for
-    tile : side of a `local` window in px, halo included; default 1024
+    tile : side of a `local` window in px, halo included; default 1024. Networks of
+        strides above 128 px read larger ones, or most of each would be halo
     working_size : shorter side in px for `whole`; default the checkpoint's
     vividness : 0 (cautious: pale where in doubt) to 1 (vivid), for generators that
         predict chroma; default the checkpoint's

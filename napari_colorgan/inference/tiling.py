@@ -9,6 +9,9 @@ little less:
 Ramps of neighbours sum to 1. At the plane's own border a window reads only `BORDER` px
 of reflection and keeps everything. The grid depends on the plane's size alone, so a
 region coloured alone uses the very windows that the whole plane uses.
+
+Windows start whole strides of the network apart, or it would see one place in several
+phases, and its windows differ twice as much.
 """
 
 from collections.abc import Iterator
@@ -25,7 +28,10 @@ BORDER = 32
 """Px of reflection around a plane: there is nothing to know beyond it, but a network's
 zero padding at the very edge would show."""
 
-_PHASE = 32  # px; stride of the compact generator
+# Windows of networks with large strides advance by so many strides, or px if that is
+# less, even where a window is then larger than asked for: else most of each is halo.
+_STRIDES = 3
+_ADVANCE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +53,14 @@ class Tiling:
         """Smallest possible window with this halo and blend."""
         return max(2 * (self.halo + self.blend), 32) + 32
 
-    @property
-    def step(self) -> int:
-        """Distance between windows in px.
+    def overlap(self, stride: int) -> int:
+        """Px that neighbours both read, for a network of this stride."""
+        return -(-(2 * self.halo + self.blend) // stride) * stride
 
-        In whole strides of a network, or it would see one place in two phases, and its
-        windows differ twice as much.
-        """
-        return (self.window - 2 * self.halo - self.blend) // _PHASE * _PHASE
+    def step(self, stride: int) -> int:
+        """Distance between windows in px, for a network of this stride."""
+        least = min(_STRIDES * stride, _ADVANCE)
+        return max(self.window - self.overlap(stride), least) // stride * stride
 
     def shrunk(self) -> Self | None:
         """Return a tiling of about half the core, or None if this is the smallest."""
@@ -82,20 +88,21 @@ class Span:
 def spans(length: int, tiling: Tiling, stride: int) -> list[Span]:
     """All windows along a side of `length` px; they read multiples of `stride` px.
 
-    They also start whole strides apart, as far before their halo as that takes: out of
-    phase, the deep layers of a network would see other squares of the plane.
+    Neighbours fade in the middle of what they both read.
     """
-    step, blend = tiling.step, tiling.blend
-    single = length + 2 * BORDER <= tiling.window
-    count = 1 if single else -(-length // step)
+    step, overlap, blend = tiling.step(stride), tiling.overlap(stride), tiling.blend
+    halo = (overlap - blend) // 2
+    # where the first of several windows would keep its last px, if it were the only one
+    single = step + overlap - BORDER - min(halo, BORDER)
+    count = 1 + max(0, -(-(length - single) // step))
     result = []
     for k in range(count):
         first, last = k == 0, k == count - 1
-        start = -BORDER if first else k * step - blend - tiling.halo
-        start -= (start + BORDER) % stride
-        stop = length + BORDER if last else (k + 1) * step + tiling.halo
+        start = k * step - BORDER
+        stop = length + BORDER if last else start + step + overlap
         keep = slice(
-            0 if first else k * step - blend, length if last else (k + 1) * step
+            0 if first else start + halo,
+            length if last else start + step + halo + blend,
         )
         result.append(
             Span(

@@ -55,7 +55,7 @@ class UNet(nn.Module):
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.stride = 2**depth
-        self.halo = 128
+        self.halo = max(128, min(5 * self.stride // 4, 320))
         """Px of context to read around a window; more is seen but hardly matters."""
         channels = [min(2**step, 8) * width for step in range(depth)]
         bias = norm == "instance"  # batch norm has a bias of its own
