@@ -10,8 +10,8 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.card import imported_card
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.pix2pix import read_pix2pix
+from napari_colorgan.checkpoints.pth import read_bounded
 from napari_colorgan.checkpoints.store import Checkpoint, load
-from napari_colorgan.errors import CheckpointError
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,16 @@ def read_model(path: Path, where: str = "") -> Import:
     Raises
     ------
     CheckpointError
-        See `load` and `read_pix2pix`.
+        See `read_bounded`, `load` and `read_pix2pix`.
     """
-    ours = _is_ours(path)
-    checkpoint = load(path) if ours else read_pix2pix(path)
+    content = read_bounded(path)
+    # a safetensors file begins with the length of its header
+    ours = path.suffix.lower() == ".safetensors" or content[8:9] == b"{"
+    checkpoint = load(path, content) if ours else read_pix2pix(path, content)
     # the generator is built so that what cannot be used is not installed
     checkpoint.generator()
     about = checkpoint.metadata
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    sha256 = hashlib.sha256(content).hexdigest()
     provenance = f"Imported from '{where or path.name}' (SHA-256 {sha256})."
     if ours:
         provenance = f"{provenance} {about.provenance}".strip()
@@ -87,17 +89,3 @@ def suggest_name(path: Path) -> str:
     """
     of_training = re.fullmatch(r"(latest|\d+)_net_\w+", path.stem)
     return zoo.free_name(path.parent.name if of_training else path.stem)
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether it can only be a safetensors file: by its name, or how it begins."""
-    if path.suffix.lower() == ".safetensors":
-        return True
-    try:
-        with path.open("rb") as file:
-            return file.read(9)[8:] == b"{"  # after the length of its header
-    except OSError as error:
-        raise CheckpointError(
-            f"'{path}' cannot be read: {error.strerror or error}. Check the path and "
-            "its permissions."
-        ) from error

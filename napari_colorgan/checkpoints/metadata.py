@@ -154,6 +154,17 @@ def read_header(path: Path) -> dict[str, Any]:
             f"'{path}' cannot be read: {error.strerror}. Check the path and its "
             "permissions."
         ) from error
+    return _checked_header(text, size, path)
+
+
+def header_of(content: bytes, path: Path) -> dict[str, Any]:
+    """Return the same of a file that has been read; `path` is named in errors."""
+    length = int.from_bytes(content[:8], "little")
+    text = content[8 : 8 + length] if 2 <= length <= _MAX_HEADER else b""
+    return _checked_header(text, len(content), path)
+
+
+def _checked_header(text: bytes, size: int, path: Path) -> dict[str, Any]:
     try:
         header = json.loads(text)
         ours = header["__metadata__"]

@@ -37,6 +37,7 @@ _EPSILON = 1e-5  # of its normalisations
 
 def read_pix2pix(
     path: str | Path,
+    content: bytes | None = None,
     *,
     context: Context | None = None,
     statistics: Statistics | None = None,
@@ -47,6 +48,7 @@ def read_pix2pix(
 
     Parameters
     ----------
+    content : of the file, where it has been read
     context : default `whole` for colorization of pictures that were resized, according
         to the options beside the file, else `local`
     statistics : default `picture`, as the pix2pix code's own test program; batch
@@ -62,7 +64,8 @@ def read_pix2pix(
         The generator has no stored statistics.
     """
     path = Path(path)
-    content = read_bounded(path)
+    if content is None:
+        content = read_bounded(path)
     weights = unprefixed(weights_of(content, path))
     spec = recognise(weights, path)
     found = spec.options

@@ -16,6 +16,7 @@ from napari_colorgan.checkpoints.metadata import (
     DIGEST_KEY,
     METADATA_KEY,
     Metadata,
+    header_of,
     read_header,
 )
 from napari_colorgan.errors import BadSetting, CheckpointError
@@ -117,10 +118,14 @@ def save(checkpoint: Checkpoint, path: str | Path) -> None:
         file.write(safetensors.torch.save(tensors, metadata))
 
 
-def load(path: str | Path) -> Checkpoint:
+def load(path: str | Path, content: bytes | None = None) -> Checkpoint:
     """Read a checkpoint and check its digest.
 
     The file is read, not mapped: it may change afterwards without harm.
+
+    Parameters
+    ----------
+    content : of the file, where it has been read
 
     Raises
     ------
@@ -128,10 +133,13 @@ def load(path: str | Path) -> Checkpoint:
         The file is missing, foreign, truncated, changed, or of another schema.
     """
     path = Path(path)
-    header = read_header(path)
+    if content is None:
+        read_header(path)  # what is no checkpoint is not read whole
+        content = path.read_bytes()
+    header = header_of(content, path)
     metadata = Metadata.from_json(header["__metadata__"][METADATA_KEY], path)
     try:
-        weights = safetensors.torch.load(path.read_bytes())
+        weights = safetensors.torch.load(content)
     except Exception as error:  # the format's readers raise a dozen types on damage
         raise CheckpointError(
             f"'{path}' is damaged: {error}. Fetch or export it again."
