@@ -5,6 +5,7 @@ Tensors are (N, C, H, W) float32; gray and RGB are sRGB-encoded in [0, 1]; L is 
 [0, 100], a and b are in about [-110, 110].
 """
 
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 import torch
@@ -18,6 +19,12 @@ _XYZ_OF_RGB = (
     (0.019334, 0.119193, 0.950227),
 )
 _WHITE = (0.95047, 1.0, 1.08883)
+# from XYZ as parts of the white point; inverted in float64, for the float32 inverse is
+# off by more than 8 bits can hide, and here, for ONNX knows no inverse of a matrix
+_RGB_OF_WHITES = (
+    torch.tensor(_XYZ_OF_RGB, dtype=torch.float64).inverse()
+    * torch.tensor(_WHITE, dtype=torch.float64)
+).tolist()
 _LINEAR_BELOW = 0.008856  # (6/29)^3: below it the CIE cube root is a straight line
 _LINEAR_SLOPE = 7.787
 _LINEAR_OFFSET = 16 / 116
@@ -29,7 +36,8 @@ AB_SCALE = 110.0
 # and black must stay black
 _GAMUT_TOLERANCE = (1e-4, 1e-7)
 _TINY = 1e-4  # of scaled ab, far below a grey level: keeps gradients finite at gray
-_BISECTIONS = 12  # chroma to 1/4096, far below an 8-bit step
+# chroma to a millionth, so that two programs that round otherwise see no difference
+_BISECTIONS = 20
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -64,21 +72,29 @@ def fit_chroma(lab: Tensor) -> Tensor:
     Bisection on the pixels concerned only; all others are returned as they are.
     """
     pixels = lab.movedim(1, 0).flatten(1)  # (3, N * H * W)
-    outside = ~_in_gamut(pixels)
+    outside = ~_fitting(pixels[None])(1.0)[0, 0]
     if not outside.any():
         return lab
-    far = pixels[:, outside]
-    low = torch.zeros_like(far[0])
-    high = torch.ones_like(low)
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        fits = _in_gamut(_scale_chroma(far, middle))
-        low = torch.where(fits, middle, low)
-        high = torch.where(fits, high, middle)
     pixels = pixels.clone()
-    pixels[:, outside] = _scale_chroma(far, low)
+    pixels[:, outside] = fit_every_chroma(pixels[None, :, outside])[0]
     n, c, h, w = lab.shape
     return pixels.view(c, n, h, w).movedim(0, 1)
+
+
+def fit_every_chroma(lab: Tensor) -> Tensor:
+    """Do the same for Lab (N, 3, ...) by bisection on all pixels, without a branch.
+
+    Networks that leave the package can do no other; those of sRGB begin at their end.
+    """
+    fits = _fitting(lab)
+    high = torch.ones_like(lab[:, :1])
+    low = fits(1.0).to(lab)
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        inside = fits(middle)
+        low = torch.where(inside, middle, low)
+        high = torch.where(inside, high, middle)
+    return torch.cat([lab[:, :1], lab[:, 1:] * low], dim=1)
 
 
 def enliven(prediction: Tensor, vividness: float) -> Tensor:
@@ -195,29 +211,37 @@ def _cube(t: Tensor) -> Tensor:
 
 def _linear_rgb(lab: Tensor) -> Tensor:
     """Lab (N, 3, ...) to linear RGB, unclipped."""
-    lightness, a, b = lab.unbind(1)
-    y = (lightness + 16) / 116
-    xyz = _cube(torch.stack([y + a / 500, y, y - b / 200], dim=1))
-    # inverted in float64: the float32 inverse is off by more than 8 bits can hide
-    inverse = torch.linalg.inv(torch.tensor(_XYZ_OF_RGB, dtype=torch.float64)).float()
-    return _mix(xyz * _column(_WHITE, lab), inverse)
+    y, chroma = _cube_roots(lab)
+    return _mix(_cube(y + chroma), torch.tensor(_RGB_OF_WHITES))
+
+
+def _cube_roots(lab: Tensor) -> tuple[Tensor, Tensor]:
+    """Cube root of Y (N, 1, ...), and what chroma adds to it in X, Y, Z (N, 3, ...)."""
+    lightness, a, b = lab[:, :1], lab[:, 1:2], lab[:, 2:]
+    added = torch.cat([a / 500, torch.zeros_like(a), b / -200], dim=1)
+    return (lightness + 16) / 116, added
 
 
 def _mix(channels: Tensor, matrix: Tensor) -> Tensor:
-    return torch.einsum("ij,nj...->ni...", matrix.to(channels), channels)
+    columns = matrix.to(channels).view(3, 3, *[1] * (channels.ndim - 2))
+    a, b, c = (channels[:, i : i + 1] * columns[:, i] for i in range(3))
+    return a + b + c
 
 
 def _column(values: tuple[float, ...], like: Tensor) -> Tensor:
     return torch.tensor(values).to(like).view(1, 3, *[1] * (like.ndim - 2))
 
 
-def _in_gamut(pixels: Tensor) -> Tensor:
-    """Which of the Lab `pixels` (3, P) are colours of sRGB."""
-    low, high = torch.aminmax(_linear_rgb(pixels[None])[0], dim=0)
-    part, rest = _GAMUT_TOLERANCE
-    tolerance = part * _cube((pixels[0] + 16) / 116) + rest
-    return (low >= -tolerance) & (high <= 1 + tolerance)
+def _fitting(lab: Tensor) -> Callable[[Tensor | float], Tensor]:
+    """Test which pixels (N, 1, ...) are in sRGB with a part of their chroma."""
+    y, chroma = _cube_roots(lab)
+    matrix = torch.tensor(_RGB_OF_WHITES)
+    relative, absolute = _GAMUT_TOLERANCE
+    tolerance = relative * _cube(y) + absolute
 
+    def fits(part: Tensor | float) -> Tensor:
+        rgb = _mix(_cube(y + chroma * part), matrix)
+        low, high = rgb.amin(1, keepdim=True), rgb.amax(1, keepdim=True)
+        return (low >= -tolerance) & (high <= 1 + tolerance)
 
-def _scale_chroma(pixels: Tensor, factor: Tensor) -> Tensor:
-    return torch.stack([pixels[0], pixels[1] * factor, pixels[2] * factor])
+    return fits

@@ -1,28 +1,27 @@
 """A generator with all that surrounds it, as one network from gray to RGB.
 
 It is made of operations that TorchScript and ONNX have, with sides that may vary: no
-branch depends on a value, and nothing asks for the inverse of a matrix.
+branch depends on a value.
 """
 
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_colorgan.color import AB_SCALE, CODECS, enliven, gray_to_lightness
+from napari_colorgan.color import (
+    AB_SCALE,
+    CODECS,
+    enliven,
+    fit_every_chroma,
+    gray_to_lightness,
+    lab_to_rgb,
+)
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models import Generator, GeneratorSpec, build
 
-# The inverse of `color`'s matrix, its columns times the white point.
-_RGB_OF_XYZ = (
-    (3.07998030, -1.53715152, -0.54282131),
-    (-0.92124775, 1.87599000, 0.04524734),
-    (0.05289046, -0.20404134, 1.15123201),
-)
 _GRID = 32  # px; sides of what `whole` sees, unless the stride asks for more
 _BORDER = 32  # px of reflection that `local` sees around a picture
-_HALVINGS = 20  # more than `color` has: where one ends must not depend on rounding
 
 
 class Standalone(nn.Module):
@@ -81,7 +80,8 @@ class Standalone(nn.Module):
         if self.working_size is not None:
             prediction = _enlarged(prediction, gray)
         if self.codec.name == "lab":
-            return _fitted_rgb(gray_to_lightness(gray), prediction * AB_SCALE)
+            lab = torch.cat([gray_to_lightness(gray), prediction * AB_SCALE], dim=1)
+            return lab_to_rgb(fit_every_chroma(lab))
         return self.codec.decode(gray, prediction)
 
 
@@ -195,40 +195,3 @@ def _larger(a: int, b: int) -> int:
         return max(a, b)
     result: int = torch.sym_max(a, b)  # type: ignore[no-untyped-call]
     return result
-
-
-def _fitted_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
-    """`color.LabCodec.decode` for L (N, 1, H, W) and ab (N, 2, H, W), without branches.
-
-    Every pixel's chroma is bisected; that of a colour of sRGB begins at its end.
-    """
-    y = (lightness + 16) / 116
-    matrix = torch.tensor(_RGB_OF_XYZ).to(y).view(3, 3, 1, 1)
-    a, b = ab.chunk(2, dim=1)
-    slope = torch.cat([a / 500, torch.zeros_like(y), b / -200], dim=1)
-
-    def linear_rgb(chroma: Tensor) -> Tensor:
-        return F.conv2d(_cubed(y + slope * chroma), matrix)
-
-    tolerance = 1e-4 * _cubed(y) + 1e-7  # as in `color`
-
-    def fits(chroma: Tensor) -> Tensor:
-        rgb = linear_rgb(chroma)
-        low, high = rgb.amin(1, keepdim=True), rgb.amax(1, keepdim=True)
-        return (low >= -tolerance) & (high <= 1 + tolerance)
-
-    high = torch.ones_like(y)
-    low = fits(high).to(y)
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        inside = fits(middle)
-        low = torch.where(inside, middle, low)
-        high = torch.where(inside, high, middle)
-    rgb = linear_rgb(low).clamp(0, 1)
-    power = 1.055 * rgb.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
-    return torch.where(rgb > 0.0031308, power, rgb * 12.92)
-
-
-def _cubed(t: Tensor) -> Tensor:
-    line = (t - 16 / 116) / 7.787
-    return torch.where(t > 0.2068966, t**3, line)
