@@ -140,7 +140,7 @@ def train_job(
         stop = (yield StepDone(trainer.done, config.steps, loss)) is STOP
         now = time.monotonic()
         late = minutes is not None and now - began > 60 * minutes
-        if stop or late:
+        if stop or late or trainer.done == config.steps:
             break
         due = judge_every is not None and trainer.done % judge_every == 0
         if due or now - saved > _SAVE_EVERY:
