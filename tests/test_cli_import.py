@@ -100,6 +100,7 @@ def test_options_reach_the_model(run, models):
         "stored",
         "--no-dropout",
     )
+    assert (models / "mine.jpg").is_file()  # what it does to a sample
     about = load(models / "mine.safetensors").metadata
     assert (about.context, about.statistics) == ("whole", "stored")
     assert not about.options["dropout"]

@@ -676,6 +676,7 @@ def test_use_this_model_now(viewer, trained, qtbot, gray, home):
     assert any("Colorize" in name for name in docks)
     _, colorize = viewer.window.add_plugin_dock_widget("napari-colorgan", "Colorize")
     assert colorize.model.value == "my tissue"
+    assert zoo.find("my tissue").picture is not None  # of pairs that were held out
     colorize.show_preview.value = False
     colorize.layers.value = [layer]
     colorize.run.native.click()

@@ -459,6 +459,7 @@ def test_weights_of_pix2pix_are_asked_about(manager, qtbot, pth):
     assert about.license == "CC0-1.0" and "CC0-1.0" in model.card
     assert about.provenance == chosen.metadata.provenance
     assert model.card.startswith("# facades\n")
+    assert model.picture is not None  # of what it does to a sample
 
 
 def test_only_what_can_be_chosen_is_asked(manager, qtbot, home, make_checkpoint):

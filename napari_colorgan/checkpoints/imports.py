@@ -34,8 +34,20 @@ class Import:
         checkpoint = dataclasses.replace(self.checkpoint, metadata=metadata)
         return dataclasses.replace(self, checkpoint=checkpoint)
 
-    def install(self, name: str, *, replace_old: bool = False) -> zoo.Model:
+    @property
+    def picture(self) -> bytes:
+        """Content of the picture beside the file; empty if there is none."""
+        return zoo.copy_of_picture(self.source)
+
+    def install(
+        self, name: str, *, picture: bytes = b"", replace_old: bool = False
+    ) -> zoo.Model:
         """Make it a model of the user's.
+
+        Parameters
+        ----------
+        picture : JPEG of examples; default: the one beside the file, if any
+        replace_old : whether an older model of this name may go
 
         Raises
         ------
@@ -47,9 +59,12 @@ class Import:
             if self.ours
             else imported_card(self.metadata, name.strip())
         )
-        picture = zoo.copy_of_picture(self.source)
         return zoo.install(
-            self.checkpoint, name, card, picture=picture, replace_old=replace_old
+            self.checkpoint,
+            name,
+            card,
+            picture=picture or self.picture,
+            replace_old=replace_old,
         )
 
 

@@ -9,6 +9,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.card import imported_card
 from napari_colorgan.checkpoints.metadata import Statistics
 from napari_colorgan.cli._options import ContextChoice, Replace
+from napari_colorgan.job import finish
 
 
 def import_(
@@ -43,7 +44,10 @@ def import_(
     The options of its training are read from train_opt.txt beside it, if there.
     """
     name = zoo.check_name(file.stem if name is None else name, taken_too=replace)
+    from napari_colorgan.checkpoints.bioimageio import sample_for
     from napari_colorgan.checkpoints.pix2pix import read_pix2pix
+    from napari_colorgan.inference.device import choose_device
+    from napari_colorgan.inference.examples import examples_job
 
     checkpoint = read_pix2pix(
         file,
@@ -54,7 +58,9 @@ def import_(
     )
     about = checkpoint.metadata
     card = imported_card(about, name)
-    zoo.install(checkpoint, name, card, replace_old=replace)
+    job = examples_job(checkpoint, [sample_for(about)], choose_device("auto"))
+    picture = finish(job)
+    zoo.install(checkpoint, name, card, picture=picture, replace_old=replace)
     kind = "colorization" if about.codec == "lab" else "translation"
     typer.echo(f"'{name}': {about.description}")
     typer.echo(

@@ -47,6 +47,25 @@ def read_job(path: Path) -> Job["Import"]:
     return found
 
 
+def store_job(found: "Import", name: str) -> Job[zoo.Model]:
+    """Make what was read a model of the user's, with a picture of what it does."""
+    yield Progress(0, 0)
+    from napari_colorgan.checkpoints.bioimageio import sample_for
+    from napari_colorgan.inference.device import choose_device
+    from napari_colorgan.inference.examples import examples_job
+
+    picture = found.picture
+    if not picture:
+        zoo.check_name(name)  # before the work
+        sample = sample_for(found.metadata)
+        picture = yield from examples_job(
+            found.checkpoint, [sample], choose_device("auto")
+        )
+    if (yield Progress(0, 0)) is STOP:
+        raise Stopped("The import was stopped; nothing was stored.")
+    return found.install(name, picture=picture)
+
+
 def change_job(change: Callable[[], R]) -> Job[R]:
     """Change the folder of models, which takes a moment and cannot be stopped."""
     yield Progress(0, 0)

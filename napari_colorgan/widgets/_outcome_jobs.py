@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # torch; nothing here is read by a form
     from napari_colorgan.training.events import FineTuned
 
 Kept = Literal["best", "last"]
+_SHOWN = 4  # pairs in a model's picture
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,21 @@ class Outcome:
 def install_job(
     outcome: Outcome, kept: Kept, name: str, *, replace_old: bool
 ) -> Job[zoo.Model]:
-    """Store the model in the user's folder, with a card."""
+    """Store the model in the user's folder, with a card and a picture.
+
+    The picture shows pairs that were held out.
+    """
     yield Progress(0, 1)
+    from napari_colorgan.inference.device import choose_device
+    from napari_colorgan.inference.examples import examples_job
+
     checkpoint = outcome.checkpoint(kept)
     parts = outcome.parts
+    picture = yield from examples_job(
+        checkpoint,
+        [pair.gray for pair in parts.held_out[:_SHOWN]],
+        choose_device(outcome.settings.device),
+    )
     card = model_card(
         checkpoint.metadata,
         name.strip(),
@@ -61,7 +73,7 @@ def install_job(
         trained=[pair.name for pair in parts.train],
         held_out=[pair.name for pair in parts.held_out],
     )
-    return zoo.install(checkpoint, name, card, replace_old=replace_old)
+    return zoo.install(checkpoint, name, card, picture=picture, replace_old=replace_old)
 
 
 def report_job(outcome: Outcome, kept: Kept, folder: Path) -> Job[Path]:

@@ -46,6 +46,7 @@ from napari_colorgan.widgets._model_jobs import (
     change_job,
     export_job,
     read_job,
+    store_job,
 )
 from napari_colorgan.widgets._model_list import ModelList, megabytes
 from napari_colorgan.widgets._models_changed import models_changed
@@ -201,7 +202,8 @@ class ModelManagerWidget(QWidget):
 
         def on_accepted() -> None:
             answered, name = form.answered(), form.name.value
-            self._change(f"Storing '{name}'...", lambda: answered.install(name))
+            job = store_job(answered, name)
+            self._run(f"Storing '{name}'...", job, lambda _: self._tell("", name))
 
         self._ask(form, on_accepted)
 

@@ -13,11 +13,9 @@ from skimage import data
 
 from napari_colorgan import colorize
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.inference.examples import example, strip
 from napari_colorgan.sample_data import micrograph, pair, stack
 from napari_colorgan.training.pairs import gray_of
-
-SIDE = 160  # px of an example; the dock shows them at half of that
-QUALITY = 88  # of JPEG
 
 NATURAL = {  # picture: top, left and side of the square that is shown, in px
     "astronaut": (0, 25, 400),
@@ -29,7 +27,7 @@ NATURAL = {  # picture: top, left and side of the square that is shown, in px
 
 def natural() -> list[Image.Image]:
     return [
-        example("natural", gray_of(getattr(data, name)()), square)
+        colored("natural", gray_of(getattr(data, name)()), square)
         for name, square in NATURAL.items()
     ]
 
@@ -40,34 +38,25 @@ def micro() -> list[Image.Image]:
     (tissue, _, _), *_ = pair()
     corner = (0, 0, 256)
     return [
-        example("micro", smear / 4095, (0, 80, 480)),
-        example("micro", fields[0] / 255, corner),
-        example("micro", fields[3] / 255, corner),
-        example("micro", tissue[0] / 255, corner),
+        colored("micro", smear / 4095, (0, 80, 480)),
+        colored("micro", fields[0] / 255, corner),
+        colored("micro", fields[3] / 255, corner),
+        colored("micro", tissue[0] / 255, corner),
     ]
 
 
-def example(model: str, gray: np.ndarray, square: tuple[int, int, int]) -> Image.Image:
+def colored(model: str, gray: np.ndarray, square: tuple[int, int, int]) -> Image.Image:
     """Colour gray (Y, X) in [0, 1]; a square of it, its left half left gray."""
     color = colorize(gray, model, limits=(0, 1), device="cpu")
     top, left, side = square
-    before, after = (
-        Image.fromarray(picture)
-        .crop((left, top, left + side, top + side))
-        .resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-        for picture in (np.rint(gray * 255).astype(np.uint8), color)
-    )
-    after.paste(before.crop((0, 0, SIDE // 2, SIDE)))
-    return after
+    part = np.s_[top : top + side, left : left + side]
+    return example(gray[part], color[part])
 
 
 def main() -> None:
     for model, examples in (("natural", natural()), ("micro", micro())):
-        strip = Image.new("RGB", (SIDE * len(examples), SIDE))
-        for number, picture in enumerate(examples):
-            strip.paste(picture, (number * SIDE, 0))
         path = zoo.find(model).path.with_suffix(".jpg")
-        strip.save(path, quality=QUALITY, optimize=True)
+        path.write_bytes(strip(examples))
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
