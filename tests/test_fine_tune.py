@@ -601,7 +601,7 @@ def test_a_state_is_written_once_per_step(run, tmp_path):
     [
         ({"batch": 3}, r"trained with batch = 2, now it is 3"),
         ({"steps": 11}, r"trained with steps = 10, now it is 11"),
-        ({"seed": 5, "batch": 3}, r"trained with batch = 2"),  # the first one
+        ({"seed": 5, "batch": 3}, r"trained with seed = 1"),  # the first one
         ({"ema": 0.5}, r"trained with ema = 0\.9+, now it is 0\.5"),
         ({"scheme": "paper"}, r"trained with scheme = 'fine-tune', now it is 'paper'"),
     ],

@@ -58,9 +58,13 @@ class Tiling:
         return -(-(2 * self.halo + self.blend) // stride) * stride
 
     def step(self, stride: int) -> int:
-        """Distance between windows in px, for a network of this stride."""
-        least = min(_STRIDES * stride, _ADVANCE)
-        return max(self.window - self.overlap(stride), least) // stride * stride
+        """Distance between windows in px, for a network of this stride.
+
+        Never less than a blend, or three windows would fade at one place.
+        """
+        least = max(min(_STRIDES * stride, _ADVANCE), self.blend)
+        wanted = (self.window - self.overlap(stride)) // stride * stride
+        return max(wanted, -(-least // stride) * stride)
 
     def shrunk(self) -> Self | None:
         """Return a tiling of about half the core, or None if this is the smallest."""
