@@ -14,6 +14,8 @@ sys.path.append(str(Path(__file__).parent / "benchmarks"))  # as for a script th
 
 import default_models
 import fine_tuning
+import mean_weights
+import micro_split
 from blotches import find_blotches, outlined
 from collection import Collection
 from contact_sheet import wrapped
@@ -270,3 +272,23 @@ def test_steps_until_a_psnr_is_reached():
         ["21 dB", "10 steps, 3 s", "10 steps, 3 s"],
         ["22 dB", "30 steps, 9 s", "never"],
     ]
+
+
+def test_the_mean_of_two_checkpoints_lies_half_way(make_checkpoint):
+    a, b = (
+        make_checkpoint(seed=seed, training={"steps_done": 10 * seed})
+        for seed in (1, 2)
+    )
+    between = mean_weights.mean(a, b)
+    assert between.metadata.training == {"steps_done": 20, "mean_of_steps": [10, 20]}
+    for name, value in between.weights.items():
+        wanted = (a.weights[name].double() + b.weights[name].double()) / 2
+        assert torch.allclose(value.double(), wanted, atol=1e-6)
+        assert value.dtype == b.weights[name].dtype
+
+
+def test_samples_and_every_tenth_micrograph_are_held_out():
+    names = [f"JPEGImages_BloodImage_{number:05}.webp" for number in range(20)]
+    parts = micro_split.split([Path(name) for name in names], {"BloodImage_00013"})
+    assert [path.name for path in parts["held_out"]] == [names[i] for i in (0, 10, 13)]
+    assert len(parts["train"]) == 17
