@@ -15,7 +15,7 @@ from napari_colorgan import Checkpoint, load, save
 
 
 def mean(earlier: Checkpoint, later: Checkpoint) -> Checkpoint:
-    """Mean of the weights; tells of which steps, and for the rest what `later` tells."""
+    """Mean of the weights; of which steps is added to what `later` tells."""
     weights = {
         name: ((earlier.weights[name].float() + value.float()) / 2).to(value)
         for name, value in later.weights.items()
