@@ -96,6 +96,7 @@ def run(tmp_path, photos, monkeypatch):
         judged=(),
         judge_every=None,
         gray=None,
+        start=None,
         **settings,
     ):
         events, control = [], Control()
@@ -115,6 +116,7 @@ def run(tmp_path, photos, monkeypatch):
             tmp_path / f"{name}.safetensors",
             device=CPU,
             gray=gray,
+            start=start,
             minutes=minutes,
             judged=judged,
             judge_every=judge_every,
@@ -1018,3 +1020,21 @@ def test_reading_folders_can_be_stopped(photos):
         job = read_pictures_job([photos], list_files([photos]), 64)
         finish(job, stop_at_second, control)
     assert [(e.done, e.total) for e in seen] == [(1, 6), (2, 6)]
+
+
+def test_a_training_may_begin_with_a_model(run):
+    first, _ = run("first")
+    begun, _ = run("begun", start=first, learning_rate=0.0, encoder_rate=0.0)
+    assert "Started from 'first'" in begun.metadata.provenance
+    for name, value in begun.weights.items():
+        assert torch.allclose(value.float(), first.weights[name].float(), atol=1e-3)
+    with pytest.raises(BadSetting, match="start is 'first'; it must be a model"):
+        run("other", start=first, options={"widths": [16, 8, 8, 8]})
+
+
+def test_what_a_training_began_with_does_not_matter_when_it_goes_on(run):
+    first, _ = run("first")
+    whole, _ = run("whole", start=first)
+    run("parts", start=first, stop_at=2)
+    parts, _ = run("parts", start=first)
+    assert same_weights(whole, parts)

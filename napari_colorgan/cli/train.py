@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from napari_colorgan.checkpoints import zoo
 from napari_colorgan.cli._options import (
     CheckpointName,
     ContextChoice,
@@ -41,6 +42,13 @@ def train(
     generator: Annotated[
         str | None,
         typer.Option(help=f"One of {', '.join(GENERATORS)}; default the recipe's."),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="Model whose weights a new training begins with, a name or a path. "
+            "Default: a pretrained encoder for compact, else fresh weights."
+        ),
     ] = None,
     task: TaskChoice = None,
     context: ContextChoice = None,
@@ -130,6 +138,7 @@ def train(
         )
     import torch
 
+    from napari_colorgan.checkpoints.store import load
     from napari_colorgan.inference.device import choose_device
     from napari_colorgan.training.train import StepDone, train_job
 
@@ -149,6 +158,7 @@ def train(
         out,
         device=choose_device(device),
         gray=gray,
+        start=None if start is None else load(zoo.find(start).path),
         minutes=minutes,
         judged=judge or (),
         judge_every=judge_every,

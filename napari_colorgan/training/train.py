@@ -58,6 +58,7 @@ def train_job(
     *,
     device: torch.device,
     gray: Path | None = None,
+    start: Checkpoint | None = None,
     minutes: float | None = None,
     judged: Sequence[Path] = (),
     judge_every: int | None = None,
@@ -74,6 +75,8 @@ def train_job(
     folders : with colour pictures; only one if `gray` is given
     gray : folder with gray pictures of the same names; default the lightness of the
         colour pictures
+    start : whose weights a new training begins with; default: ImageNet's for the
+        encoder of `compact`, else fresh ones
     minutes : stop after this time; the schedule follows the recipe's steps alone
     judged : folders of other pictures, to be coloured and scored like the held-out ones
     judge_every : steps after which that is done; default every ten minutes
@@ -85,7 +88,7 @@ def train_job(
     BadImageFile, BadPair
         A folder holds no colour pictures, or a file cannot be read or has no partner.
     BadSetting
-        The generator cannot be built, or does not fit the crops.
+        The generator cannot be built, or does not fit the crops or `start`.
     Stopped
         On STOP while the folders are read.
     """
@@ -107,12 +110,14 @@ def train_job(
         task = _task(pictures) if state is None else state["settings"]["task"]
     recipe = recipe.replaced(task=task)
     config, metadata = recipe.config, recipe.metadata
-    if config.validation and not record.exists():
-        keep(held_out, record)
+    if start is not None:
+        metadata = _begun_with(start, metadata)
     shown = _shown(held_out, judged)
     judge = yield from read_judge_job(shown, metadata.context, device)
     began = saved = time.monotonic()
-    generator = _generator(metadata, config, pictures, fresh=state is None)
+    generator = _generator(metadata, config, pictures, start, fresh=state is None)
+    if config.validation and not record.exists():
+        keep(held_out, record)
     trainer = Trainer(
         generator,
         config,
@@ -236,13 +241,36 @@ def _task(pictures: PictureCache) -> Task:
     )
 
 
+def _begun_with(start: Checkpoint, metadata: Metadata) -> Metadata:
+    """Say in the metadata what a training began with."""
+    said = f"Started from '{start.metadata.name}' ({start.digest[:12]})."
+    return dataclasses.replace(
+        metadata, provenance=f"{metadata.provenance} {said}".strip()
+    )
+
+
 def _generator(
-    metadata: Metadata, config: TrainConfig, pictures: PictureCache, fresh: bool
+    metadata: Metadata,
+    config: TrainConfig,
+    pictures: PictureCache,
+    start: Checkpoint | None,
+    *,
+    fresh: bool,
 ) -> nn.Module:
     """Make what is to be trained, with weights to begin with if `fresh`."""
     torch.manual_seed(config.seed)
     generator = build(GeneratorSpec(metadata.generator, dict(metadata.options)))
-    if fresh and isinstance(generator, Compact):
+    if fresh and start is not None:
+        weights = {
+            k: v.to(generator.state_dict().get(k, v)) for k, v in start.weights.items()
+        }
+        try:
+            generator.load_state_dict(weights)
+        except RuntimeError as error:
+            raise BadSetting(
+                "start", start.metadata.name, "a model with the generator of the recipe"
+            ) from error
+    elif fresh and isinstance(generator, Compact):
         load_imagenet_encoder(generator)
         source = _batch(pictures, config, metadata, 0).source
         level(generator, generator.decoder, source)
