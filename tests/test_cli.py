@@ -395,6 +395,7 @@ def test_train_checks_settings_first(run: Command, photos) -> None:
         ([*good, "--crop", 33], "multiple of 32"),
         ([*good, "--device", "tpu"], "device"),
         (["train", "missing", *good[2:]], "no colour pictures"),
+        ([*good, "--start", "nobody"], "no model or checkpoint file called 'nobody'"),
     ]:
         assert words in one_sentence(run(*arguments, code=2))
     assert sorted(os.listdir()) == ["photos", "recipe.toml"]
