@@ -44,10 +44,8 @@ def import_(
     The options of its training are read from train_opt.txt beside it, if there.
     """
     name = zoo.check_name(file.stem if name is None else name, taken_too=replace)
-    from napari_colorgan.checkpoints.bioimageio import sample_for
     from napari_colorgan.checkpoints.pix2pix import read_pix2pix
-    from napari_colorgan.inference.device import choose_device
-    from napari_colorgan.inference.examples import examples_job
+    from napari_colorgan.inference.examples import sample_job
 
     checkpoint = read_pix2pix(
         file,
@@ -58,8 +56,7 @@ def import_(
     )
     about = checkpoint.metadata
     card = imported_card(about, name)
-    job = examples_job(checkpoint, [sample_for(about)], choose_device("auto"))
-    picture = finish(job)
+    picture = finish(sample_job(checkpoint))
     zoo.install(checkpoint, name, card, picture=picture, replace_old=replace)
     kind = "colorization" if about.codec == "lab" else "translation"
     typer.echo(f"'{name}': {about.description}")

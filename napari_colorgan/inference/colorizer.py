@@ -16,6 +16,7 @@ from napari_colorgan.inference.source import Plane
 from napari_colorgan.inference.statistics import Statistics, StatisticsMeter
 from napari_colorgan.inference.tiling import Tiling
 from napari_colorgan.inference.views import LocalView, View, WholeView
+from napari_colorgan.models import channels_last
 
 _WINDOWS_AT_ONCE = {"cpu": 1, "cuda": 4, "mps": 2}
 
@@ -67,10 +68,7 @@ class Colorizer:
             )
         self.vividness = _vividness(vividness, metadata, generator.predicts_chroma)
         self.stride = generator.stride
-        # channels-last is the faster layout of convolutions on every device measured
-        self._generator = generator.to(  # type: ignore[call-overload]
-            device, memory_format=torch.channels_last
-        )
+        self._generator = channels_last(generator, device)
         self._lock = threading.Lock()
         self._meter = (
             StatisticsMeter(self._generator)

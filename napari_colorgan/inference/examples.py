@@ -52,6 +52,15 @@ def examples_job(
     return strip(examples)
 
 
+def sample_job(checkpoint: "Checkpoint") -> Job[bytes]:
+    """Make a strip of one of the package's samples, for a model without pictures."""
+    from napari_colorgan.checkpoints.bioimageio import sample_for
+    from napari_colorgan.inference.device import choose_device
+
+    sample = sample_for(checkpoint.metadata)
+    return (yield from examples_job(checkpoint, [sample], choose_device("auto")))
+
+
 def example(gray: Gray, color: RGB) -> Image.Image:
     """Put the left half of a gray square (Y, X) in [0, 1] over its colours."""
     left = np.rint(gray.clip(0, 1) * 255).astype(np.uint8)

@@ -7,8 +7,9 @@ made for colour sources (N, 3, H, W); gray is then repeated.
 
 import inspect
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
+import torch
 from torch import nn
 
 from napari_colorgan.errors import BadSetting
@@ -17,6 +18,7 @@ from napari_colorgan.models.resnet import ResNet
 from napari_colorgan.models.unet import UNet
 
 Generator: TypeAlias = UNet | ResNet | Compact
+Network = TypeVar("Network", bound=nn.Module)
 
 GENERATORS: dict[str, type[Generator]] = {
     "unet": UNet,
@@ -55,9 +57,27 @@ def build(spec: GeneratorSpec) -> Generator:
     return generator(**spec.options)
 
 
+def channels_last(network: Network, device: torch.device) -> Network:
+    """Move a network, in place, to a device and into the layout of channels last.
+
+    It is the faster layout of convolutions on every device measured.
+    """
+    layout = torch.channels_last
+    # torch's types lack this form of `to`, which its documentation has
+    network.to(device, memory_format=layout)  # type: ignore[call-overload]
+    return network
+
+
 def count_parameters(network: nn.Module) -> int:
     """How many numbers of `network` are learned."""
     return sum(p.numel() for p in network.parameters())
 
 
-__all__ = ["GENERATORS", "Generator", "GeneratorSpec", "build", "count_parameters"]
+__all__ = [
+    "GENERATORS",
+    "Generator",
+    "GeneratorSpec",
+    "build",
+    "channels_last",
+    "count_parameters",
+]

@@ -261,11 +261,8 @@ def _generator(
     torch.manual_seed(config.seed)
     generator = build(GeneratorSpec(metadata.generator, dict(metadata.options)))
     if fresh and start is not None:
-        weights = {
-            k: v.to(generator.state_dict().get(k, v)) for k, v in start.weights.items()
-        }
         try:
-            generator.load_state_dict(weights)
+            generator.load_state_dict(dict(start.weights))
         except RuntimeError as error:
             raise BadSetting(
                 "start", start.metadata.name, "a model with the generator of the recipe"

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from napari_colorgan.models import channels_last
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.training.config import (
@@ -224,10 +225,7 @@ def _placed(generator: nn.Module, device: torch.device) -> nn.Module:
     time with channels last; the plain convolutions of the others gain nothing.
     """
     if isinstance(generator, Compact):
-        placed: nn.Module = generator.to(  # type: ignore[call-overload]
-            device, memory_format=torch.channels_last
-        )
-        return placed
+        return channels_last(generator, device)
     return generator.to(device)
 
 

@@ -50,17 +50,12 @@ def read_job(path: Path) -> Job["Import"]:
 def store_job(found: "Import", name: str) -> Job[zoo.Model]:
     """Make what was read a model of the user's, with a picture of what it does."""
     yield Progress(0, 0)
-    from napari_colorgan.checkpoints.bioimageio import sample_for
-    from napari_colorgan.inference.device import choose_device
-    from napari_colorgan.inference.examples import examples_job
+    from napari_colorgan.inference.examples import sample_job
 
     picture = found.picture
     if not picture:
         zoo.check_name(name)  # before the work
-        sample = sample_for(found.metadata)
-        picture = yield from examples_job(
-            found.checkpoint, [sample], choose_device("auto")
-        )
+        picture = yield from sample_job(found.checkpoint)
     if (yield Progress(0, 0)) is STOP:
         raise Stopped("The import was stopped; nothing was stored.")
     return found.install(name, picture=picture)
