@@ -6,6 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_colorgan.checkpoints.metadata import Context
+
 LayerData = tuple[NDArray[Any], dict[str, Any], Literal["image"]]
 """Data, keyword arguments and type of one napari layer."""
 
@@ -57,6 +59,16 @@ def pair() -> list[LayerData]:
         (gray, {"name": "tissue (gray)", **fitting, **meta}, "image"),
         (color, {"name": "tissue (colour)", "rgb": True, **meta}, "image"),
     ]
+
+
+def picture_for(context: Context) -> NDArray[np.float32]:
+    """Return the sample to show a model of a context on: (Y, X) in [0, 1]."""
+    if context == "whole":
+        [(picture, _, _)] = photograph()
+    else:
+        [(fields, _, _)] = stack()
+        picture = fields[0]
+    return np.asarray(picture / 255, np.float32)
 
 
 def _read(name: str) -> NDArray[Any]:

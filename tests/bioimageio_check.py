@@ -15,11 +15,12 @@ def write(folder: Path) -> None:
     import torch
 
     from napari_colorgan.checkpoints import zoo
-    from napari_colorgan.checkpoints.bioimageio import export_bioimageio_job, sample_for
+    from napari_colorgan.checkpoints.bioimageio import export_bioimageio_job
     from napari_colorgan.checkpoints.metadata import Metadata
     from napari_colorgan.checkpoints.store import Checkpoint, load
     from napari_colorgan.job import finish
     from napari_colorgan.models import GeneratorSpec, build
+    from napari_colorgan.sample_data import picture_for
 
     torch.manual_seed(0)
     options = {"out_channels": 3, "width": 16, "norm": "instance"}
@@ -42,7 +43,7 @@ def write(folder: Path) -> None:
         job = export_bioimageio_job(
             checkpoint,
             folder / f"{name}.zip",
-            picture=sample_for(checkpoint.metadata),
+            picture=picture_for(checkpoint.metadata.context),
             documentation=card,
             authors=["the napari-colorgan developers"],
         )

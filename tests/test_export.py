@@ -16,7 +16,7 @@ from skimage import data
 
 from napari_colorgan import color
 from napari_colorgan.checkpoints import bioimageio, onnx
-from napari_colorgan.checkpoints.bioimageio import export_bioimageio_job, sample_for
+from napari_colorgan.checkpoints.bioimageio import export_bioimageio_job
 from napari_colorgan.checkpoints.onnx import export_onnx_job
 from napari_colorgan.checkpoints.standalone import (
     MissingExtra,
@@ -30,6 +30,7 @@ from napari_colorgan.inference.colorize import colorize
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, finish
 from napari_colorgan.models import standalone
+from napari_colorgan.sample_data import picture_for
 
 CPU = torch.device("cpu")
 KINDS = {
@@ -116,7 +117,7 @@ def package(checkpoint, path, **changes):
     about = {"authors": ["A. Painter"], "documentation": "# A card\n"} | changes
     return finish(
         export_bioimageio_job(
-            checkpoint, path, picture=sample_for(checkpoint.metadata), **about
+            checkpoint, path, picture=picture_for(checkpoint.metadata.context), **about
         )
     )
 

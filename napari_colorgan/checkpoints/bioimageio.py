@@ -17,9 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 import napari_colorgan
-from napari_colorgan import sample_data
 from napari_colorgan.checkpoints.atomic import replacing
-from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.onnx import check_onnx, onnx_of
 from napari_colorgan.checkpoints.standalone import (
     MissingExtra,
@@ -125,16 +123,6 @@ def export_bioimageio_job(
             shutil.copyfileobj(source, target)
     yield from tell(4, 4)
     return path
-
-
-def sample_for(metadata: Metadata) -> NDArray[np.float32]:
-    """Return a public-domain picture to show a model on: (Y, X) in [0, 1]."""
-    if metadata.context == "whole":
-        [(picture, _, _)] = sample_data.photograph()
-    else:
-        [(stack, _, _)] = sample_data.stack()
-        picture = stack[0]
-    return np.asarray(picture / 255, np.float32)
 
 
 def _test_side(sizes: Sizes) -> int:

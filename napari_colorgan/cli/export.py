@@ -81,16 +81,14 @@ def export(
     with Run("Exporting") as run:
         match format_:
             case "bioimageio":
-                from napari_colorgan.checkpoints.bioimageio import (
-                    export_bioimageio_job,
-                    sample_for,
-                )
+                from napari_colorgan.checkpoints.bioimageio import export_bioimageio_job
+                from napari_colorgan.sample_data import picture_for
 
                 run.finish(
                     export_bioimageio_job(
                         checkpoint,
                         out,
-                        picture=sample_for(checkpoint.metadata),
+                        picture=picture_for(checkpoint.metadata.context),
                         documentation=found.card,
                         authors=author or (),
                         license=license_,

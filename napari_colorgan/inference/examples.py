@@ -54,10 +54,10 @@ def examples_job(
 
 def sample_job(checkpoint: "Checkpoint") -> Job[bytes]:
     """Make a strip of one of the package's samples, for a model without pictures."""
-    from napari_colorgan.checkpoints.bioimageio import sample_for
     from napari_colorgan.inference.device import choose_device
+    from napari_colorgan.sample_data import picture_for
 
-    sample = sample_for(checkpoint.metadata)
+    sample = picture_for(checkpoint.metadata.context)
     return (yield from examples_job(checkpoint, [sample], choose_device("auto")))
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from napari_colorgan.checkpoints.metadata import Metadata
-from napari_colorgan.checkpoints.store import Checkpoint, save
+from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS, lightness_to_gray, rgb_to_lab
 from napari_colorgan.errors import BadSetting, CheckpointError
 from napari_colorgan.job import STOP, Job, Progress
@@ -23,7 +23,8 @@ from napari_colorgan.models.compact import Compact
 from napari_colorgan.training.augment import age_gray, simulate_hints, vary_gray
 from napari_colorgan.training.config import CODEC_OF, Task, TrainConfig
 from napari_colorgan.training.holding_out import Files, hold_out, keep
-from napari_colorgan.training.judge import Judge, read_judge_job
+from napari_colorgan.training.judge import read_judge_job
+from napari_colorgan.training.output import Output
 from napari_colorgan.training.pairs import Pair, decide_task, pair_of_color
 from napari_colorgan.training.patches import GRAY_STRENGTH, Batch
 from napari_colorgan.training.pictures import (
@@ -35,7 +36,7 @@ from napari_colorgan.training.pictures import (
 from napari_colorgan.training.pretrained import level, load_imagenet_encoder
 from napari_colorgan.training.recipe import Recipe
 from napari_colorgan.training.start import draw_weights, make_discriminator
-from napari_colorgan.training.state import read_state, write_state_job
+from napari_colorgan.training.state import read_state
 from napari_colorgan.training.trainer import Trainer
 
 _SAVE_EVERY = 600.0  # s; what a crash may cost
@@ -135,13 +136,13 @@ def train_job(
                 f"'{state_file}' does not fit this generator, so training cannot go on "
                 "from it. Remove it to start anew, or use another output file."
             ) from error
-    run = _Run(trainer, metadata, out, judge, seconds - began)
+    output = Output(trainer, metadata, out, judge, seconds - began)
     loss: float | None = None
     for batch in _batches(pictures, config, metadata, trainer.done):
         value = trainer.step(batch)["pixel"]
         loss = value if loss is None else _AVERAGED * loss + (1 - _AVERAGED) * value
         if trainer.done % _LOG_EVERY == 0:
-            run.log_loss(loss)
+            output.log_loss(loss)
         stop = (yield StepDone(trainer.done, config.steps, loss)) is STOP
         now = time.monotonic()
         late = minutes is not None and now - began > 60 * minutes
@@ -149,76 +150,9 @@ def train_job(
             break
         due = judge_every is not None and trainer.done % judge_every == 0
         if due or now - saved > _SAVE_EVERY:
-            yield from run.save_job(judge=due or judge_every is None)
+            yield from output.save_job(judge=due or judge_every is None)
             saved = time.monotonic()
-    return (yield from run.save_job())
-
-
-class _Run:
-    """Writes what a training has come to."""
-
-    def __init__(
-        self,
-        trainer: Trainer,
-        metadata: Metadata,
-        out: Path,
-        judge: Judge,
-        offset: float,
-    ) -> None:
-        self._trainer = trainer
-        self._metadata = metadata
-        self._out = out
-        self._judge = judge
-        self._offset = offset  # s, from the clock to the time of all runs together
-
-    @property
-    def _seconds(self) -> float:
-        return time.monotonic() + self._offset
-
-    def log_loss(self, loss: float) -> None:
-        row = f"{self._trainer.done},{self._seconds:.0f},{loss:.5f}"
-        _append(self._out.with_suffix(".csv"), "step,seconds,loss", [row])
-
-    def save_job(self, *, judge: bool = True) -> Job[Checkpoint]:
-        """Write state and checkpoint, then judge it; the time for this is not counted.
-
-        On STOP it is not judged.
-        """
-        began = time.monotonic()
-        trainer, seconds = self._trainer, self._seconds
-        settings = dataclasses.asdict(trainer.config)
-        state = trainer.state() | {"settings": settings, "seconds": seconds}
-        yield from write_state_job(self._out.with_suffix(".state"), state)
-        training = settings | {"steps_done": trainer.done, "hours": seconds / 3600}
-        checkpoint = Checkpoint(
-            dataclasses.replace(self._metadata, training=training),
-            {k: _half(value) for k, value in trainer.average.items()},
-        )
-        save(checkpoint, self._out)
-        judgement = None
-        if judge:
-            judgement = yield from self._judge.job(checkpoint, trainer.done)
-        if judgement is not None:
-            rows = [
-                f"{trainer.done},{seconds:.0f},{name},{one.psnr - gray.psnr:.3f},"
-                f"{one.ciede2000:.3f},{one.colorfulness:.3f}"
-                for name, (one, gray) in judgement.figures.items()
-            ]
-            header = "step,seconds,folder,gain,ciede2000,colorfulness"
-            _append(self._out.with_suffix(".scores.csv"), header, rows)
-            judgement.sheet.save(self._out.with_suffix(".jpg"), quality=88)
-        self._offset -= time.monotonic() - began
-        return checkpoint
-
-
-def _half(value: Tensor) -> Tensor:
-    return value.half() if value.is_floating_point() else value.clone()
-
-
-def _append(path: Path, header: str, rows: Sequence[str]) -> None:
-    new = not path.exists()
-    with path.open("a", encoding="utf-8") as file:
-        file.write("\n".join([header] * new + [*rows, ""]))
+    return (yield from output.save_job())
 
 
 def _shown(held_out: Files, judged: Sequence[Path]) -> dict[str, list[PictureFile]]:

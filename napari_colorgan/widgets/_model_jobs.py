@@ -83,15 +83,13 @@ def export_job(model: zoo.Model, choice: ExportAs, path: Path) -> Job[Path]:
 
             write_pix2pix(checkpoint, path)
         case "bioimageio":
-            from napari_colorgan.checkpoints.bioimageio import (
-                export_bioimageio_job,
-                sample_for,
-            )
+            from napari_colorgan.checkpoints.bioimageio import export_bioimageio_job
+            from napari_colorgan.sample_data import picture_for
 
             yield from export_bioimageio_job(
                 checkpoint,
                 path,
-                picture=sample_for(checkpoint.metadata),
+                picture=picture_for(checkpoint.metadata.context),
                 documentation=model.card,
                 authors=choice.authors,
                 license=choice.license,

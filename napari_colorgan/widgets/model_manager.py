@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import napari.viewer
-from magicgui.widgets import Container, Label, ProgressBar, PushButton
+from magicgui.widgets import Label, ProgressBar, PushButton
 from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
@@ -50,7 +50,7 @@ from napari_colorgan.widgets._model_jobs import (
 )
 from napari_colorgan.widgets._model_list import ModelList, megabytes
 from napari_colorgan.widgets._models_changed import models_changed
-from napari_colorgan.widgets._room import say, wrap
+from napari_colorgan.widgets._room import line_up, say, wrap
 from napari_colorgan.widgets._worker import Slot, on_close, run_job
 
 _SUFFIXES = (".safetensors", ".pth")
@@ -383,11 +383,11 @@ class ModelManagerWidget(QWidget):
         inside = QWidget()
         layout = QVBoxLayout(inside)
         self._rows = [
-            _row(self.import_, self.download),
-            _row(self.colorize, self.fine_tune),
-            _row(self.card, self.show_folder),
-            _row(self.rename, self.duplicate),
-            _row(self.export, self.delete),
+            line_up(self.import_, self.download),
+            line_up(self.colorize, self.fine_tune),
+            line_up(self.card, self.show_folder),
+            line_up(self.rename, self.duplicate),
+            line_up(self.export, self.delete),
         ]
         bring_in, *others = self._rows
         layout.addWidget(bring_in.native)
@@ -407,9 +407,3 @@ class ModelManagerWidget(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
         self.setMinimumWidth(330)
-
-
-def _row(*buttons: PushButton) -> Container[Any]:
-    row = Container(widgets=list(buttons), layout="horizontal", labels=False)
-    row.margins = (0, 0, 0, 0)
-    return row
