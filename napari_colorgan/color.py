@@ -35,6 +35,7 @@ AB_SCALE = 110.0
 # linear RGB, as a part of Y and beyond it: white is off by 8e-5 with the digits above,
 # and black must stay black
 _GAMUT_TOLERANCE = (1e-4, 1e-7)
+_LEAST_RANGE = 0.1  # of gray; what spans less is not spread to all of it
 _TINY = 1e-4  # of scaled ab, far below a grey level: keeps gradients finite at gray
 # chroma to a millionth, so that two programs that round otherwise see no difference
 _BISECTIONS = 20
@@ -95,6 +96,16 @@ def fit_every_chroma(lab: Tensor) -> Tensor:
         low = torch.where(inside, middle, low)
         high = torch.where(inside, high, middle)
     return torch.cat([lab[:, :1], lab[:, 1:] * low], dim=1)
+
+
+def spread(gray: Tensor) -> Tensor:
+    """Spread the gray values of each picture (N, 1, H, W) over all of [0, 1].
+
+    A faded print has neither black nor white, and its colours are hard to tell before
+    it has. Where all values are within a tenth, it is noise, and only centred.
+    """
+    low, high = gray.amin((2, 3), keepdim=True), gray.amax((2, 3), keepdim=True)
+    return (gray - (low + high) / 2) / (high - low).clamp(min=_LEAST_RANGE) + 0.5
 
 
 def enliven(prediction: Tensor, vividness: float) -> Tensor:

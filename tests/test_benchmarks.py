@@ -274,17 +274,18 @@ def test_steps_until_a_psnr_is_reached():
     ]
 
 
-def test_the_mean_of_two_checkpoints_lies_half_way(make_checkpoint):
-    a, b = (
+def test_a_mean_of_checkpoints_has_the_mean_of_each_weight(make_checkpoint):
+    one, two, three = (
         make_checkpoint(seed=seed, training={"steps_done": 10 * seed})
-        for seed in (1, 2)
+        for seed in (1, 2, 3)
     )
-    between = mean_weights.mean(a, b)
-    assert between.metadata.training == {"steps_done": 20, "mean_of_steps": [10, 20]}
-    for name, value in between.weights.items():
-        wanted = (a.weights[name].double() + b.weights[name].double()) / 2
+    result = mean_weights.mean([one, two, three])
+    told = result.metadata.training
+    assert told == {"steps_done": 30, "mean_of_steps": [10, 20, 30]}
+    for name, value in result.weights.items():
+        wanted = sum(c.weights[name].double() for c in (one, two, three)) / 3
         assert torch.allclose(value.double(), wanted, atol=1e-6)
-        assert value.dtype == b.weights[name].dtype
+        assert value.dtype == one.weights[name].dtype
 
 
 def test_samples_and_every_tenth_micrograph_are_held_out():

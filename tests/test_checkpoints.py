@@ -244,6 +244,7 @@ def test_swapped_tensors_are_refused(file):
         ("working_size", 10**9, "working size outside 32 to 4096"),
         ("working_size", 256.5, "says working_size is 256.5"),
         ("working_size", True, "says working_size is True"),
+        ("levels", "auto", "says levels is 'auto'"),
         ("mood", "blue", "unknown metadata: mood"),
     ],
 )

@@ -20,6 +20,7 @@ from napari_colorgan.color import (
     lab_to_rgb,
     lightness_to_gray,
     rgb_to_lab,
+    spread,
 )
 
 
@@ -220,6 +221,22 @@ def doubts(sure, chroma=0.4, angle=0.7, n=5):
 
 def length(ab):
     return torch.linalg.vector_norm(ab, dim=1)
+
+
+def test_spread_pictures_do_not_show_how_faded_they_were():
+    gray = torch.rand(2, 1, 9, 7, generator=torch.Generator().manual_seed(1))
+    faded = torch.tensor([0.8, 0.3]).view(2, 1, 1, 1) * gray + 0.2
+    assert torch.allclose(spread(faded), spread(gray), atol=1e-6)
+    for one in spread(faded):
+        assert (float(one.min()), float(one.max())) == pytest.approx((0, 1), abs=1e-6)
+
+
+def test_an_even_picture_is_not_spread_to_noise():
+    noise = 0.01 * torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    result = spread(0.9 + noise)
+    assert float(result.max() - result.min()) < 0.11
+    assert float(result.mean()) == pytest.approx(0.5, abs=0.06)
+    assert (spread(torch.full((1, 1, 4, 4), 0.9)) == 0.5).all()
 
 
 def test_the_middle_is_the_mean_and_chroma_grows_with_vividness():

@@ -35,6 +35,7 @@ from napari_colorgan.sample_data import picture_for
 CPU = torch.device("cpu")
 KINDS = {
     "photograph": ("compact", {"predicts_chroma": True}, "whole", "stored", 0.8),
+    "faded photograph": ("compact", {}, "whole", "stored", None),
     "compact": ("compact", {}, "local", "stored", None),
     "compact to RGB": ("compact", {"out_channels": 3}, "local", "stored", None),
     "batch": ("unet", {}, "local", "stored", None),
@@ -66,6 +67,7 @@ def make(make_checkpoint):
             working_size=160,
             statistics=statistics,
             vividness=vividness,
+            levels="spread" if "faded" in kind else None,
             license="CC0-1.0",
         )
 

@@ -178,6 +178,13 @@ def test_the_working_size_is_that_of_the_start_or_of_the_patches(base):
         assert metadata.working_size == expected
 
 
+def test_levels_are_those_of_the_pairs(base):
+    faded = base("compact", context="whole", levels="spread")
+    settings = config(context="whole")
+    metadata, _ = make_generator(faded, settings, "colorization", sample())
+    assert faded.metadata.levels == "spread" and metadata.levels is None
+
+
 def test_statistics_that_were_kept_in_training_are_used_afterwards(base):
     # a fine-tuning normalises by what its start has stored, whatever that start did
     start = base("unet", statistics="picture")

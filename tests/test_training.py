@@ -400,7 +400,7 @@ def test_shipped_recipes_are_complete(path):
     if recipe.config.task == "auto":
         recipe = recipe.replaced(task="colorization")
     about = recipe.metadata
-    assert about.name == path.stem
+    assert about.name == path.stem.removesuffix("-more")
     assert about.context == recipe.config.context
     assert about.description
     network = build(GeneratorSpec(about.generator, about.options))
@@ -446,6 +446,7 @@ def test_the_paper_keeps_its_rate_for_half_of_the_steps():
         ("[model]\nauthor = 'me'", "'author'"),
         ("[model]\nname = 3", "name is 3; it must be of type str"),
         ("[model]\nworking_size = '256'", "of type int"),
+        ("[model]\nlevels = 'auto'", "levels is 'auto'; it must be 'spread'"),
         ("[training]\nsteps = nan", "steps is nan"),
         ("[training]\nlearning_rate = nan", "learning_rate is nan"),
     ],

@@ -116,6 +116,26 @@ def test_whole_context_shows_the_picture_to_its_border_and_no_further(
     assert np.allclose(seen[0][0, 0], camera / 255, atol=1e-6)
 
 
+def test_whole_context_spreads_levels_if_the_checkpoint_says_so(
+    make_colorizer, monkeypatch
+):
+    camera = data.camera()[100:196, 200:328]
+    faded = (60 + 0.5 * camera).astype(np.float32)
+    colorizer = make_colorizer(context="whole", working_size=96, levels="spread")
+    seen = inputs(colorizer, monkeypatch)
+    for picture in (camera, faded):
+        result = colorize(picture, colorizer, limits=(0, 255))
+        lightness = color.rgb2lab(result)[..., 0].mean()
+        # what comes out is as light as what came in
+        assert lightness == pytest.approx(
+            color.rgb2lab(color.gray2rgb(picture / 255))[..., 0].mean(), abs=1
+        )
+    assert np.allclose(seen[0], seen[1], atol=1e-5)
+    assert (float(seen[0].min()), float(seen[0].max())) == pytest.approx(
+        (0, 1), abs=1e-5
+    )
+
+
 def test_a_mirrored_border_surrounds_what_is_shown(make_colorizer, monkeypatch):
     colorizer = make_colorizer(context="local")
     seen = inputs(colorizer, monkeypatch)
@@ -152,7 +172,7 @@ def test_windows_that_disagree_fade_into_each_other(make_colorizer, monkeypatch)
     monkeypatch.setattr(colorizer, "predict", disagree)
     # five windows in a row: like a chessboard
     rgb = colorize(np.full((480, 480), 128, np.uint8), colorizer)
-    a = color.rgb2lab(rgb)[..., 1]
+    a = color.color.rgb2lab(rgb)[..., 1]
     assert a.min() < -30 and a.max() > 30
     for axis in (0, 1):
         fading = 66 / (colorizer.tiling.blend + 1)

@@ -26,6 +26,7 @@ _MAX_FILE = 1 << 31  # bytes
 CodecName = Literal["lab", "rgb"]
 Context = Literal["whole", "local"]
 Statistics = Literal["stored", "picture"]
+Levels = Literal["spread"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,9 @@ class Metadata:
     vividness: float | None = None
     """At which a generator that predicts chroma is meant to be used, 0 (cautious) to 1
     (vivid); None for all others."""
+    levels: Levels | None = None
+    """`spread`: what `whole` sees of a plane reaches from black to white, however faded
+    the plane is; None: it sees the gray values as they are."""
     statistics: Statistics = "stored"
     """Where normalisation layers get mean and variance: training, or each picture."""
     name: str = ""
@@ -95,6 +99,7 @@ class Metadata:
             "codec": ("lab", "rgb"),
             "context": ("whole", "local"),
             "statistics": ("stored", "picture"),
+            "levels": ("spread",),
         }
         types = {"options": dict, "training": dict, "working_size": int}
         if not _is_vividness(values.get("vividness")):

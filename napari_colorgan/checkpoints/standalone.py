@@ -119,7 +119,7 @@ def quiet() -> Iterator[None]:
 
 
 def _settings_of(metadata: Metadata) -> dict[str, Any]:
-    names = ("codec", "context", "working_size", "statistics", "vividness")
+    names = ("codec", "context", "working_size", "statistics", "vividness", "levels")
     return {name: getattr(metadata, name) for name in names}
 
 

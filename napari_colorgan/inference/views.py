@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_colorgan.color import spread
 from napari_colorgan.inference.axes import Region
 from napari_colorgan.inference.source import Plane
 from napari_colorgan.inference.statistics import Statistics
@@ -79,6 +80,8 @@ class WholeView:
         )
         gray = torch.from_numpy(self._plane.reduced(factor))[None, None]
         gray = F.interpolate(gray, size, mode="bilinear", antialias=True).clamp(0, 1)
+        if self._colorizer.checkpoint.metadata.levels == "spread":
+            gray = spread(gray)
         window = _reflected(gray, self._colorizer.stride)
         statistics = self._colorizer.measure(lambda: window)
         prediction = self._colorizer.predict(window, statistics)

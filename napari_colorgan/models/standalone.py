@@ -16,6 +16,7 @@ from napari_colorgan.color import (
     fit_every_chroma,
     gray_to_lightness,
     lab_to_rgb,
+    spread,
 )
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models import Generator, GeneratorSpec, build
@@ -39,6 +40,7 @@ class Standalone(nn.Module):
     working_size : shorter side in px to which `whole` reduces or enlarges
     statistics : with `picture`, every picture of a batch is normalised by its own
     vividness : 0 (default) to 1, of a generator that predicts chroma
+    levels : `spread` lets `whole` see every picture from black to white
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Standalone(nn.Module):
         working_size: int,
         statistics: Literal["stored", "picture"],
         vividness: float | None,
+        levels: Literal["spread"] | None = None,
     ) -> None:
         super().__init__()
         self.codec = CODECS[codec]()
@@ -60,6 +63,7 @@ class Standalone(nn.Module):
         # not where it would be part of the picture's statistics
         self.border = _BORDER if (context, statistics) == ("local", "stored") else 0
         self.vividness = vividness or 0.0
+        self.spreads = levels == "spread"
         self.stride = generator.stride
         if statistics == "picture":
             _normalise_by_picture(generator)
@@ -71,6 +75,8 @@ class Standalone(nn.Module):
         seen = gray
         if self.working_size is not None:
             seen = _reduced(gray, self.working_size, _GRID)
+            if self.spreads:
+                seen = spread(seen)
         source = _reflected(self.codec.encode(seen), self.border, self.stride)
         bottom, right = self.border + seen.shape[-2], self.border + seen.shape[-1]
         prediction = self.generator(source)

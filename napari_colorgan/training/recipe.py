@@ -10,7 +10,7 @@ from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.training.config import CODEC_OF, TrainConfig, check_names
 
-_ABOUT = ("name", "description", "license", "provenance", "working_size")
+_ABOUT = ("name", "description", "license", "provenance", "working_size", "levels")
 GENERATORS: dict[str, dict[str, Any]] = {
     "compact": {"name": "compact"},
     "unet128": {"name": "unet", "depth": 7},
@@ -27,7 +27,8 @@ class Recipe:
 
     config: TrainConfig
     about: Mapping[str, Any]
-    """Fields of `Metadata`: name, description, license, provenance, working size."""
+    """Fields of `Metadata`: name, description, license, provenance, working size,
+    levels."""
     generator: Mapping[str, Any] = field(default_factory=lambda: GENERATORS["compact"])
     """Its name in `models.GENERATORS`, and its options."""
 
@@ -58,6 +59,8 @@ class Recipe:
             wanted = int if name == "working_size" else str
             if type(value) is not wanted:
                 raise BadSetting(name, value, f"of type {wanted.__name__}")
+        if about.get("levels", "spread") != "spread":
+            raise BadSetting("levels", about["levels"], "'spread', or left out")
         generator = tables["generator"] or GENERATORS["compact"]
         if type(generator.get("name")) is not str:
             raise BadSetting("generator", dict(generator), "a table with a name")

@@ -115,7 +115,11 @@ def make_generator(
             f"a multiple of {generator.stride} px for this generator",
         )
     return replace(
-        metadata, codec=codec, context=context, working_size=working_size
+        metadata,
+        codec=codec,
+        context=context,
+        working_size=working_size,
+        levels=None,  # the user's pairs are learned from as they are
     ), generator
 
 
