@@ -225,18 +225,25 @@ def length(ab):
 
 def test_spread_pictures_do_not_show_how_faded_they_were():
     gray = torch.rand(2, 1, 9, 7, generator=torch.Generator().manual_seed(1))
-    faded = torch.tensor([0.8, 0.3]).view(2, 1, 1, 1) * gray + 0.2
-    assert torch.allclose(spread(faded), spread(gray), atol=1e-6)
-    for one in spread(faded):
-        assert (float(one.min()), float(one.max())) == pytest.approx((0, 1), abs=1e-6)
+    gray = (gray - gray.amin()) / (gray.amax() - gray.amin())
+    once = spread(0.6 * gray + 0.2)
+    assert torch.allclose(spread(0.3 * gray + 0.4), once, atol=1e-6)
+    faded = spread(torch.tensor([0.6, 0.2]).view(2, 1, 1, 1) * gray + 0.3)
+    for one in faded:
+        assert (float(one.min()), float(one.max())) == pytest.approx((0.1, 0.9))
+
+
+def test_what_has_black_and_white_is_not_spread():
+    gray = torch.linspace(0.05, 0.97, 64).view(1, 1, 8, 8)
+    assert torch.allclose(spread(gray), gray, atol=1e-6)
 
 
 def test_an_even_picture_is_not_spread_to_noise():
     noise = 0.01 * torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(1))
-    result = spread(0.9 + noise)
+    result = spread(0.85 + noise)
     assert float(result.max() - result.min()) < 0.11
     assert float(result.mean()) == pytest.approx(0.5, abs=0.06)
-    assert (spread(torch.full((1, 1, 4, 4), 0.9)) == 0.5).all()
+    assert torch.allclose(spread(torch.full((1, 1, 4, 4), 0.8)), torch.tensor(0.5))
 
 
 def test_the_middle_is_the_mean_and_chroma_grows_with_vividness():

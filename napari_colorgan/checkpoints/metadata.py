@@ -47,8 +47,8 @@ class Metadata:
     """At which a generator that predicts chroma is meant to be used, 0 (cautious) to 1
     (vivid); None for all others."""
     levels: Levels | None = None
-    """`spread`: what `whole` sees of a plane reaches from black to white, however faded
-    the plane is; None: it sees the gray values as they are."""
+    """`spread`: what `whole` sees of a plane reaches from near black to near white,
+    however faded the plane is; None: it sees the gray values as they are."""
     statistics: Statistics = "stored"
     """Where normalisation layers get mean and variance: training, or each picture."""
     name: str = ""

@@ -40,7 +40,7 @@ class Standalone(nn.Module):
     working_size : shorter side in px to which `whole` reduces or enlarges
     statistics : with `picture`, every picture of a batch is normalised by its own
     vividness : 0 (default) to 1, of a generator that predicts chroma
-    levels : `spread` lets `whole` see every picture from black to white
+    levels : `spread` lets `whole` see pictures from near black to near white
     """
 
     def __init__(
