@@ -111,7 +111,8 @@ def spread(gray: Tensor) -> Tensor:
     low, high = gray.amin((2, 3), keepdim=True), gray.amax((2, 3), keepdim=True)
     black, white = low.clamp(max=_BLACK), high.clamp(min=_WHITE_POINT)
     part = (white - black) / (high - low).clamp(min=_LEAST_RANGE)
-    return (gray - (low + high) / 2) * part + (black + white) / 2
+    spread_out = (gray - (low + high) / 2) * part + (black + white) / 2
+    return spread_out.clamp(0, 1)  # rounding
 
 
 def enliven(prediction: Tensor, vividness: float) -> Tensor:

@@ -234,8 +234,10 @@ def test_spread_pictures_do_not_show_how_faded_they_were():
 
 
 def test_what_has_black_and_white_is_not_spread():
-    gray = torch.linspace(0.05, 0.97, 64).view(1, 1, 8, 8)
-    assert torch.allclose(spread(gray), gray, atol=1e-6)
+    for low, high in ((0.05, 0.97), (0.0, 1.0), (0.0, 0.93), (0.07, 1.0)):
+        gray = torch.linspace(low, high, 64).view(1, 1, 8, 8)
+        assert torch.allclose(spread(gray), gray, atol=1e-6)
+        assert 0 <= spread(gray).min() and spread(gray).max() <= 1  # not even by 1e-9
 
 
 def test_an_even_picture_is_not_spread_to_noise():

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from napari_colorgan import Checkpoint, colorizer_job, find, finish, load
 from napari_colorgan.checkpoints.metadata import Statistics
-from napari_colorgan.color import LabCodec
+from napari_colorgan.color import LabCodec, spread
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.training.augment import age_gray
 from napari_colorgan.training.evaluate import Scores
@@ -263,11 +263,13 @@ def growth(
 class Disturbed(LabCodec):
     """Lets a generator see gray disturbed; its colours go onto the true lightness."""
 
-    def __init__(self, disturb: Disturbance) -> None:
+    def __init__(self, disturb: Disturbance, spreads: bool) -> None:
         self._disturb = disturb
+        self._spreads = spreads
 
     def encode(self, gray: Tensor) -> Tensor:
-        return super().encode(self._disturb(gray))
+        disturbed = self._disturb(gray)
+        return super().encode(spread(disturbed) if self._spreads else disturbed)
 
 
 def opened(model: str | Checkpoint, **settings: Any) -> Colorizer:
@@ -291,8 +293,10 @@ def disturbing(
 ) -> dict[str, Run]:
     runs = {}
     for name, disturb in grays.items():
-        colorizer = opened(model)
-        colorizer.codec = Disturbed(disturb)
+        checkpoint = load(find(model).path)
+        about = checkpoint.metadata  # what is disturbed is spread, not the reverse
+        colorizer = opened(replace(checkpoint, metadata=replace(about, levels=None)))
+        colorizer.codec = Disturbed(disturb, about.levels == "spread")
         runs[name] = scoring(colorizer, limit)
     return runs
 
