@@ -6,8 +6,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_colorgan.checkpoints.metadata import Context
-
 LayerData = tuple[NDArray[Any], dict[str, Any], Literal["image"]]
 """Data, keyword arguments and type of one napari layer."""
 
@@ -61,7 +59,7 @@ def pair() -> list[LayerData]:
     ]
 
 
-def picture_for(context: Context) -> NDArray[np.float32]:
+def picture_for(context: Literal["whole", "local"]) -> NDArray[np.float32]:
     """Return the sample to show a model of a context on: (Y, X) in [0, 1]."""
     if context == "whole":
         [(picture, _, _)] = photograph()

@@ -170,7 +170,7 @@ def test_windows_that_disagree_fade_into_each_other(make_colorizer, monkeypatch)
     monkeypatch.setattr(colorizer, "predict", disagree)
     # five windows in a row: like a chessboard
     rgb = colorize(np.full((480, 480), 128, np.uint8), colorizer)
-    a = color.color.rgb2lab(rgb)[..., 1]
+    a = color.rgb2lab(rgb)[..., 1]
     assert a.min() < -30 and a.max() > 30
     for axis in (0, 1):
         fading = 66 / (colorizer.tiling.blend + 1)
