@@ -167,6 +167,18 @@ def test_disturbed_gray_changes_colours_but_not_lightness(make_checkpoint, photo
     np.testing.assert_allclose(lightness, color.rgb2lab(pair.color)[..., 0], atol=1)
 
 
+def test_what_is_disturbed_is_spread_afterwards(make_checkpoint, photos):
+    faded = {"a": lambda gray: 0.3 + 0.5 * gray, "b": lambda gray: 0.5 + 0.2 * gray}
+    found = {}
+    for levels in ("spread", None):
+        checkpoint = make_checkpoint(context="whole", working_size=64, levels=levels)
+        runs = default_models.disturbing(checkpoint, faded, None)
+        photographs = Collection("photos", photos)
+        found[levels] = [runs[name](photographs).gain for name in faded]
+    assert found["spread"][0] == pytest.approx(found["spread"][1], abs=0.01)
+    assert abs(found[None][0] - found[None][1]) > 0.05
+
+
 class Means(EfficientNetLite2):
     """Stands in for the network: mean colours are the features."""
 

@@ -289,11 +289,11 @@ def scoring(colorizer: Colorizer, limit: int | None, side: int | None = None) ->
 
 
 def disturbing(
-    model: str, grays: Mapping[str, Disturbance], limit: int | None
+    model: str | Checkpoint, grays: Mapping[str, Disturbance], limit: int | None
 ) -> dict[str, Run]:
     runs = {}
     for name, disturb in grays.items():
-        checkpoint = load(find(model).path)
+        checkpoint = opened(model).checkpoint
         about = checkpoint.metadata  # what is disturbed is spread, not the reverse
         colorizer = opened(replace(checkpoint, metadata=replace(about, levels=None)))
         colorizer.codec = Disturbed(disturb, about.levels == "spread")
