@@ -35,8 +35,8 @@ AB_SCALE = 110.0
 # linear RGB, as a part of Y and beyond it: white is off by 8e-5 with the digits above,
 # and black must stay black
 _GAMUT_TOLERANCE = (1e-4, 1e-7)
-# of gray, see `spread`: the first two cost no picture anything that is not faded, while
-# 0 and 1 cost 0.1 dB on scenes of other collections
+# of gray, see `spread`: the first two leave alone what is not faded; 0 and 1 instead
+# cost 0.1 dB on scenes of other collections
 _BLACK, _WHITE_POINT = 0.1, 0.9
 _LEAST_RANGE = 0.1
 _TINY = 1e-4  # of scaled ab, far below a grey level: keeps gradients finite at gray
