@@ -291,12 +291,14 @@ def scoring(colorizer: Colorizer, limit: int | None, side: int | None = None) ->
 def disturbing(
     model: str | Checkpoint, grays: Mapping[str, Disturbance], limit: int | None
 ) -> dict[str, Run]:
+    checkpoint = opened(model).checkpoint
+    about = checkpoint.metadata
+    # what is disturbed is spread, not the reverse
+    as_it_is = replace(checkpoint, metadata=replace(about, levels=None))
     runs = {}
     for name, disturb in grays.items():
-        checkpoint = opened(model).checkpoint
-        about = checkpoint.metadata  # what is disturbed is spread, not the reverse
-        colorizer = opened(replace(checkpoint, metadata=replace(about, levels=None)))
-        colorizer.codec = Disturbed(disturb, about.levels == "spread")
+        colorizer = opened(as_it_is)
+        colorizer.codec = Disturbed(disturb, spreads=about.levels == "spread")
         runs[name] = scoring(colorizer, limit)
     return runs
 
