@@ -45,6 +45,7 @@ from napari_colorgan.training.pretrained import level, load_imagenet_encoder
 from napari_colorgan.training.recipe import Recipe
 from napari_colorgan.training.start import make_discriminator
 from napari_colorgan.training.state import read_state, write_state_job
+from napari_colorgan.training.teachers import Teachers, softened
 from napari_colorgan.training.train import StepDone, train_job
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.updates import Diverged
@@ -97,6 +98,7 @@ def run(tmp_path, photos, monkeypatch):
         judge_every=None,
         gray=None,
         start=None,
+        teachers=(),
         **settings,
     ):
         events, control = [], Control()
@@ -117,6 +119,7 @@ def run(tmp_path, photos, monkeypatch):
             device=CPU,
             gray=gray,
             start=start,
+            teachers=teachers,
             minutes=minutes,
             judged=judged,
             judge_every=judge_every,
@@ -400,7 +403,7 @@ def test_shipped_recipes_are_complete(path):
     if recipe.config.task == "auto":
         recipe = recipe.replaced(task="colorization")
     about = recipe.metadata
-    assert about.name == path.stem.removesuffix("-more")
+    assert about.name == path.stem.split("-")[0]
     assert about.context == recipe.config.context
     assert about.description
     network = build(GeneratorSpec(about.generator, about.options))
@@ -1039,3 +1042,90 @@ def test_what_a_training_began_with_does_not_matter_when_it_goes_on(run):
     run("parts", start=first, stop_at=2)
     parts, _ = run("parts", start=first)
     assert same_weights(whole, parts)
+
+
+# -- learning from models
+
+
+@pytest.fixture
+def teacher(run):
+    """A tiny model that tells how sure it is, and is wrong about nearly everything."""
+    return run("teacher", learning_rate=1e-2)[0]
+
+
+def test_a_taught_model_comes_to_agree_with_its_teacher(run, teacher, gray):
+    head = {"head.weight": torch.zeros(3, 8, 3, 3)}
+    head["head.bias"] = torch.tensor([0.3, -0.2, -1.0])  # all the world is pink
+    pink = replace(teacher, weights=teacher.weights | head)
+    seen = torch.from_numpy(gray[None, None, :128, :128] / 255).float()
+    source = CODECS["lab"]().encode(seen)
+    with torch.no_grad():
+        wanted = pink.generator()(source)
+    errors = {}
+    long = {"steps": 100, "seed": 3, "learning_rate": 3e-3}
+    for name, taught in {
+        "alone": {},
+        "taught": {"teachers": [pink], "teaching": 1.0},
+    }.items():
+        checkpoint, _ = run(name, **long, **taught)
+        with torch.no_grad():
+            found = checkpoint.generator()(source)
+        errors[name] = (found - wanted).abs().mean()
+    assert errors["taught"] < 0.3 * errors["alone"]
+    assert f"Taught by 'teacher' ({pink.digest[:12]})" in checkpoint.metadata.provenance
+
+
+def test_teachers_see_crops_at_several_sizes_and_mirrored(teacher):
+    teachers = Teachers([teacher], CPU)
+    gray = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(2))
+    answers = [teachers.answer(gray, np.random.default_rng(n)) for n in range(12)]
+    assert all(a.shape == (2, 3, 64, 64) and a.isfinite().all() for a in answers)
+    assert torch.equal(answers[3], teachers.answer(gray, np.random.default_rng(3)))
+    seen = {round(float(a.mean()), 9) for a in answers}
+    assert 4 <= len(seen) <= 6  # 32 px more or less on 64, each mirrored or not
+
+
+def test_a_softened_truth_lies_between_truth_and_answer():
+    truth, answer = torch.rand(2, 2, 8, 8) - 0.5, torch.rand(2, 3, 8, 8) - 0.5
+    plain = softened(truth, answer, 0.0)
+    assert torch.equal(plain[:, :2], truth)
+    assert torch.allclose(plain[:, 2:], truth.norm(dim=1, keepdim=True))
+    assert torch.allclose(softened(truth, answer, 1.0), answer)
+    assert torch.allclose(softened(truth, answer, 0.5), (plain + answer) / 2)
+
+
+def test_crops_with_hints_learn_the_truth(photos, teacher):
+    pictures = read_pictures([photos], 48)
+    recipe = Recipe(config(hints=0.5, teaching=1.0, batch=8), {"name": "a"})
+    teachers = Teachers([teacher], CPU)
+    batch = train._batch(pictures, recipe.config, recipe.metadata, 1, teachers)
+    hinted = batch.hints[:, 2].flatten(1).any(1)
+    assert 0 < hinted.sum() < 8
+    same = (batch.softened[:, :2] == batch.target).flatten(1).all(1)
+    assert torch.equal(same, hinted)
+
+
+@pytest.mark.parametrize("stop_at", [1, 3])
+def test_a_taught_training_goes_on_with_the_same_teachers_only(run, teacher, stop_at):
+    settings = {"teachers": [teacher], "teaching": 0.5}
+    straight, _ = run("straight", **settings)
+    run("a", stop_at=stop_at, **settings)
+    other, _ = run("other", seed=5)
+    with pytest.raises(CheckpointError, match="trained with teachers"):
+        run("a", teachers=[other], teaching=0.5)
+    assert same_weights(straight, run("a", **settings)[0])
+
+
+def test_teachers_and_recipe_must_fit(run, teacher):
+    with pytest.raises(BadSetting, match="teacher is 'teacher'; it must be none"):
+        run("a", teachers=[teacher])
+    with pytest.raises(BadSetting, match="teacher is ''; it must be a model"):
+        run("a", teaching=0.5)
+    unsure = replace(
+        teacher, metadata=replace(teacher.metadata, options=TINY, vividness=None)
+    )
+    unsure = replace(
+        unsure, weights=dict(build(GeneratorSpec("compact", TINY)).state_dict())
+    )
+    with pytest.raises(BadSetting, match="tells how sure it is"):
+        run("a", teachers=[unsure], teaching=0.5)

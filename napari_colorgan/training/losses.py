@@ -50,9 +50,15 @@ def color_loss(
     if prediction.shape[1] == channels:
         return loss
     wanted = torch.hypot(target[:, :1], target[:, 1:])
-    each = ((prediction[:, channels:] - wanted) / _UNIT).square() / 2
+    each = _squared(prediction[:, channels:], wanted)
     mean = each.mean() if weight is None else _weighted(each, weight)
     return loss + _CHROMA_WEIGHT * mean
+
+
+def softened_loss(prediction: Tensor, softened: Tensor, knee: float = KNEE) -> Tensor:
+    """`color_loss` of a target that holds the expected chroma, too (N, 3, H, W)."""
+    loss = chroma_loss(prediction[:, :2], softened[:, :2], knee=knee)
+    return loss + _CHROMA_WEIGHT * _squared(prediction[:, 2:], softened[:, 2:]).mean()
 
 
 def l1_loss(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -84,6 +90,11 @@ def feature_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
         for a, b in zip(real, fake, strict=True)
     ]
     return torch.stack(distances).mean()
+
+
+def _squared(prediction: Tensor, target: Tensor) -> Tensor:
+    """Half the squared errors, in units of 20 ab."""
+    return ((prediction - target) / _UNIT).square() / 2
 
 
 def _weighted(each: Tensor, weight: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class Output:
         """
         began = time.monotonic()
         trainer, seconds = self._trainer, self._seconds
-        settings = dataclasses.asdict(trainer.config)
+        settings = self._metadata.training | dataclasses.asdict(trainer.config)
         state = trainer.state() | {"settings": settings, "seconds": seconds}
         yield from write_state_job(self._out.with_suffix(".state"), state)
         training = settings | {"steps_done": trainer.done, "hours": seconds / 3600}

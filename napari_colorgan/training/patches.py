@@ -1,7 +1,7 @@
 """Random patches of pairs; those of a step follow from the seed and its number."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -43,15 +43,18 @@ class Batch:
     """(N, 3, H, W), see `models.compact`."""
     weight: Tensor | None = None
     """(N, 1, H, W): 1 where the pair is to be learned, 0 elsewhere."""
+    softened: Tensor | None = None
+    """(N, 3, H, W): ab and chroma that the pixel loss asks for instead of the target;
+    see `teachers.softened`."""
 
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device."""
-        return Batch(
-            self.source.to(device),
-            self.target.to(device),
-            None if self.hints is None else self.hints.to(device),
-            None if self.weight is None else self.weight.to(device),
-        )
+        moved: dict[str, Any] = {
+            one.name: None if value is None else value.to(device)
+            for one in fields(self)
+            for value in [getattr(self, one.name)]
+        }
+        return Batch(**moved)
 
 
 class PatchSampler:

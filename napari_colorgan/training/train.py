@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +37,7 @@ from napari_colorgan.training.pretrained import level, load_imagenet_encoder
 from napari_colorgan.training.recipe import Recipe
 from napari_colorgan.training.start import draw_weights, make_discriminator
 from napari_colorgan.training.state import read_state
+from napari_colorgan.training.teachers import Teachers, softened
 from napari_colorgan.training.trainer import Trainer
 
 _SAVE_EVERY = 600.0  # s; what a crash may cost
@@ -60,6 +61,7 @@ def train_job(
     device: torch.device,
     gray: Path | None = None,
     start: Checkpoint | None = None,
+    teachers: Sequence[Checkpoint] = (),
     minutes: float | None = None,
     judged: Sequence[Path] = (),
     judge_every: int | None = None,
@@ -78,6 +80,7 @@ def train_job(
         colour pictures
     start : whose weights a new training begins with; default: ImageNet's for the
         encoder of `compact`, else fresh ones
+    teachers : models to learn from beside the true colours, if the recipe says so
     minutes : stop after this time; the schedule follows the recipe's steps alone
     judged : folders of other pictures, to be coloured and scored like the held-out ones
     judge_every : steps after which that is done; default every ten minutes
@@ -89,7 +92,9 @@ def train_job(
     BadImageFile, BadPair
         A folder holds no colour pictures, or a file cannot be read or has no partner.
     BadSetting
-        The generator cannot be built, or does not fit the crops or `start`.
+        The generator cannot be built, or does not fit the crops or `start`; or there
+        are teachers that the recipe has no use for, none where it needs some, or one
+        that does not tell how sure it is.
     Stopped
         On STOP while the folders are read.
     """
@@ -97,8 +102,15 @@ def train_job(
     stride = build(GeneratorSpec(*recipe.spec)).stride
     if config.crop % stride:
         raise BadSetting("crop", config.crop, f"a multiple of {stride} px")
+    if bool(teachers) != bool(config.teaching):
+        found = ", ".join(teacher.metadata.name for teacher in teachers)
+        expected = "a model" if config.teaching else "none, for the recipe has none"
+        raise BadSetting("teacher", found, expected)
+    taught_by = Teachers(teachers, device) if teachers else None
     state_file = out.with_suffix(".state")
-    state = _read_state(state_file, config) if state_file.exists() else None
+    learned_from = {"teachers": [one.digest for one in teachers]} if teachers else {}
+    wanted = dataclasses.asdict(config) | learned_from
+    state = _read_state(state_file, wanted) if state_file.exists() else None
     record = out.with_suffix(".split.json")
     files, held_out = hold_out(
         list_files(folders, gray), config.validation, config.seed, record
@@ -112,7 +124,10 @@ def train_job(
     recipe = recipe.replaced(task=task)
     config, metadata = recipe.config, recipe.metadata
     if start is not None:
-        metadata = _begun_with(start, metadata)
+        metadata = _saying(metadata, "Started from", start)
+    for teacher in teachers:
+        metadata = _saying(metadata, "Taught by", teacher)
+    metadata = dataclasses.replace(metadata, training=learned_from)
     shown = _shown(held_out, judged)
     judge = yield from read_judge_job(shown, metadata.context, device)
     began = saved = time.monotonic()
@@ -138,7 +153,8 @@ def train_job(
             ) from error
     output = Output(trainer, metadata, out, judge, seconds - began)
     loss: float | None = None
-    for batch in _batches(pictures, config, metadata, trainer.done):
+    make = partial(_batch, pictures, config, metadata, teachers=taught_by)
+    for batch in _batches(make, trainer.done, config.steps):
         value = trainer.step(batch)["pixel"]
         loss = value if loss is None else _AVERAGED * loss + (1 - _AVERAGED) * value
         if trainer.done % _LOG_EVERY == 0:
@@ -175,9 +191,9 @@ def _task(pictures: PictureCache) -> Task:
     )
 
 
-def _begun_with(start: Checkpoint, metadata: Metadata) -> Metadata:
-    """Say in the metadata what a training began with."""
-    said = f"Started from '{start.metadata.name}' ({start.digest[:12]})."
+def _saying(metadata: Metadata, what: str, other: Checkpoint) -> Metadata:
+    """Say in the metadata what another model has to do with a training."""
+    said = f"{what} '{other.metadata.name}' ({other.digest[:12]})."
     return dataclasses.replace(
         metadata, provenance=f"{metadata.provenance} {said}".strip()
     )
@@ -210,21 +226,22 @@ def _generator(
     return generator
 
 
-def _batches(
-    pictures: PictureCache, config: TrainConfig, metadata: Metadata, first: int
-) -> Iterator[Batch]:
+def _batches(make: Callable[[int], Batch], first: int, steps: int) -> Iterator[Batch]:
     """Batches of the steps from `first` on, each made while the one before is used."""
-    make = partial(_batch, pictures, config, metadata)
     with ThreadPoolExecutor(1) as ahead:
         coming: Future[Batch] | None = None
-        for step in range(first, config.steps):
+        for step in range(first, steps):
             batch = coming.result() if coming else make(step)
             coming = ahead.submit(make, step + 1)
             yield batch
 
 
 def _batch(
-    pictures: PictureCache, config: TrainConfig, metadata: Metadata, step: int
+    pictures: PictureCache,
+    config: TrainConfig,
+    metadata: Metadata,
+    step: int,
+    teachers: Teachers | None = None,
 ) -> Batch:
     """Return what one step learns from."""
     rng = np.random.default_rng([config.seed, step])
@@ -241,6 +258,9 @@ def _batch(
     if gray is None:
         gray = lightness_to_gray(rgb_to_lab(crops.rgb)[:, :1]).clamp(0, 1)
     target = codec.target(crops.rgb)
+    soft = None
+    if teachers is not None:
+        soft = softened(target, teachers.answer(gray, rng), config.teaching)
     gray = vary_gray(
         gray, config.gray_augmentation, random, strength=GRAY_STRENGTH[codec.name]
     )
@@ -248,15 +268,17 @@ def _batch(
     hints = None
     if metadata.generator == "compact" and codec.name == "lab" and config.hints:
         hints = simulate_hints(target, config.hints, random)
-    return Batch(source, target, hints)
+        if soft is not None:  # teachers were given none
+            hinted = hints[:, 2:].amax((2, 3), keepdim=True) > 0
+            soft = torch.where(hinted, softened(target, soft, 0.0), soft)
+    return Batch(source, target, hints, softened=soft)
 
 
-def _read_state(path: Path, config: TrainConfig) -> dict[str, Any]:
+def _read_state(path: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     state = read_state(path)
     settings = state.get("settings", {})
-    wanted = dataclasses.asdict(config)
-    if config.task == "auto" and settings.get("task") in CODEC_OF:
-        wanted["task"] = settings["task"]  # it was decided then
+    if wanted["task"] == "auto" and settings.get("task") in CODEC_OF:
+        wanted = wanted | {"task": settings["task"]}  # it was decided then
     if other := [name for name, value in wanted.items() if settings.get(name) != value]:
         name = other[0]
         raise CheckpointError(

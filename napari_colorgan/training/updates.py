@@ -25,6 +25,7 @@ from napari_colorgan.training.losses import (
     gan_loss,
     hinge_loss,
     l1_loss,
+    softened_loss,
 )
 from napari_colorgan.training.patches import Batch
 
@@ -68,7 +69,7 @@ class Networks:
 
 def pixel_update(networks: Networks, batch: Batch, *, knee: float = KNEE) -> Losses:
     """Lower the pixel loss; for `knee` see `losses.chroma_loss`."""
-    loss = color_loss(networks.generate(batch), batch.target, batch.weight, knee)
+    loss = _pixel_loss(networks.generate(batch), batch, knee)
     _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
     return {"pixel": loss.item()}
 
@@ -119,7 +120,7 @@ def late_gan_update(
         [f[n:].float() for f in features[:-1]],
     )
     fooled = -features[-1][n:].float().mean()
-    pixel = color_loss(prediction, batch.target, batch.weight, knee)
+    pixel = _pixel_loss(prediction, batch, knee)
     loss = pixel + gan * fooled + feature * matched
     _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
     return {
@@ -199,6 +200,13 @@ def simultaneous_update(
         "gan": fooled.item(),
         "discriminator": judged.item(),
     }
+
+
+def _pixel_loss(prediction: Tensor, batch: Batch, knee: float) -> Tensor:
+    """Loss of ab and, where it is predicted, of the expected chroma."""
+    if batch.softened is not None:
+        return softened_loss(prediction, batch.softened, knee)
+    return color_loss(prediction, batch.target, batch.weight, knee)
 
 
 def _descend(

@@ -55,6 +55,9 @@ class TrainConfig(LearningConfig):
     to linear. A small one lets pictures with faint colours count as much as others."""
     aging: float = 0.0
     """Share of crops whose gray side alone becomes a scan of an old photograph."""
+    teaching: float = 0.0
+    """Share of what the pixel loss asks for that comes from other models instead of the
+    true colours, in crops without hints; see `teachers.Teachers`."""
 
     # defaults of what `LearningConfig` describes
     encoder_rate: float = 1e-4
@@ -74,7 +77,7 @@ class TrainConfig(LearningConfig):
             raise BadSetting("crop", self.crop, "a multiple of 32 px")
         if not 0 < self.min_scale <= 1:
             raise BadSetting("min_scale", self.min_scale, "above 0 and at most 1")
-        check_part(self, "vividness", "aging", "class_power")
+        check_part(self, "vividness", "aging", "teaching", "class_power")
         if not 0 < self.knee < math.inf:
             raise BadSetting("knee", self.knee, "above 0")
         if not 0 <= self.validation <= 0.9:
