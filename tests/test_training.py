@@ -452,6 +452,9 @@ def test_the_paper_keeps_its_rate_for_half_of_the_steps():
         ("[model]\nlevels = 'auto'", "levels is 'auto'; it must be 'spread'"),
         ("[training]\nsteps = nan", "steps is nan"),
         ("[training]\nlearning_rate = nan", "learning_rate is nan"),
+        ("base = 3", "base is 3; it must be the name of a recipe beside"),
+        ("base = '../other'", "it must be the name of a recipe beside"),
+        ("base = 'absent'", r"absent\.toml.*readable TOML"),
     ],
 )
 def test_bad_recipes_are_explained(tmp_path, text, message):
@@ -459,6 +462,24 @@ def test_bad_recipes_are_explained(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(BadSetting, match=message):
         Recipe.from_toml(path)
+
+
+def test_a_recipe_may_have_a_base(tmp_path):
+    (tmp_path / "first.toml").write_text(
+        "[model]\nname = 'n'\nlicense = 'l'\n"
+        "[generator]\nname = 'unet'\ndepth = 6\n[training]\nsteps = 7\nseed = 3"
+    )
+    (tmp_path / "second.toml").write_text(
+        "base = 'first'\n[model]\nname = 'm'\n"
+        "[generator]\ndepth = 7\n[training]\nsteps = 9"
+    )
+    recipe = Recipe.from_toml(tmp_path / "second.toml")
+    assert recipe.about == {"name": "m", "license": "l"}
+    assert recipe.spec == ("unet", {"depth": 7})
+    assert (recipe.config.steps, recipe.config.seed) == (9, 3)
+    (tmp_path / "third.toml").write_text("base = 'second'")
+    with pytest.raises(BadSetting, match="'base'; it must be one of generator"):
+        Recipe.from_toml(tmp_path / "third.toml")
 
 
 def test_a_missing_recipe_is_named(tmp_path):

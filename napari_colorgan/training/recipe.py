@@ -36,23 +36,22 @@ class Recipe:
     def from_toml(cls, path: Path) -> Self:
         """Read a recipe: tables `training` (TrainConfig), `model` and `generator`.
 
+        `base` is the name of another recipe beside it, without the suffix, whose
+        settings hold where this one says nothing.
+
         Raises
         ------
         BadSetting
             The file cannot be read, or a setting is unknown or impossible.
         """
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise BadSetting(
-                "recipe", str(path), f"a readable TOML file ({error})"
-            ) from error
-        tables: dict[str, dict[str, Any]] = {"model": {}, "generator": {}}
-        tables |= {"training": {}} | values
-        check_names(tables, ("training", "model", "generator"))
-        for name, table in tables.items():
-            if not isinstance(table, dict):
-                raise BadSetting(name, table, "a table of settings")
+        values = _read(path)
+        base = values.pop("base", None)
+        tables = _tables(values)
+        if base is not None:
+            if type(base) is not str or Path(base).name != base:
+                raise BadSetting("base", base, "the name of a recipe beside this one")
+            below = _tables(_read(path.with_name(f"{base}.toml")))
+            tables = {name: below[name] | table for name, table in tables.items()}
         about = tables["model"]
         check_names(about, _ABOUT)
         for name, value in about.items():
@@ -100,3 +99,23 @@ class Recipe:
             vividness=vividness,
             **self.about,
         )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadSetting(
+            "recipe", str(path), f"a readable TOML file ({error})"
+        ) from error
+
+
+def _tables(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Tables of a recipe, empty where it has none; a base has no base of its own."""
+    tables: dict[str, dict[str, Any]] = {"model": {}, "generator": {}, "training": {}}
+    check_names(values, tables)
+    tables |= values
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise BadSetting(name, table, "a table of settings")
+    return tables
