@@ -1159,6 +1159,19 @@ def test_a_taught_training_goes_on_with_the_same_teachers_only(run, teacher, sto
     assert same_weights(straight, run("a", **settings)[0])
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"generator": "unet", "options": {"depth": 5, "width": 4}},
+        {"task": "translation"},
+        {"scheme": "paper"},
+    ],
+)
+def test_only_colorization_by_phases_can_be_taught(run, teacher, other):
+    with pytest.raises(BadSetting, match=r"teaching is 0\.5; it must be 0"):
+        run("a", teachers=[teacher], teaching=0.5, **other)
+
+
 def test_teachers_and_recipe_must_fit(run, teacher):
     with pytest.raises(BadSetting, match="teacher is 'teacher'; it must be none"):
         run("a", teachers=[teacher])

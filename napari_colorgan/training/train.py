@@ -123,6 +123,9 @@ def train_job(
         task = _task(pictures) if state is None else state["settings"]["task"]
     recipe = recipe.replaced(task=task)
     config, metadata = recipe.config, recipe.metadata
+    if teachers and not metadata.options.get("predicts_chroma"):
+        expected = "0, for only `compact` can be taught, by `phases`, to colorize"
+        raise BadSetting("teaching", config.teaching, expected)
     if start is not None:
         metadata = _saying(metadata, "Started from", start)
     for teacher in teachers:
