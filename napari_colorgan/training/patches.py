@@ -49,12 +49,11 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device."""
-        moved: dict[str, Any] = {
-            one.name: None if value is None else value.to(device)
-            for one in fields(self)
-            for value in [getattr(self, one.name)]
-        }
-        return Batch(**moved)
+        parts: dict[str, Any] = {}
+        for one in fields(self):
+            part = getattr(self, one.name)
+            parts[one.name] = None if part is None else part.to(device)
+        return Batch(**parts)
 
 
 class PatchSampler:

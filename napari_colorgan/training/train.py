@@ -261,9 +261,7 @@ def _batch(
     if gray is None:
         gray = lightness_to_gray(rgb_to_lab(crops.rgb)[:, :1]).clamp(0, 1)
     target = codec.target(crops.rgb)
-    soft = None
-    if teachers is not None:
-        soft = softened(target, teachers.answer(gray, rng), config.teaching)
+    answer = None if teachers is None else teachers.answer(gray, rng)
     gray = vary_gray(
         gray, config.gray_augmentation, random, strength=GRAY_STRENGTH[codec.name]
     )
@@ -271,9 +269,12 @@ def _batch(
     hints = None
     if metadata.generator == "compact" and codec.name == "lab" and config.hints:
         hints = simulate_hints(target, config.hints, random)
-        if soft is not None:  # teachers were given none
-            hinted = hints[:, 2:].amax((2, 3), keepdim=True) > 0
-            soft = torch.where(hinted, softened(target, soft, 0.0), soft)
+    soft = None
+    if answer is not None:
+        share = torch.full((len(target), 1, 1, 1), config.teaching)
+        if hints is not None:  # teachers were given none
+            share[hints[:, 2:].amax((2, 3), keepdim=True) > 0] = 0
+        soft = softened(target, answer, share)
     return Batch(source, target, hints, softened=soft)
 
 
