@@ -2,31 +2,26 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint
-from napari_colorgan.color import CODECS, lightness_to_gray, rgb_to_lab
 from napari_colorgan.errors import BadSetting, CheckpointError
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
-from napari_colorgan.training.augment import age_gray, simulate_hints, vary_gray
+from napari_colorgan.training.batches import PictureBatches
 from napari_colorgan.training.config import CODEC_OF, Task, TrainConfig
 from napari_colorgan.training.holding_out import Files, hold_out, keep
 from napari_colorgan.training.judge import read_judge_job
 from napari_colorgan.training.output import Output
 from napari_colorgan.training.pairs import Pair, decide_task, pair_of_color
-from napari_colorgan.training.patches import GRAY_STRENGTH, Batch
 from napari_colorgan.training.pictures import (
     PictureCache,
     PictureFile,
@@ -37,7 +32,7 @@ from napari_colorgan.training.pretrained import level, load_imagenet_encoder
 from napari_colorgan.training.recipe import Recipe
 from napari_colorgan.training.start import draw_weights, make_discriminator
 from napari_colorgan.training.state import read_state
-from napari_colorgan.training.teachers import Teachers, softened
+from napari_colorgan.training.teachers import Teachers
 from napari_colorgan.training.trainer import Trainer
 
 _SAVE_EVERY = 600.0  # s; what a crash may cost
@@ -126,10 +121,7 @@ def train_job(
     if teachers and not metadata.options.get("predicts_chroma"):
         expected = "0, for only `compact` can be taught, by `phases`, to colorize"
         raise BadSetting("teaching", config.teaching, expected)
-    if start is not None:
-        metadata = _saying(metadata, "Started from", start)
-    for teacher in teachers:
-        metadata = _saying(metadata, "Taught by", teacher)
+    metadata = _with_ancestors(metadata, start, teachers)
     metadata = dataclasses.replace(metadata, training=learned_from)
     shown = _shown(held_out, judged)
     judge = yield from read_judge_job(shown, metadata.context, device)
@@ -156,8 +148,8 @@ def train_job(
             ) from error
     output = Output(trainer, metadata, out, judge, seconds - began)
     loss: float | None = None
-    make = partial(_batch, pictures, config, metadata, teachers=taught_by)
-    for batch in _batches(make, trainer.done, config.steps):
+    batches = PictureBatches(pictures, config, metadata, taught_by)
+    for batch in batches.from_step(trainer.done):
         value = trainer.step(batch)["pixel"]
         loss = value if loss is None else _AVERAGED * loss + (1 - _AVERAGED) * value
         if trainer.done % _LOG_EVERY == 0:
@@ -194,12 +186,17 @@ def _task(pictures: PictureCache) -> Task:
     )
 
 
-def _saying(metadata: Metadata, what: str, other: Checkpoint) -> Metadata:
-    """Say in the metadata what another model has to do with a training."""
-    said = f"{what} '{other.metadata.name}' ({other.digest[:12]})."
-    return dataclasses.replace(
-        metadata, provenance=f"{metadata.provenance} {said}".strip()
-    )
+def _with_ancestors(
+    metadata: Metadata, start: Checkpoint | None, teachers: Sequence[Checkpoint]
+) -> Metadata:
+    """Say in the metadata what other models have to do with a training."""
+    said = [("Started from", start)] if start is not None else []
+    said += [("Taught by", teacher) for teacher in teachers]
+    sentences = [
+        f"{what} '{other.metadata.name}' ({other.digest[:12]})." for what, other in said
+    ]
+    provenance = " ".join([metadata.provenance, *sentences]).strip()
+    return dataclasses.replace(metadata, provenance=provenance)
 
 
 def _generator(
@@ -222,60 +219,11 @@ def _generator(
             ) from error
     elif fresh and isinstance(generator, Compact):
         load_imagenet_encoder(generator)
-        source = _batch(pictures, config, metadata, 0).source
-        level(generator, generator.decoder, source)
+        first = PictureBatches(pictures, config, metadata).make(0)
+        level(generator, generator.decoder, first.source)
     elif fresh:
         draw_weights(generator)
     return generator
-
-
-def _batches(make: Callable[[int], Batch], first: int, steps: int) -> Iterator[Batch]:
-    """Batches of the steps from `first` on, each made while the one before is used."""
-    with ThreadPoolExecutor(1) as ahead:
-        coming: Future[Batch] | None = None
-        for step in range(first, steps):
-            batch = coming.result() if coming else make(step)
-            coming = ahead.submit(make, step + 1)
-            yield batch
-
-
-def _batch(
-    pictures: PictureCache,
-    config: TrainConfig,
-    metadata: Metadata,
-    step: int,
-    teachers: Teachers | None = None,
-) -> Batch:
-    """Return what one step learns from."""
-    rng = np.random.default_rng([config.seed, step])
-    random = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    crops = pictures.sample(
-        config.batch,
-        config.crop,
-        rng,
-        min_scale=config.min_scale if config.context == "whole" else None,
-        squeeze=config.scheme == "notebook",
-    )
-    codec = CODECS[metadata.codec]()
-    gray = crops.gray
-    if gray is None:
-        gray = lightness_to_gray(rgb_to_lab(crops.rgb)[:, :1]).clamp(0, 1)
-    target = codec.target(crops.rgb)
-    answer = None if teachers is None else teachers.answer(gray, rng)
-    gray = vary_gray(
-        gray, config.gray_augmentation, random, strength=GRAY_STRENGTH[codec.name]
-    )
-    source = codec.encode(age_gray(gray, config.aging, random))
-    hints = None
-    if metadata.generator == "compact" and codec.name == "lab" and config.hints:
-        hints = simulate_hints(target, config.hints, random)
-    soft = None
-    if answer is not None:
-        share = torch.full((len(target), 1, 1, 1), config.teaching)
-        if hints is not None:  # teachers were given none
-            share[hints[:, 2:].amax((2, 3), keepdim=True) > 0] = 0
-        soft = softened(target, answer, share)
-    return Batch(source, target, hints, softened=soft)
 
 
 def _read_state(path: Path, wanted: dict[str, Any]) -> dict[str, Any]:
