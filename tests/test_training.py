@@ -1079,6 +1079,16 @@ def test_a_training_may_begin_with_a_model(run):
         run("other", start=first, options={"widths": [16, 8, 8, 8]})
 
 
+def test_a_narrower_decoder_begins_with_what_matters_of_a_model(run):
+    first, _ = run("first", steps=2, options={"widths": [16, 8, 8, 8]})
+    begun, _ = run("begun", start=first, learning_rate=0.0, encoder_rate=0.0)
+    wide = first.weights["decoder.0.project.weight"]
+    kept = begun.weights["decoder.0.project.weight"]
+    assert kept.shape[0] == 8 < wide.shape[0]
+    assert all(any(torch.equal(one, other) for other in wide) for one in kept)
+    assert "Started from 'first'" in begun.metadata.provenance
+
+
 def test_what_a_training_began_with_does_not_matter_when_it_goes_on(run):
     first, _ = run("first")
     whole, _ = run("whole", start=first)

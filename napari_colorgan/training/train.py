@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint
@@ -20,6 +20,7 @@ from napari_colorgan.training.batches import PictureBatches
 from napari_colorgan.training.config import CODEC_OF, Task, TrainConfig
 from napari_colorgan.training.holding_out import Files, hold_out, keep
 from napari_colorgan.training.judge import read_judge_job
+from napari_colorgan.training.narrowing import is_narrower, take_over
 from napari_colorgan.training.output import Output
 from napari_colorgan.training.pairs import Pair, decide_task, pair_of_color
 from napari_colorgan.training.pictures import (
@@ -73,8 +74,9 @@ def train_job(
     folders : with colour pictures; only one if `gray` is given
     gray : folder with gray pictures of the same names; default the lightness of the
         colour pictures
-    start : whose weights a new training begins with; default: ImageNet's for the
-        encoder of `compact`, else fresh ones
+    start : whose weights a new training begins with; of one with a wider decoder, the
+        channels that matter most. Default: ImageNet's weights for the encoder of
+        `compact`, else fresh ones
     teachers : models to learn from beside the true colours, if the recipe says so
     minutes : stop after this time; the schedule follows the recipe's steps alone
     judged : folders of other pictures, to be coloured and scored like the held-out ones
@@ -210,20 +212,32 @@ def _generator(
     """Make what is to be trained, with weights to begin with if `fresh`."""
     torch.manual_seed(config.seed)
     generator = build(GeneratorSpec(metadata.generator, dict(metadata.options)))
-    if fresh and start is not None:
-        try:
-            generator.load_state_dict(dict(start.weights))
-        except RuntimeError as error:
-            raise BadSetting(
-                "start", start.metadata.name, "a model with the generator of the recipe"
-            ) from error
-    elif fresh and isinstance(generator, Compact):
-        load_imagenet_encoder(generator)
-        first = PictureBatches(pictures, config, metadata).make(0)
-        level(generator, generator.decoder, first.source)
-    elif fresh:
+    if not fresh:
+        return generator
+    if start is None and not isinstance(generator, Compact):
         draw_weights(generator)
+        return generator
+    source = PictureBatches(pictures, config, metadata).make(0).source
+    if start is not None:
+        _begin_with(generator, start, source)
+    elif isinstance(generator, Compact):
+        load_imagenet_encoder(generator)
+        level(generator, generator.decoder, source)
     return generator
+
+
+def _begin_with(generator: nn.Module, start: Checkpoint, source: Tensor) -> None:
+    """Give a generator the weights of another model; `source`: see `take_over`."""
+    found = start.generator()
+    if isinstance(generator, Compact) and isinstance(found, Compact):
+        if is_narrower(generator, found):
+            take_over(generator, found, source)
+            return
+    try:
+        generator.load_state_dict(found.state_dict())
+    except RuntimeError as error:
+        expected = "a model with the generator of the recipe, or with a wider decoder"
+        raise BadSetting("start", start.metadata.name, expected) from error
 
 
 def _read_state(path: Path, wanted: dict[str, Any]) -> dict[str, Any]:
