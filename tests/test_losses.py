@@ -118,6 +118,16 @@ def test_the_best_expected_chroma_is_the_mean_of_the_true_ones():
     assert loss(mean) > chroma_loss(ab, target).item()
 
 
+def test_a_chroma_that_is_given_is_learned_instead_of_that_of_the_target():
+    prediction, target = rand(1, 3, 8, 8), rand(1, 2, 8, 8, seed=1)
+    own, other = target.norm(dim=1, keepdim=True), rand(1, 1, 8, 8, seed=2)
+    plain = color_loss(prediction, target)
+    assert torch.allclose(color_loss(prediction, target, chroma=own), plain)
+    perfect = torch.cat([prediction[:, :2], other], dim=1)
+    left = color_loss(perfect, target, chroma=other)
+    assert torch.allclose(left, chroma_loss(prediction[:, :2], target))
+
+
 def test_expected_chroma_is_learned_where_it_is_marked():
     prediction, target = rand(1, 3, 8, 8), rand(1, 2, 8, 8, seed=1)
     weight = torch.zeros(1, 1, 8, 8)

@@ -40,25 +40,22 @@ def color_loss(
     target: Tensor,
     weight: Tensor | None = None,
     knee: float = KNEE,
+    chroma: Tensor | None = None,
 ) -> Tensor:
     """`chroma_loss`; of a prediction with expected chroma, also the error of that.
 
     The squared error of the chroma, in units of 20 ab, has its minimum at the mean.
+    `chroma` (N, 1, H, W): to be learned instead of that of the target.
     """
     channels = target.shape[1]
     loss = chroma_loss(prediction[:, :channels], target, weight, knee)
     if prediction.shape[1] == channels:
         return loss
-    wanted = torch.hypot(target[:, :1], target[:, 1:])
-    each = _squared(prediction[:, channels:], wanted)
+    if chroma is None:
+        chroma = torch.hypot(target[:, :1], target[:, 1:])
+    each = _squared(prediction[:, channels:], chroma)
     mean = each.mean() if weight is None else _weighted(each, weight)
     return loss + _CHROMA_WEIGHT * mean
-
-
-def softened_loss(prediction: Tensor, softened: Tensor, knee: float = KNEE) -> Tensor:
-    """`color_loss` of a target that holds the expected chroma, too (N, 3, H, W)."""
-    loss = chroma_loss(prediction[:, :2], softened[:, :2], knee=knee)
-    return loss + _CHROMA_WEIGHT * _squared(prediction[:, 2:], softened[:, 2:]).mean()
 
 
 def l1_loss(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -25,7 +25,6 @@ from napari_colorgan.training.losses import (
     gan_loss,
     hinge_loss,
     l1_loss,
-    softened_loss,
 )
 from napari_colorgan.training.patches import Batch
 
@@ -204,9 +203,10 @@ def simultaneous_update(
 
 def _pixel_loss(prediction: Tensor, batch: Batch, knee: float) -> Tensor:
     """Loss of ab and, where it is predicted, of the expected chroma."""
+    target, chroma = batch.target, None
     if batch.softened is not None:
-        return softened_loss(prediction, batch.softened, knee)
-    return color_loss(prediction, batch.target, batch.weight, knee)
+        target, chroma = batch.softened[:, :2], batch.softened[:, 2:]
+    return color_loss(prediction, target, batch.weight, knee, chroma)
 
 
 def _descend(
