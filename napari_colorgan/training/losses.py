@@ -13,6 +13,7 @@ _UNIT = 20 / AB_SCALE
 KNEE = 20.0
 """Error in units of ab at which the pixel loss turns from quadratic to linear."""
 
+_LEAST_ERROR = 5.0  # units of ab; smaller ones weigh hardly more in `psnr_weights`
 _CHROMA_WEIGHT = 0.5  # of the expected chroma, beside a weight of 1 of ab
 
 
@@ -56,6 +57,21 @@ def color_loss(
     each = _squared(prediction[:, channels:], chroma)
     mean = each.mean() if weight is None else _weighted(each, weight)
     return loss + _CHROMA_WEIGHT * mean
+
+
+def psnr_weights(prediction: Tensor, target: Tensor) -> Tensor:
+    """Weights (N, 1, 1, 1) with which crops count as in a mean of their PSNRs.
+
+    The gradient of a PSNR is that of the squared error over the squared error, so a
+    pale crop, where a little too much colour costs many dB, counts as much as a
+    colourful one. Errors are those of the moment, and no gradient runs through the
+    weights, whose mean is 1.
+    """
+    with torch.no_grad():
+        error = (prediction[:, : target.shape[1]] - target) * AB_SCALE
+        squared = error.square().sum(1, keepdim=True).mean((2, 3), keepdim=True)
+        weight = 1 / (squared + _LEAST_ERROR**2)
+        return weight / weight.mean()
 
 
 def l1_loss(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -175,12 +175,13 @@ class Trainer:
             return simultaneous_update(
                 networks, batch, pixel_weight=config.pixel_weight
             )
-        vividness, knee = 0.0, KNEE
+        vividness, knee, by_psnr = 0.0, KNEE, False
         if isinstance(config, TrainConfig):
             vividness, knee = config.vividness, config.knee
+            by_psnr = config.by_psnr
         begin = config.gan_start(self.steps)
         if self.done < begin:
-            return pixel_update(networks, batch, knee=knee)
+            return pixel_update(networks, batch, knee=knee, by_psnr=by_psnr)
         risen = (self.done - begin + 1) / max(1.0, _RAMP * (self.steps - begin))
         part = min(1.0, risen)
         return late_gan_update(
@@ -191,6 +192,7 @@ class Trainer:
             feature=part * config.feature_weight,
             vividness=vividness,
             knee=knee,
+            by_psnr=by_psnr,
         )
 
     def _autocast(self) -> AbstractContextManager[None]:

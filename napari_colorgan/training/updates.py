@@ -25,6 +25,7 @@ from napari_colorgan.training.losses import (
     gan_loss,
     hinge_loss,
     l1_loss,
+    psnr_weights,
 )
 from napari_colorgan.training.patches import Batch
 
@@ -66,9 +67,11 @@ class Networks:
         return result
 
 
-def pixel_update(networks: Networks, batch: Batch, *, knee: float = KNEE) -> Losses:
-    """Lower the pixel loss; for `knee` see `losses.chroma_loss`."""
-    loss = _pixel_loss(networks.generate(batch), batch, knee)
+def pixel_update(
+    networks: Networks, batch: Batch, *, knee: float = KNEE, by_psnr: bool = False
+) -> Losses:
+    """Lower the pixel loss; see `losses.chroma_loss` and `losses.psnr_weights`."""
+    loss = _pixel_loss(networks.generate(batch), batch, knee, by_psnr)
     _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
     return {"pixel": loss.item()}
 
@@ -82,6 +85,7 @@ def late_gan_update(
     feature: float,
     vividness: float = 0.0,
     knee: float = KNEE,
+    by_psnr: bool = False,
 ) -> Losses:
     """Lower pixel loss + `gan` * hinge GAN loss + `feature` * feature matching.
 
@@ -119,7 +123,7 @@ def late_gan_update(
         [f[n:].float() for f in features[:-1]],
     )
     fooled = -features[-1][n:].float().mean()
-    pixel = _pixel_loss(prediction, batch, knee)
+    pixel = _pixel_loss(prediction, batch, knee, by_psnr)
     loss = pixel + gan * fooled + feature * matched
     _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
     return {
@@ -201,12 +205,16 @@ def simultaneous_update(
     }
 
 
-def _pixel_loss(prediction: Tensor, batch: Batch, knee: float) -> Tensor:
+def _pixel_loss(prediction: Tensor, batch: Batch, knee: float, by_psnr: bool) -> Tensor:
     """Loss of ab and, where it is predicted, of the expected chroma."""
     target, chroma = batch.target, None
     if batch.softened is not None:
         target, chroma = batch.softened[:, :2], batch.softened[:, 2:]
-    return color_loss(prediction, target, batch.weight, knee, chroma)
+    weight = batch.weight
+    if by_psnr:
+        of_crops = psnr_weights(prediction, batch.target)
+        weight = of_crops if weight is None else weight * of_crops
+    return color_loss(prediction, target, weight, knee, chroma)
 
 
 def _descend(

@@ -53,6 +53,9 @@ class TrainConfig(LearningConfig):
     knee: float = 20.0
     """Error, in units of ab, at which the pixel loss of `phases` turns from quadratic
     to linear. A small one lets pictures with faint colours count as much as others."""
+    by_psnr: bool = False
+    """Crops count in the pixel loss of `phases` as in a mean of their PSNRs: pale ones
+    as much as colourful ones. See `losses.psnr_weights`."""
     aging: float = 0.0
     """Share of crops whose gray side alone becomes a scan of an old photograph."""
     teaching: float = 0.0
