@@ -32,6 +32,7 @@ from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.training import train, updates
 from napari_colorgan.training.augment import age_gray, simulate_hints, vary_gray
+from napari_colorgan.training.batches import PictureBatches
 from napari_colorgan.training.config import TrainConfig
 from napari_colorgan.training.losses import chroma_loss
 from napari_colorgan.training.patches import Batch
@@ -1034,7 +1035,7 @@ def test_every_step_sees_other_crops_whatever_came_before(photos):
     cache = read_pictures([photos], side=64)
     about = Recipe(config(), {}).metadata
     first, second, again = (
-        train._batch(cache, config(), about, n).target for n in (0, 1, 0)
+        PictureBatches(cache, config(), about).make(n).target for n in (0, 1, 0)
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, second)
@@ -1043,7 +1044,7 @@ def test_every_step_sees_other_crops_whatever_came_before(photos):
 def test_training_sources_have_the_lightness_of_the_pictures(photos):
     cache = read_pictures([photos], side=64)
     settings = config(gray_augmentation=0.0)
-    batch = train._batch(cache, settings, Recipe(settings, {}).metadata, 0)
+    batch = PictureBatches(cache, settings, Recipe(settings, {}).metadata).make(0)
     source, target, hints = batch.source, batch.target, batch.hints
     rng = np.random.default_rng([settings.seed, 0])
     rng.integers(2**62)
@@ -1151,7 +1152,8 @@ def test_crops_with_hints_learn_the_truth(photos, teacher):
     pictures = read_pictures([photos], 48)
     recipe = Recipe(config(hints=0.5, teaching=1.0, batch=8), {"name": "a"})
     teachers = Teachers([teacher], CPU)
-    batch = train._batch(pictures, recipe.config, recipe.metadata, 1, teachers)
+    batches = PictureBatches(pictures, recipe.config, recipe.metadata, teachers)
+    batch = batches.make(1)
     hinted = batch.hints[:, 2].flatten(1).any(1)
     assert 0 < hinted.sum() < 8
     same = (batch.softened[:, :2] == batch.target).flatten(1).all(1)
