@@ -27,7 +27,7 @@ def chroma_loss(
 
     Where it is quadratic, pictures with large errors count most; where it is linear,
     faint colours are learned as eagerly as strong ones. `weight` (N, 1, H, W): mean
-    over the pixels it marks.
+    over the pixels it marks; (N, 1, 1, 1): by crops.
     """
     beta = knee / AB_SCALE
     if weight is None:

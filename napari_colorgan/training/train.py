@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint
@@ -214,24 +214,25 @@ def _generator(
     generator = build(GeneratorSpec(metadata.generator, dict(metadata.options)))
     if not fresh:
         return generator
-    if start is None and not isinstance(generator, Compact):
-        draw_weights(generator)
-        return generator
-    source = PictureBatches(pictures, config, metadata).make(0).source
+    batches = PictureBatches(pictures, config, metadata)
     if start is not None:
-        _begin_with(generator, start, source)
+        _begin_with(generator, start, batches)
     elif isinstance(generator, Compact):
         load_imagenet_encoder(generator)
-        level(generator, generator.decoder, source)
+        level(generator, generator.decoder, batches.make(0).source)
+    else:
+        draw_weights(generator)
     return generator
 
 
-def _begin_with(generator: nn.Module, start: Checkpoint, source: Tensor) -> None:
-    """Give a generator the weights of another model; `source`: see `take_over`."""
+def _begin_with(
+    generator: nn.Module, start: Checkpoint, batches: PictureBatches
+) -> None:
+    """Give a generator the weights of another model, or what matters of a wider one."""
     found = start.generator()
     if isinstance(generator, Compact) and isinstance(found, Compact):
         if is_narrower(generator, found):
-            take_over(generator, found, source)
+            take_over(generator, found, batches.make(0).source)
             return
     try:
         generator.load_state_dict(found.state_dict())
