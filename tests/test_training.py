@@ -474,13 +474,21 @@ def test_a_recipe_may_have_a_base(tmp_path):
         "base = 'first'\n[model]\nname = 'm'\n"
         "[generator]\ndepth = 7\n[training]\nsteps = 9"
     )
-    recipe = Recipe.from_toml(tmp_path / "second.toml")
-    assert recipe.about == {"name": "m", "license": "l"}
-    assert recipe.spec == ("unet", {"depth": 7})
-    assert (recipe.config.steps, recipe.config.seed) == (9, 3)
-    (tmp_path / "third.toml").write_text("base = 'second'")
-    with pytest.raises(BadSetting, match="'base'; it must be one of generator"):
-        Recipe.from_toml(tmp_path / "third.toml")
+    second = Recipe.from_toml(tmp_path / "second.toml")
+    assert second.about == {"name": "m", "license": "l"}
+    assert second.spec == ("unet", {"depth": 7})
+    assert (second.config.steps, second.config.seed) == (9, 3)
+    (tmp_path / "third.toml").write_text("base = 'second'\n[training]\nseed = 5")
+    third = Recipe.from_toml(tmp_path / "third.toml")
+    assert third == second.replaced(seed=5)
+
+
+@pytest.mark.parametrize("base", ["first", "second"])
+def test_recipes_do_not_build_on_each_other(tmp_path, base):
+    (tmp_path / "first.toml").write_text(f"base = '{base}'")
+    (tmp_path / "second.toml").write_text("base = 'first'")
+    with pytest.raises(BadSetting, match="a recipe that does not build on this one"):
+        Recipe.from_toml(tmp_path / "first.toml")
 
 
 def test_a_missing_recipe_is_named(tmp_path):

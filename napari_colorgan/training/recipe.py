@@ -37,21 +37,14 @@ class Recipe:
         """Read a recipe: tables `training` (TrainConfig), `model` and `generator`.
 
         `base` is the name of another recipe beside it, without the suffix, whose
-        settings hold where this one says nothing.
+        settings hold where this one says nothing; it may have one of its own.
 
         Raises
         ------
         BadSetting
             The file cannot be read, or a setting is unknown or impossible.
         """
-        values = _read(path)
-        base = values.pop("base", None)
-        tables = _tables(values)
-        if base is not None:
-            if type(base) is not str or Path(base).name != base:
-                raise BadSetting("base", base, "the name of a recipe beside this one")
-            below = _tables(_read(path.with_name(f"{base}.toml")))
-            tables = {name: below[name] | table for name, table in tables.items()}
+        tables = _layered(path)
         about = tables["model"]
         check_names(about, _ABOUT)
         for name, value in about.items():
@@ -110,8 +103,24 @@ def _read(path: Path) -> dict[str, Any]:
         ) from error
 
 
+def _layered(path: Path, above: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
+    """Tables of a recipe over those of its base; `above`: what has this one as base."""
+    values = _read(path)
+    base = values.pop("base", None)
+    tables = _tables(values)
+    if base is None:
+        return tables
+    if type(base) is not str or Path(base).name != base:
+        raise BadSetting("base", base, "the name of a recipe beside this one")
+    above = (*above, path.stem)
+    if base in above:
+        raise BadSetting("base", base, "a recipe that does not build on this one")
+    below = _layered(path.with_name(f"{base}.toml"), above)
+    return {name: below[name] | table for name, table in tables.items()}
+
+
 def _tables(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Tables of a recipe, empty where it has none; a base has no base of its own."""
+    """Tables of a recipe, empty where it has none."""
     tables: dict[str, dict[str, Any]] = {"model": {}, "generator": {}, "training": {}}
     check_names(values, tables)
     tables |= values

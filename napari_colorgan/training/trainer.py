@@ -17,11 +17,11 @@ from napari_colorgan.training.config import (
     Precision,
     TrainConfig,
 )
-from napari_colorgan.training.losses import KNEE
 from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.updates import (
     Losses,
     Networks,
+    PixelLoss,
     late_gan_update,
     pixel_update,
     sequential_update,
@@ -175,24 +175,23 @@ class Trainer:
             return simultaneous_update(
                 networks, batch, pixel_weight=config.pixel_weight
             )
-        vividness, knee, by_psnr = 0.0, KNEE, False
+        vividness, pixel_loss = 0.0, PixelLoss()
         if isinstance(config, TrainConfig):
-            vividness, knee = config.vividness, config.knee
-            by_psnr = config.by_psnr
+            vividness = config.vividness
+            pixel_loss = PixelLoss(config.knee, config.by_psnr)
         begin = config.gan_start(self.steps)
         if self.done < begin:
-            return pixel_update(networks, batch, knee=knee, by_psnr=by_psnr)
+            return pixel_update(networks, batch, pixel_loss)
         risen = (self.done - begin + 1) / max(1.0, _RAMP * (self.steps - begin))
         part = min(1.0, risen)
         return late_gan_update(
             networks,
             batch,
             random,
+            pixel_loss,
             gan=part * config.gan_weight,
             feature=part * config.feature_weight,
             vividness=vividness,
-            knee=knee,
-            by_psnr=by_psnr,
         )
 
     def _autocast(self) -> AbstractContextManager[None]:

@@ -67,11 +67,33 @@ class Networks:
         return result
 
 
+@dataclass(frozen=True, slots=True)
+class PixelLoss:
+    """Loss of ab and, where it is predicted, of the expected chroma."""
+
+    knee: float = KNEE
+    """See `losses.chroma_loss`."""
+    by_psnr: bool = False
+    """Crops count as in a mean of PSNRs; see `losses.psnr_weights`."""
+
+    def __call__(self, prediction: Tensor, batch: Batch) -> Tensor:
+        """Loss of a prediction for a batch."""
+        target, chroma = batch.target, None
+        if batch.softened is not None:
+            target, chroma = batch.softened[:, :2], batch.softened[:, 2:]
+        weight = batch.weight
+        if self.by_psnr:
+            of_crops = psnr_weights(prediction, batch.target)
+            weight = of_crops if weight is None else weight * of_crops
+        return color_loss(prediction, target, weight, self.knee, chroma)
+
+
 def pixel_update(
-    networks: Networks, batch: Batch, *, knee: float = KNEE, by_psnr: bool = False
+    networks: Networks, batch: Batch, pixel_loss: PixelLoss | None = None
 ) -> Losses:
-    """Lower the pixel loss; see `losses.chroma_loss` and `losses.psnr_weights`."""
-    loss = _pixel_loss(networks.generate(batch), batch, knee, by_psnr)
+    """Lower the pixel loss."""
+    pixel_loss = pixel_loss or PixelLoss()
+    loss = pixel_loss(networks.generate(batch), batch)
     _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
     return {"pixel": loss.item()}
 
@@ -80,12 +102,11 @@ def late_gan_update(
     networks: Networks,
     batch: Batch,
     random: torch.Generator,
+    pixel_loss: PixelLoss | None = None,
     *,
     gan: float,
     feature: float,
     vividness: float = 0.0,
-    knee: float = KNEE,
-    by_psnr: bool = False,
 ) -> Losses:
     """Lower pixel loss + `gan` * hinge GAN loss + `feature` * feature matching.
 
@@ -96,6 +117,7 @@ def late_gan_update(
     """
     discriminator, judge = networks.discriminator, networks.judge
     assert discriminator is not None and judge is not None
+    pixel_loss = pixel_loss or PixelLoss()
     prediction = networks.generate(batch)
     fake, real, source = prediction, batch.target, batch.source
     if fake.shape[1] > real.shape[1]:
@@ -123,7 +145,7 @@ def late_gan_update(
         [f[n:].float() for f in features[:-1]],
     )
     fooled = -features[-1][n:].float().mean()
-    pixel = _pixel_loss(prediction, batch, knee, by_psnr)
+    pixel = pixel_loss(prediction, batch)
     loss = pixel + gan * fooled + feature * matched
     _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
     return {
@@ -203,18 +225,6 @@ def simultaneous_update(
         "gan": fooled.item(),
         "discriminator": judged.item(),
     }
-
-
-def _pixel_loss(prediction: Tensor, batch: Batch, knee: float, by_psnr: bool) -> Tensor:
-    """Loss of ab and, where it is predicted, of the expected chroma."""
-    target, chroma = batch.target, None
-    if batch.softened is not None:
-        target, chroma = batch.softened[:, :2], batch.softened[:, 2:]
-    weight = batch.weight
-    if by_psnr:
-        of_crops = psnr_weights(prediction, batch.target)
-        weight = of_crops if weight is None else weight * of_crops
-    return color_loss(prediction, target, weight, knee, chroma)
 
 
 def _descend(
