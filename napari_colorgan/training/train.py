@@ -29,7 +29,11 @@ from napari_colorgan.training.pictures import (
     list_files,
     read_pictures_job,
 )
-from napari_colorgan.training.pretrained import level, load_imagenet_encoder
+from napari_colorgan.training.pretrained import (
+    level,
+    load_imagenet_encoder,
+    return_encoder,
+)
 from napari_colorgan.training.recipe import Recipe
 from napari_colorgan.training.start import draw_weights, make_discriminator
 from napari_colorgan.training.state import read_state
@@ -89,9 +93,9 @@ def train_job(
     BadImageFile, BadPair
         A folder holds no colour pictures, or a file cannot be read or has no partner.
     BadSetting
-        The generator cannot be built, or does not fit the crops or `start`; or there
-        are teachers that the recipe has no use for, none where it needs some, or one
-        that does not tell how sure it is.
+        The generator cannot be built, or does not fit the crops or `start`; its encoder
+        is to return from where it never was; or there are teachers that the recipe has
+        no use for, none where it needs some, or one that does not tell how sure it is.
     Stopped
         On STOP while the folders are read.
     """
@@ -103,6 +107,9 @@ def train_job(
         found = ", ".join(teacher.metadata.name for teacher in teachers)
         expected = "a model" if config.teaching else "none, for the recipe has none"
         raise BadSetting("teacher", found, expected)
+    if config.encoder_return and (start is None or recipe.spec[0] != "compact"):
+        expected = "0, unless --start gives a model for `compact`"
+        raise BadSetting("encoder_return", config.encoder_return, expected)
     taught_by = Teachers(teachers, device) if teachers else None
     state_file = out.with_suffix(".state")
     learned_from = {"teachers": [one.digest for one in teachers]} if teachers else {}
@@ -217,6 +224,8 @@ def _generator(
     batches = PictureBatches(pictures, config, metadata)
     if start is not None:
         _begin_with(generator, start, batches)
+        if isinstance(generator, Compact) and config.encoder_return:
+            return_encoder(generator, config.encoder_return)
     elif isinstance(generator, Compact):
         load_imagenet_encoder(generator)
         level(generator, generator.decoder, batches.make(0).source)

@@ -61,6 +61,9 @@ class TrainConfig(LearningConfig):
     teaching: float = 0.0
     """Share of what the pixel loss asks for that comes from other models instead of the
     true colours, in crops without hints; see `teachers.Teachers`."""
+    encoder_return: float = 0.0
+    """Share of the way to its ImageNet weights that the encoder of `--start` goes back
+    before the first step; see `pretrained.return_encoder`."""
 
     # defaults of what `LearningConfig` describes
     encoder_rate: float = 1e-4
@@ -80,7 +83,9 @@ class TrainConfig(LearningConfig):
             raise BadSetting("crop", self.crop, "a multiple of 32 px")
         if not 0 < self.min_scale <= 1:
             raise BadSetting("min_scale", self.min_scale, "above 0 and at most 1")
-        check_part(self, "vividness", "aging", "teaching", "class_power")
+        check_part(
+            self, "vividness", "aging", "teaching", "class_power", "encoder_return"
+        )
         if not 0 < self.knee < math.inf:
             raise BadSetting("knee", self.knee, "above 0")
         if not 0 <= self.validation <= 0.9:
