@@ -1126,6 +1126,16 @@ def test_a_training_may_begin_with_an_encoder_on_its_way_back(run, package):
             run("other", encoder_return=1, **others)
 
 
+def test_a_recipe_that_names_no_generator_takes_that_of_its_start(run):
+    first, _ = run("first")
+    found = Recipe(config(), {"name": "a"}).starting_with(first.metadata)
+    assert found.spec == ("compact", {"widths": TINY["widths"]})
+    assert found.metadata.options == first.metadata.options
+    own = Recipe(config(), {"name": "a"}, {"name": "unet", "depth": 6})
+    assert own.starting_with(first.metadata) == own
+    assert Recipe(config(), {"name": "a"}).spec == ("compact", {})
+
+
 def test_a_narrower_decoder_begins_with_what_matters_of_a_model(run):
     first, _ = run("first", steps=2, options={"widths": [16, 8, 8, 8]})
     begun, _ = run("begun", start=first, learning_rate=0.0, encoder_rate=0.0)

@@ -29,8 +29,9 @@ class Recipe:
     about: Mapping[str, Any]
     """Fields of `Metadata`: name, description, license, provenance, working size,
     levels."""
-    generator: Mapping[str, Any] = field(default_factory=lambda: GENERATORS["compact"])
-    """Its name in `models.GENERATORS`, and its options."""
+    generator: Mapping[str, Any] = field(default_factory=dict)
+    """Its name in `models.GENERATORS`, and its options. Empty: that of the model that a
+    training starts with, or else `compact`."""
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:
@@ -53,8 +54,8 @@ class Recipe:
                 raise BadSetting(name, value, f"of type {wanted.__name__}")
         if about.get("levels", "spread") != "spread":
             raise BadSetting("levels", about["levels"], "'spread', or left out")
-        generator = tables["generator"] or GENERATORS["compact"]
-        if type(generator.get("name")) is not str:
+        generator = tables["generator"]
+        if generator and type(generator.get("name")) is not str:
             raise BadSetting("generator", dict(generator), "a table with a name")
         return cls(TrainConfig.from_dict(tables["training"]), about, generator)
 
@@ -67,10 +68,18 @@ class Recipe:
         """
         return replace(self, config=replace(self.config, **settings))
 
+    def starting_with(self, model: Metadata) -> Self:
+        """Return the recipe with the generator of a model, unless it names its own."""
+        if self.generator:
+            return self
+        decided = ("out_channels", "predicts_chroma")  # by what is to be learned
+        options = {k: v for k, v in model.options.items() if k not in decided}
+        return replace(self, generator={"name": model.generator} | options)
+
     @property
     def spec(self) -> tuple[str, dict[str, Any]]:
         """Name and options of the generator, before the task adds to them."""
-        options = dict(self.generator)
+        options = dict(self.generator or GENERATORS["compact"])
         return str(options.pop("name")), options
 
     @property

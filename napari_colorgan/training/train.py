@@ -78,8 +78,9 @@ def train_job(
     folders : with colour pictures; only one if `gray` is given
     gray : folder with gray pictures of the same names; default the lightness of the
         colour pictures
-    start : whose weights a new training begins with; of one with a wider decoder, the
-        channels that matter most. Default: ImageNet's weights for the encoder of
+    start : whose weights a new training begins with, and whose generator it has unless
+        the recipe names one; of one with a wider decoder, the channels that matter
+        most. Default: ImageNet's weights for the encoder of
         `compact`, else fresh ones
     teachers : models to learn from beside the true colours, if the recipe says so
     minutes : stop after this time; the schedule follows the recipe's steps alone
@@ -99,6 +100,8 @@ def train_job(
     Stopped
         On STOP while the folders are read.
     """
+    if start is not None:
+        recipe = recipe.starting_with(start.metadata)
     config = recipe.config
     stride = build(GeneratorSpec(*recipe.spec)).stride
     if config.crop % stride:
