@@ -824,6 +824,20 @@ def test_a_time_box_ends_training_and_the_schedule_is_unchanged(run):
     assert same_weights(straight, resumed)
 
 
+def test_a_setting_newer_than_the_training_had_its_default(run, tmp_path):
+    run(stop_at=1)
+    path = tmp_path / "a.state"
+    state = read_state(path)
+    del state["settings"]["encoder_return"], state["settings"]["knee"]
+    finish(write_state_job(path, state))
+    with pytest.raises(
+        CheckpointError, match=r"trained with knee = 20\.0, now it is 9"
+    ):
+        run(knee=9.0)
+    resumed, _ = run()
+    assert same_weights(run("straight")[0], resumed)
+
+
 def test_other_settings_do_not_go_on(run):
     run(stop_at=1)
     with pytest.raises(CheckpointError, match=r"trained with batch = 2, now it is 3"):

@@ -256,6 +256,8 @@ def _begin_with(
 def _read_state(path: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     state = read_state(path)
     settings = state.get("settings", {})
+    if settings:  # those that are newer than the file had their defaults then
+        settings = dataclasses.asdict(TrainConfig()) | settings
     if wanted["task"] == "auto" and settings.get("task") in CODEC_OF:
         wanted = wanted | {"task": settings["task"]}  # it was decided then
     if other := [name for name, value in wanted.items() if settings.get(name) != value]:
