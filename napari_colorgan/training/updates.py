@@ -88,11 +88,13 @@ class PixelLoss:
         return color_loss(prediction, target, weight, self.knee, chroma)
 
 
+_PLAIN = PixelLoss()
+
+
 def pixel_update(
-    networks: Networks, batch: Batch, pixel_loss: PixelLoss | None = None
+    networks: Networks, batch: Batch, pixel_loss: PixelLoss = _PLAIN
 ) -> Losses:
     """Lower the pixel loss."""
-    pixel_loss = pixel_loss or PixelLoss()
     loss = pixel_loss(networks.generate(batch), batch)
     _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
     return {"pixel": loss.item()}
@@ -102,7 +104,7 @@ def late_gan_update(
     networks: Networks,
     batch: Batch,
     random: torch.Generator,
-    pixel_loss: PixelLoss | None = None,
+    pixel_loss: PixelLoss = _PLAIN,
     *,
     gan: float,
     feature: float,
@@ -117,7 +119,6 @@ def late_gan_update(
     """
     discriminator, judge = networks.discriminator, networks.judge
     assert discriminator is not None and judge is not None
-    pixel_loss = pixel_loss or PixelLoss()
     prediction = networks.generate(batch)
     fake, real, source = prediction, batch.target, batch.source
     if fake.shape[1] > real.shape[1]:
