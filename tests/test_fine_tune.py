@@ -479,6 +479,20 @@ def test_a_run_may_be_stopped_many_times(run, tmp_path):
         assert states_equal(tmp_path, "straight", name)
 
 
+def test_a_setting_newer_than_the_run_had_its_default(run, tmp_path):
+    straight, _ = run("straight")
+    run("a", stop=at_step(2))
+    path = tmp_path / "a.state"
+    state = read_state(path)
+    default = state["run"]["settings"].pop("weight_decay")
+    finish(write_state_job(path, state))
+    other = 2 * default
+    with pytest.raises(CheckpointError, match=rf"= {default}, now it is {other}"):
+        run("a", resume=True, weight_decay=other)
+    resumed, _ = run("a", resume=True)
+    assert same(straight.last, resumed.last)
+
+
 @pytest.mark.parametrize("at", [4, 8])
 def test_a_stop_between_a_validation_and_its_file_costs_nothing(run, tmp_path, at):
     straight, _ = run("straight")

@@ -38,7 +38,7 @@ from napari_colorgan.training.start import (
     make_discriminator,
     make_generator,
 )
-from napari_colorgan.training.state import read_state
+from napari_colorgan.training.state import check_settings, read_state
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.validation import Validation
 
@@ -272,12 +272,9 @@ def _fitting(path: Path | None) -> Iterator[None]:
 
 def _check_same(saved: Mapping[str, Any], run: Mapping[str, Any], path: Path) -> None:
     """Refuse to go on with other settings, pairs or another start."""
-    for name, value in run["settings"].items():
-        if (found := saved["settings"].get(name)) != value:
-            raise CheckpointError(
-                f"'{path}' was trained with {name} = {found!r}, now it is {value!r}. "
-                "Use the same settings to go on, or start anew with another output."
-            )
+    check_settings(
+        path, saved["settings"], run["settings"], dataclasses.asdict(FineTuneConfig())
+    )
     for name, what in (("pairs", "other pairs"), ("start", "another model")):
         if saved[name] != run[name]:
             raise CheckpointError(

@@ -8,6 +8,7 @@ nor silences the job for long.
 
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,30 @@ def read_state(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"Training cannot go on from '{path}': {reason}. Start anew, or remove it."
         ) from error
+
+
+def check_settings(
+    path: Path,
+    found: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+) -> None:
+    """Refuse to go on with settings other than those `found` in the file.
+
+    `defaults` are the values that settings newer than the file had when it was written.
+
+    Raises
+    ------
+    CheckpointError
+        A setting differs.
+    """
+    saved = {**defaults, **found}
+    for name, value in wanted.items():
+        if saved.get(name) != value:
+            raise CheckpointError(
+                f"'{path}' was trained with {name} = {saved.get(name)!r}, now it is "
+                f"{value!r}. Use the same settings to go on, or another output file."
+            )
 
 
 def _packed(value: Any, tensors: list[Tensor]) -> Any:

@@ -36,7 +36,7 @@ from napari_colorgan.training.pretrained import (
 )
 from napari_colorgan.training.recipe import Recipe
 from napari_colorgan.training.start import draw_weights, make_discriminator
-from napari_colorgan.training.state import read_state
+from napari_colorgan.training.state import check_settings, read_state
 from napari_colorgan.training.teachers import Teachers
 from napari_colorgan.training.trainer import Trainer
 
@@ -254,15 +254,8 @@ def _begin_with(
 
 def _read_state(path: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     state = read_state(path)
-    settings = state.get("settings", {})
-    if settings:  # those that are newer than the file had their defaults then
-        settings = dataclasses.asdict(TrainConfig()) | settings
-    if wanted["task"] == "auto" and settings.get("task") in CODEC_OF:
-        wanted = wanted | {"task": settings["task"]}  # it was decided then
-    if other := [name for name, value in wanted.items() if settings.get(name) != value]:
-        name = other[0]
-        raise CheckpointError(
-            f"'{path}' was trained with {name} = {settings.get(name)!r}, now it is "
-            f"{wanted[name]!r}. Use the same settings to go on, or another output file."
-        )
+    found = state.get("settings", {})
+    if wanted["task"] == "auto" and found.get("task") in CODEC_OF:
+        wanted = wanted | {"task": found["task"]}  # it was decided then
+    check_settings(path, found, wanted, dataclasses.asdict(TrainConfig()))
     return state
