@@ -32,7 +32,12 @@ from napari_colorgan.job import Control, finish
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.training import train, updates
-from napari_colorgan.training.augment import age_gray, simulate_hints, vary_gray
+from napari_colorgan.training.augment import (
+    age_gray,
+    display_gray,
+    simulate_hints,
+    vary_gray,
+)
 from napari_colorgan.training.batches import PictureBatches
 from napari_colorgan.training.config import TrainConfig
 from napari_colorgan.training.losses import chroma_loss
@@ -319,6 +324,28 @@ def test_varied_grays_still_show_the_scene(gray):
     for picture in varied:
         both = torch.stack([picture.flatten(), crop[0].flatten()])
         assert torch.corrcoef(both)[0, 1] > 0.9
+
+
+def test_only_the_chosen_share_of_grays_is_displayed():
+    gray = 0.3 + 0.4 * torch.rand(200, 1, 8, 8)
+    shown = display_gray(gray, 0.3, torch.Generator().manual_seed(1))
+    changed = (shown != gray).flatten(1).any(1).float().mean()
+    assert changed == pytest.approx(0.3, abs=0.1)
+    assert torch.equal(display_gray(gray, 0.0, torch.Generator()), gray)
+
+
+def test_displayed_grays_fill_more_of_the_range_and_lose_nothing(gray):
+    crop = torch.from_numpy(gray[64:192, 64:192] / 255).float()
+    crop = (0.4 + 0.3 * crop).expand(40, 1, -1, -1)
+    shown = display_gray(crop, 1.0, torch.Generator().manual_seed(2))
+    ranges = shown.amax((1, 2, 3)) - shown.amin((1, 2, 3))
+    assert (ranges >= crop.max() - crop.min() - 1e-6).all()
+    assert (ranges > 0.999).float().mean() == pytest.approx(0.5, abs=0.2)
+    for picture in shown:
+        both = torch.stack([picture.flatten(), crop[0].flatten()])
+        assert torch.corrcoef(both)[0, 1] > 0.999
+    flat = display_gray(torch.full((8, 1, 4, 4), 0.5), 1.0, torch.Generator())
+    assert flat.isfinite().all()
 
 
 def test_hints_tell_the_true_color_where_their_mask_is():

@@ -4,6 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_LEAST_RANGE = 0.1
+"""Of gray values between contrast limits; what is flatter is noise."""
+
 
 def vary_gray(
     gray: Tensor, share: float, random: torch.Generator, *, strength: float = 1.0
@@ -25,6 +28,22 @@ def vary_gray(
     noise = torch.randn(gray.shape, generator=random) * strength * uniform(0, 0.04)
     varied = (gray.clamp(min=1e-4) ** gamma - 0.5) * contrast + 0.5 + brightness + noise
     return torch.where(chosen, varied.clamp(0, 1), gray)
+
+
+def display_gray(gray: Tensor, share: float, random: torch.Generator) -> Tensor:
+    """Show a share of (N, 1, H, W) in [0, 1] within narrower contrast limits.
+
+    Viewers take the extremes of a picture of 16 bits for its limits, not those of the
+    camera: so do half of these. The limits of the others are a part of the way there.
+    """
+    if not share:
+        return gray
+    chosen, part = torch.rand((2, len(gray), 1, 1, 1), generator=random)
+    part = (2 * part).clamp(max=1)
+    low = part * gray.amin((2, 3), keepdim=True)
+    high = 1 - part * (1 - gray.amax((2, 3), keepdim=True))
+    shown = (gray - low) / (high - low).clamp(min=_LEAST_RANGE)
+    return torch.where(chosen < share, shown.clamp(0, 1), gray)
 
 
 def age_gray(gray: Tensor, share: float, random: torch.Generator) -> Tensor:

@@ -9,7 +9,12 @@ from torch import Tensor
 
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.color import CODECS, lightness_to_gray, rgb_to_lab
-from napari_colorgan.training.augment import age_gray, simulate_hints, vary_gray
+from napari_colorgan.training.augment import (
+    age_gray,
+    display_gray,
+    simulate_hints,
+    vary_gray,
+)
 from napari_colorgan.training.config import TrainConfig
 from napari_colorgan.training.patches import GRAY_STRENGTH, Batch
 from napari_colorgan.training.pictures import PictureCache
@@ -70,7 +75,8 @@ class PictureBatches:
         gray = vary_gray(
             gray, config.gray_augmentation, random, strength=GRAY_STRENGTH[codec.name]
         )
-        source = codec.encode(age_gray(gray, config.aging, random))
+        gray = age_gray(gray, config.aging, random)
+        source = codec.encode(display_gray(gray, config.display, random))
         hints = None
         if self._hints:
             hints = simulate_hints(target, self._hints, random)

@@ -58,6 +58,9 @@ class TrainConfig(LearningConfig):
     as much as colourful ones. See `losses.psnr_weights`."""
     aging: float = 0.0
     """Share of crops whose gray side alone becomes a scan of an old photograph."""
+    display: float = 0.0
+    """Share of crops whose gray side alone is shown within narrower contrast limits, as
+    viewers do; see `augment.display_gray`."""
     teaching: float = 0.0
     """Share of what the pixel loss asks for that comes from other models instead of the
     true colours, in crops without hints; see `teachers.Teachers`."""
@@ -84,7 +87,13 @@ class TrainConfig(LearningConfig):
         if not 0 < self.min_scale <= 1:
             raise BadSetting("min_scale", self.min_scale, "above 0 and at most 1")
         check_part(
-            self, "vividness", "aging", "teaching", "class_power", "encoder_return"
+            self,
+            "vividness",
+            "aging",
+            "display",
+            "teaching",
+            "class_power",
+            "encoder_return",
         )
         if not 0 < self.knee < math.inf:
             raise BadSetting("knee", self.knee, "above 0")
