@@ -101,17 +101,17 @@ def fit_every_chroma(lab: Tensor) -> Tensor:
     return torch.cat([lab[:, :1], lab[:, 1:] * low], dim=1)
 
 
-def spread(gray: Tensor) -> Tensor:
-    """Spread the gray values of each picture (N, 1, H, W) at least from 0.1 to 0.9.
+def spread(gray: Tensor, black: float = _BLACK, white: float = _WHITE_POINT) -> Tensor:
+    """Spread the gray values of each picture (N, 1, H, W) at least from black to white.
 
     A faded print has neither black nor white, and its colours are hard to tell before
     it has. One that has both stays as it is. Where all values are within a tenth, it
     is noise, and hardly spread.
     """
     low, high = gray.amin((2, 3), keepdim=True), gray.amax((2, 3), keepdim=True)
-    black, white = low.clamp(max=_BLACK), high.clamp(min=_WHITE_POINT)
-    part = (white - black) / (high - low).clamp(min=_LEAST_RANGE)
-    spread_out = (gray - (low + high) / 2) * part + (black + white) / 2
+    to_low, to_high = low.clamp(max=black), high.clamp(min=white)
+    part = (to_high - to_low) / (high - low).clamp(min=_LEAST_RANGE)
+    spread_out = (gray - (low + high) / 2) * part + (to_low + to_high) / 2
     return spread_out.clamp(0, 1)  # rounding
 
 

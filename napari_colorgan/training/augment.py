@@ -4,8 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_LEAST_RANGE = 0.1
-"""Of gray values between contrast limits; what is flatter is noise."""
+from napari_colorgan.color import spread
 
 
 def vary_gray(
@@ -40,10 +39,8 @@ def display_gray(gray: Tensor, share: float, random: torch.Generator) -> Tensor:
         return gray
     chosen, part = torch.rand((2, len(gray), 1, 1, 1), generator=random)
     part = (2 * part).clamp(max=1)
-    low = part * gray.amin((2, 3), keepdim=True)
-    high = 1 - part * (1 - gray.amax((2, 3), keepdim=True))
-    shown = (gray - low) / (high - low).clamp(min=_LEAST_RANGE)
-    return torch.where(chosen < share, shown.clamp(0, 1), gray)
+    shown = torch.lerp(gray, spread(gray, 0.0, 1.0), part)
+    return torch.where(chosen < share, shown, gray)
 
 
 def age_gray(gray: Tensor, share: float, random: torch.Generator) -> Tensor:

