@@ -119,7 +119,8 @@ def quiet() -> Iterator[None]:
 
 
 def _settings_of(metadata: Metadata) -> dict[str, Any]:
-    names = ("codec", "context", "working_size", "statistics", "vividness", "levels")
+    sizes = ("working_size", "coarse_size")
+    names = ("codec", "context", *sizes, "statistics", "vividness", "levels")
     return {name: getattr(metadata, name) for name in names}
 
 
