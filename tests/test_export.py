@@ -36,13 +36,6 @@ CPU = torch.device("cpu")
 KINDS = {
     "photograph": ("compact", {"predicts_chroma": True}, "whole", "stored", 0.8),
     "faded photograph": ("compact", {}, "whole", "stored", None),
-    "photograph looked at twice": (
-        "compact",
-        {"predicts_chroma": True},
-        "whole",
-        "stored",
-        0.8,
-    ),
     "compact": ("compact", {}, "local", "stored", None),
     "compact to RGB": ("compact", {"out_channels": 3}, "local", "stored", None),
     "batch": ("unet", {}, "local", "stored", None),
@@ -75,7 +68,6 @@ def make(make_checkpoint):
             statistics=statistics,
             vividness=vividness,
             levels="spread" if "faded" in kind else None,
-            coarse_size=96 if "twice" in kind else None,
             license="CC0-1.0",
         )
 

@@ -165,17 +165,17 @@ def test_what_a_start_says_of_itself_is_kept_but_for_the_task(base):
 
 
 def test_the_working_size_is_that_of_the_start_or_of_the_patches(base):
-    whole = base("compact", context="whole", working_size=320, coarse_size=192)
-    for start, context, expected, coarse in (
-        (whole, "whole", 320, 192),
-        (whole, "local", 256, None),
-        (base("compact"), "whole", 64, None),
-        (None, "whole", 64, None),
+    whole = base("compact", context="whole", working_size=320)
+    for start, context, expected in (
+        (whole, "whole", 320),
+        (whole, "local", 256),
+        (base("compact"), "whole", 64),
+        (None, "whole", 64),
     ):
         settings = config(context=context)
         metadata, _ = make_generator(start, settings, "colorization", sample())
         assert metadata.context == context
-        assert (metadata.working_size, metadata.coarse_size) == (expected, coarse)
+        assert metadata.working_size == expected
 
 
 def test_levels_are_those_of_the_pairs(base):

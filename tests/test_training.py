@@ -482,7 +482,6 @@ def test_the_paper_keeps_its_rate_for_half_of_the_steps():
         ("[model]\nauthor = 'me'", "'author'"),
         ("[model]\nname = 3", "name is 3; it must be of type str"),
         ("[model]\nworking_size = '256'", "of type int"),
-        ("[model]\ncoarse_size = 96.0", "of type int"),
         ("[model]\nlevels = 'auto'", "levels is 'auto'; it must be 'spread'"),
         ("[training]\nsteps = nan", "steps is nan"),
         ("[training]\nlearning_rate = nan", "learning_rate is nan"),

@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 from skimage import color, data
 
 from napari_colorgan.inference.colorize import colorize
-from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.source import Source
 from napari_colorgan.inference.tiling import BORDER, Tiling
 from napari_colorgan.inference.views import resample, working_shape
-from napari_colorgan.models.looks import COARSE_SHARE
 
 LENGTH = st.integers(1, 10**7)
 
@@ -134,63 +132,6 @@ def test_whole_context_spreads_levels_if_the_checkpoint_says_so(
     assert np.allclose(seen[0], seen[1], atol=1e-5)
     darkest, lightest = float(seen[0].min()), float(seen[0].max())
     assert (darkest, lightest) == pytest.approx((0.1, 0.9), abs=1e-5)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (5, 700), (96, 128), (500, 300)])
-def test_a_coarse_look_is_mirrored_and_reads_the_plane_once(
-    make_colorizer, monkeypatch, shape
-):
-    colorizer = make_colorizer(context="whole", working_size=96, coarse_size=64)
-    seen = inputs(colorizer, monkeypatch)
-    plane = Source.of(np.resize(data.camera(), shape)).plane(())
-    reads, reduced = [], plane.reduced
-
-    def counted(_, factor):
-        reads.append(factor)
-        return reduced(factor)
-
-    monkeypatch.setattr(type(plane), "reduced", counted)
-    view = colorizer.view(plane)
-    for region in ((slice(0, 1), slice(0, 1)), plane.whole):
-        assert list(view.finished(region))
-    assert len(reads) == 1
-    fine, coarse = seen
-    same = F.interpolate(fine, coarse.shape[-2:], mode="bilinear", antialias=True)
-    off = (coarse.flip(-1) - same).abs().mean()
-    assert off < 0.02
-    if min(shape) > 5:
-        assert off < 0.3 * (coarse - same).abs().mean()
-
-
-def test_a_prediction_is_the_mean_of_both_looks(make_colorizer, monkeypatch):
-    colorizer = make_colorizer(context="whole", working_size=128, coarse_size=64)
-    predict, looks = colorizer.predict, []
-
-    def spy(gray, statistics):
-        looks.append(predict(gray, statistics))
-        return looks[-1]
-
-    monkeypatch.setattr(colorizer, "predict", spy)
-    decode, decoded = colorizer.decode, []
-    monkeypatch.setattr(
-        colorizer,
-        "decode",
-        lambda gray, colors: decoded.append(colors) or decode(gray, colors),
-    )
-    camera = data.camera()[:128, :128]
-    colorize(camera, colorizer)
-    fine, coarse = looks
-    coarse = F.interpolate(coarse.flip(-1), (128, 128), mode="bilinear")
-    expected = (1 - COARSE_SHARE) * fine + COARSE_SHARE * coarse
-    assert (fine - coarse).abs().max() > 1e-3
-    assert torch.allclose(decoded[0], expected, atol=1e-6)
-
-
-def test_another_working_size_changes_the_coarse_size_too(make_checkpoint):
-    checkpoint = make_checkpoint(context="whole", working_size=160, coarse_size=96)
-    colorizer = Colorizer(checkpoint, torch.device("cpu"), working_size=320)
-    assert (colorizer.working_size, colorizer.coarse_size) == (320, 192)
-    assert colorizer.settings()["coarse_size"] == 192
 
 
 def test_a_mirrored_border_surrounds_what_is_shown(make_colorizer, monkeypatch):

@@ -172,13 +172,10 @@ def _documentation(checkpoint: Checkpoint, sizes: Sizes, card: str) -> str:
     """Card of the model, and how the package is used."""
     about = checkpoint.metadata
     if about.context == "whole":
-        sizes_seen = f"{about.working_size}"
-        if about.coarse_size is not None:
-            sizes_seen += f" and, for a second look, {about.coarse_size}"
         sees = (
             "It must see a picture as a whole, whose size may be any: tiles would each "
             "get colours of their own. Inside, the shorter side becomes about "
-            f"{sizes_seen} px to choose the colours; these are enlarged again."
+            f"{about.working_size} px to choose the colours; these are enlarged again."
         )
     else:
         sees = (

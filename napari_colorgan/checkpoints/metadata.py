@@ -43,9 +43,6 @@ class Metadata:
     """`whole`: sees the plane resized once; `local`: windows at native resolution."""
     working_size: int = 256
     """Shorter side in px to which `whole` resizes a plane."""
-    coarse_size: int | None = None
-    """Shorter side in px of a second, mirrored look that `whole` takes; None: it looks
-    once. See `models.looks`."""
     vividness: float | None = None
     """At which a generator that predicts chroma is meant to be used, 0 (cautious) to 1
     (vivid); None for all others."""
@@ -104,8 +101,7 @@ class Metadata:
             "statistics": ("stored", "picture"),
             "levels": ("spread",),
         }
-        sizes = ("working_size", "coarse_size")
-        types = {"options": dict, "training": dict} | dict.fromkeys(sizes, int)
+        types = {"options": dict, "training": dict, "working_size": int}
         if not _is_vividness(values.get("vividness")):
             raise CheckpointError(
                 f"'{where}' says vividness is {values['vividness']!r}, which is not "
@@ -120,12 +116,13 @@ class Metadata:
                     f"'{where}' says {name} is {value!r}, which is not possible. "
                     "Download or export it again."
                 )
-        if "generator" not in values or not all(
-            32 <= values.get(name, 32) <= 4096 for name in sizes
+        if (
+            "generator" not in values
+            or not 32 <= values.get("working_size", 256) <= 4096
         ):
             raise CheckpointError(
-                f"'{where}' names no generator, or a working or coarse size outside 32 "
-                "to 4096 px. Download or export it again."
+                f"'{where}' names no generator, or a working size outside 32 to 4096 "
+                "px. Download or export it again."
             )
         return cls(**values)
 

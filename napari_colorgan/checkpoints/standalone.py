@@ -119,8 +119,7 @@ def quiet() -> Iterator[None]:
 
 
 def _settings_of(metadata: Metadata) -> dict[str, Any]:
-    sizes = ("working_size", "coarse_size")
-    names = ("codec", "context", *sizes, "statistics", "vividness", "levels")
+    names = ("codec", "context", "working_size", "statistics", "vividness", "levels")
     return {name: getattr(metadata, name) for name in names}
 
 

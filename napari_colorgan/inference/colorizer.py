@@ -31,8 +31,7 @@ class Colorizer:
     context : `whole` or `local`; default what the checkpoint was trained for
     tile : side of a `local` window in px, halo included; default 1024. Networks of
         strides above 128 px read larger ones, or most of each would be halo
-    working_size : shorter side in px for `whole`; default the checkpoint's. The coarse
-        size changes with it
+    working_size : shorter side in px for `whole`; default the checkpoint's
     vividness : 0 (cautious: pale where in doubt) to 1 (vivid), for generators that
         predict chroma; default the checkpoint's
 
@@ -58,7 +57,6 @@ class Colorizer:
         self.device = device
         self.context: Context = context or metadata.context
         self.working_size = working_size or metadata.working_size
-        self.coarse_size = _coarse_size(self.working_size, metadata)
         self.codec: Codec = CODECS[metadata.codec]()
         generator = checkpoint.generator()
         channels = (generator.in_channels, generator.out_channels)
@@ -136,8 +134,6 @@ class Colorizer:
         """Return what was used to colour, for metadata of results."""
         local = {"tile": self.tiling.window}
         whole = {"working_size": self.working_size}
-        if self.coarse_size is not None:
-            whole["coarse_size"] = self.coarse_size
         vivid = {} if self.vividness is None else {"vividness": self.vividness}
         return (
             {
@@ -149,12 +145,6 @@ class Colorizer:
             | (whole if self.context == "whole" else local)
             | vivid
         )
-
-
-def _coarse_size(working_size: int, metadata: Metadata) -> int | None:
-    if metadata.coarse_size is None:
-        return None
-    return round(metadata.coarse_size * working_size / metadata.working_size)
 
 
 def _vividness(

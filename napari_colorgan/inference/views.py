@@ -23,7 +23,6 @@ from napari_colorgan.inference.tiling import (
     spans,
     touching,
 )
-from napari_colorgan.models.looks import mean_of_looks
 
 if TYPE_CHECKING:  # a colorizer makes views, a view asks its colorizer
     from napari_colorgan.inference.colorizer import Colorizer
@@ -50,7 +49,7 @@ class View(Protocol):
 
 
 class WholeView:
-    """The plane, reduced, decides all colours; its own L keeps the detail."""
+    """The plane, resized once, decides all colours; its own L keeps the detail."""
 
     def __init__(self, colorizer: "Colorizer", plane: Plane) -> None:
         self._colorizer = colorizer
@@ -68,31 +67,18 @@ class WholeView:
 
     @cached_property
     def _prediction(self) -> Tensor:
-        """Prediction (1, C, h, w) for the plane at about its working size."""
-        fine = self._size(self._colorizer.working_size)
-        factor = max(
-            1, min(p // s for p, s in zip(self._plane.shape, fine, strict=True))
-        )
-        gray = torch.from_numpy(self._plane.reduced(factor))[None, None]
-        prediction = self._look(gray, fine)
-        if self._colorizer.coarse_size is None:
-            return prediction
-        coarse = self._look(gray.flip(-1), self._size(self._colorizer.coarse_size))
-        coarse = F.interpolate(coarse.flip(-1), fine, mode="bilinear")
-        return mean_of_looks(prediction, coarse)
-
-    def _size(self, working_size: int) -> tuple[int, int]:
-        """Height and width in px, multiples of 32, for a shorter side of about this."""
-        height, width = working_shape(self._plane.shape, working_size)
-        return _on_grid(height), _on_grid(width)
-
-    def _look(self, gray: Tensor, size: tuple[int, int]) -> Tensor:
-        """Prediction (1, C, *size) for gray (1, 1, h, w) resized to `size`.
+        """Prediction (1, C, h, w) for the plane at about its working size.
 
         The picture's border is the border of what the generator sees, as in training:
         where the sky begins tells that it is sky. So sides are stretched to a multiple
         of 32 px instead of padded; only strides above that need reflection.
         """
+        shape = working_shape(self._plane.shape, self._colorizer.working_size)
+        size = (_on_grid(shape[0]), _on_grid(shape[1]))
+        factor = max(
+            1, min(p // s for p, s in zip(self._plane.shape, size, strict=True))
+        )
+        gray = torch.from_numpy(self._plane.reduced(factor))[None, None]
         gray = F.interpolate(gray, size, mode="bilinear", antialias=True).clamp(0, 1)
         if self._colorizer.checkpoint.metadata.levels == "spread":
             gray = spread(gray)

@@ -20,7 +20,6 @@ from napari_colorgan.color import (
 )
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models import Generator, GeneratorSpec, build
-from napari_colorgan.models.looks import mean_of_looks
 
 _GRID = 32  # px; sides of what `whole` sees, unless the stride asks for more
 _BORDER = 32  # px of reflection that `local` sees around a picture
@@ -42,7 +41,6 @@ class Standalone(nn.Module):
     statistics : with `picture`, every picture of a batch is normalised by its own
     vividness : 0 (default) to 1, of a generator that predicts chroma
     levels : `spread` lets `whole` see pictures from near black to near white
-    coarse_size : shorter side in px of a second look that `whole` takes, or None
     """
 
     def __init__(
@@ -55,7 +53,6 @@ class Standalone(nn.Module):
         statistics: Literal["stored", "picture"],
         vividness: float | None,
         levels: Literal["spread"] | None = None,
-        coarse_size: int | None = None,
     ) -> None:
         super().__init__()
         self.codec = CODECS[codec]()
@@ -63,7 +60,6 @@ class Standalone(nn.Module):
             expected = f"one for {generator.out_channels} channels, as predicted"
             raise BadSetting("codec", codec, expected)
         self.working_size = working_size if context == "whole" else None
-        self.coarse_size = coarse_size
         # not where it would be part of the picture's statistics
         self.border = _BORDER if (context, statistics) == ("local", "stored") else 0
         self.vividness = vividness or 0.0
@@ -76,35 +72,23 @@ class Standalone(nn.Module):
     def forward(self, gray: Tensor) -> Tensor:
         """Colour `gray`."""
         gray = gray.clamp(0, 1)
-        if self.working_size is None:
-            prediction = self._predict(gray)
-        else:
-            prediction = _enlarged(self._looked(gray, self.working_size), gray)
+        seen = gray
+        if self.working_size is not None:
+            seen = _reduced(gray, self.working_size, _GRID)
+            if self.spreads:
+                seen = spread(seen)
+        source = _reflected(self.codec.encode(seen), self.border, self.stride)
+        bottom, right = self.border + seen.shape[-2], self.border + seen.shape[-1]
+        prediction = self.generator(source)
+        prediction = prediction[..., self.border : bottom, self.border : right]
+        if self.generator.predicts_chroma:
+            prediction = enliven(prediction, self.vividness)
+        if self.working_size is not None:
+            prediction = _enlarged(prediction, gray)
         if self.codec.name == "lab":
             lab = torch.cat([gray_to_lightness(gray), prediction * AB_SCALE], dim=1)
             return lab_to_rgb(fit_every_chroma(lab))
         return self.codec.decode(gray, prediction)
-
-    def _looked(self, gray: Tensor, working_size: int) -> Tensor:
-        """Prediction for `gray` seen as a whole, once or twice."""
-        fine = self._look(gray, working_size)
-        if self.coarse_size is None:
-            return fine
-        coarse = self._look(gray.flip(-1), self.coarse_size).flip(-1)
-        return mean_of_looks(fine, _enlarged(coarse, fine))
-
-    def _look(self, gray: Tensor, size: int) -> Tensor:
-        seen = _reduced(gray, size, _GRID)
-        return self._predict(spread(seen) if self.spreads else seen)
-
-    def _predict(self, seen: Tensor) -> Tensor:
-        source = _reflected(self.codec.encode(seen), self.border, self.stride)
-        bottom, right = self.border + seen.shape[-2], self.border + seen.shape[-1]
-        prediction: Tensor = self.generator(source)
-        prediction = prediction[..., self.border : bottom, self.border : right]
-        if self.generator.predicts_chroma:
-            prediction = enliven(prediction, self.vividness)
-        return prediction
 
 
 def build_standalone(

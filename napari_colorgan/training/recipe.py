@@ -10,8 +10,7 @@ from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.training.config import CODEC_OF, TrainConfig, check_names
 
-_SIZES = ("working_size", "coarse_size")
-_ABOUT = ("name", "description", "license", "provenance", "levels", *_SIZES)
+_ABOUT = ("name", "description", "license", "provenance", "working_size", "levels")
 GENERATORS: dict[str, dict[str, Any]] = {
     "compact": {"name": "compact"},
     "unet128": {"name": "unet", "depth": 7},
@@ -28,8 +27,8 @@ class Recipe:
 
     config: TrainConfig
     about: Mapping[str, Any]
-    """Fields of `Metadata`: name, description, license, provenance, levels,
-    working and coarse size."""
+    """Fields of `Metadata`: name, description, license, provenance, working size,
+    levels."""
     generator: Mapping[str, Any] = field(default_factory=dict)
     """Its name in `models.GENERATORS`, and its options. Empty: that of the model that a
     training starts with, or else `compact`."""
@@ -50,7 +49,7 @@ class Recipe:
         about = tables["model"]
         check_names(about, _ABOUT)
         for name, value in about.items():
-            wanted = int if name in _SIZES else str
+            wanted = int if name == "working_size" else str
             if type(value) is not wanted:
                 raise BadSetting(name, value, f"of type {wanted.__name__}")
         if about.get("levels", "spread") != "spread":

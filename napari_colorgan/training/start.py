@@ -80,7 +80,6 @@ def make_generator(
     channels = CODECS[codec].out_channels
     context: Context = "whole" if config.context == "whole" else "local"
     working_size = config.patch if context == "whole" else 256
-    coarse_size = None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         if base is None:
@@ -103,7 +102,7 @@ def make_generator(
                 if isinstance(generator, Compact):
                     level(generator, nn.ModuleList(fresh), sample)
             if about.context == context == "whole":
-                working_size, coarse_size = about.working_size, about.coarse_size
+                working_size = about.working_size
             if any(isinstance(m, nn.BatchNorm2d) for m in generator.modules()):
                 # the trainer keeps the stored ones, so its weights are meant for them
                 if about.statistics == "picture":  # those of the base are not used
@@ -120,7 +119,6 @@ def make_generator(
         codec=codec,
         context=context,
         working_size=working_size,
-        coarse_size=coarse_size,
         levels=None,  # the user's pairs are learned from as they are
     ), generator
 

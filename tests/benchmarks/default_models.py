@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 import typer
 from blotches import find_blotches, outlined
 from collection import Collection
@@ -54,7 +53,6 @@ GRAYS: Mapping[str, Disturbance] = {
     "gamma 1.25": lambda gray: gray**1.25,
     "gamma 1.6": lambda gray: gray**1.6,
     "half the contrast": lambda gray: 0.25 + 0.5 * gray,
-    "from its darkest to its lightest": lambda gray: spread(gray, 0, 1),
     "inverted": lambda gray: 1 - gray,
 }
 
@@ -208,10 +206,15 @@ def peer(
     if len(groups) > 1:
         groups["all"] = every
     print_table(HEADER, chain(*(comparison_rows(*named) for named in groups.items())))
-    theirs, own = (cost(colorizers[name]) for name in ("peer", "ours"))
+    seen = {name: colorizers[name].working_size for name in ("peer", "ours")}
+    theirs, own = (
+        giga_products(colorizers[name].checkpoint.generator(), side)
+        for name, side in seen.items()
+    )
     print(
-        f"\n1e9 multiplications for a square picture: peer {theirs:.2f}, ours "
-        f"{own:.2f} ({100 * own / theirs:.1f} %)"
+        f"\n1e9 multiplications for a square picture: peer {theirs:.2f} (at "
+        f"{seen['peer']} px), ours {own:.2f} (at {seen['ours']} px, "
+        f"{100 * own / theirs:.0f} %)"
     )
     if sheet is not None:
         better = max(peers, key=lambda name: mean(every[name]).psnr)
@@ -258,33 +261,15 @@ def growth(
 
 
 class Disturbed(LabCodec):
-    """Lets a generator see gray disturbed; its colours go onto the true lightness.
+    """Lets a generator see gray disturbed; its colours go onto the true lightness."""
 
-    With `twice`, every second picture is the coarse look at the one before.
-    """
-
-    def __init__(self, disturb: Disturbance, spreads: bool, twice: bool) -> None:
+    def __init__(self, disturb: Disturbance, spreads: bool) -> None:
         self._disturb = disturb
         self._spreads = spreads
-        self._twice = twice
-        self._before: Tensor | None = None
 
     def encode(self, gray: Tensor) -> Tensor:
-        if self._before is None:
-            disturbed = self._disturb(gray)
-            self._before = disturbed if self._twice else None
-        else:  # noise must not differ between the looks
-            before, size = self._before.flip(-1), gray.shape[-2:]
-            disturbed = F.interpolate(before, size, mode="bilinear", antialias=True)
-            self._before = None
+        disturbed = self._disturb(gray)
         return super().encode(spread(disturbed) if self._spreads else disturbed)
-
-
-def cost(colorizer: Colorizer) -> float:
-    """1e9 multiplications for all looks of `whole` at a square picture."""
-    generator = colorizer.checkpoint.generator()
-    sides = (colorizer.working_size, colorizer.coarse_size)
-    return sum(giga_products(generator, side) for side in sides if side is not None)
 
 
 def opened(model: str | Checkpoint, **settings: Any) -> Colorizer:
@@ -313,8 +298,7 @@ def disturbing(
     runs = {}
     for name, disturb in grays.items():
         colorizer = opened(as_it_is)
-        twice = colorizer.coarse_size is not None
-        colorizer.codec = Disturbed(disturb, about.levels == "spread", twice)
+        colorizer.codec = Disturbed(disturb, spreads=about.levels == "spread")
         runs[name] = scoring(colorizer, limit)
     return runs
 
