@@ -53,6 +53,7 @@ GRAYS: Mapping[str, Disturbance] = {
     "gamma 1.25": lambda gray: gray**1.25,
     "gamma 1.6": lambda gray: gray**1.6,
     "half the contrast": lambda gray: 0.25 + 0.5 * gray,
+    "from its darkest to its lightest": lambda gray: spread(gray, 0, 1),
     "inverted": lambda gray: 1 - gray,
 }
 
@@ -214,7 +215,7 @@ def peer(
     print(
         f"\n1e9 multiplications for a square picture: peer {theirs:.2f} (at "
         f"{seen['peer']} px), ours {own:.2f} (at {seen['ours']} px, "
-        f"{100 * own / theirs:.0f} %)"
+        f"{100 * own / theirs:.1f} %)"
     )
     if sheet is not None:
         better = max(peers, key=lambda name: mean(every[name]).psnr)
