@@ -106,7 +106,7 @@ def spread(gray: Tensor, black: float = _BLACK, white: float = _WHITE_POINT) -> 
 
     A faded print has neither black nor white, and its colours are hard to tell before
     it has. One that has both stays as it is. Where all values are within a tenth, it
-    is noise, and hardly spread.
+    is noise, and hardly spread. All values are in [0, 1].
     """
     low, high = gray.amin((2, 3), keepdim=True), gray.amax((2, 3), keepdim=True)
     to_low, to_high = low.clamp(max=black), high.clamp(min=white)
