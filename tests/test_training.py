@@ -207,12 +207,15 @@ def test_cached_pictures_have_the_side_asked_for_and_are_never_enlarged(photos):
     assert all(p.dtype == np.uint8 for p in found)
 
 
-@pytest.mark.parametrize("min_scale", [None, 0.5, 1.0])
-def test_crops_are_parts_of_the_pictures(tmp_path, photo, min_scale):
+@pytest.mark.parametrize(
+    "shown",
+    [{}, {"min_scale": 0.5}, {"min_scale": 1.0}, {"min_magnification": 0.01}],
+)
+def test_crops_are_parts_of_the_pictures(tmp_path, photo, shown):
     save(tmp_path, "a.png", photo)
     cache = read_pictures([tmp_path], side=512)
     rng = np.random.default_rng(1)
-    crops = sample(cache, 20, 64, rng, min_scale=min_scale)
+    crops = sample(cache, 20, 64, rng, **shown)
     assert crops.shape == (20, 3, 64, 64)
     assert crops.dtype == torch.float32
     assert crops.min() >= 0 and crops.max() <= 1
@@ -247,6 +250,24 @@ def test_native_crops_keep_the_resolution_and_may_be_turned(tmp_path):
         periods.append(64 / (1 + int(across[1:].argmax())))
     assert 6 < np.median(periods) < 11
     assert 8 < lying < 32
+
+
+def test_crops_may_be_shown_at_lower_magnifications(tmp_path):
+    # as above, in a picture too small to fill the crops at the lowest ones
+    stripes = np.zeros((120, 120, 3), np.uint8)
+    stripes[:, np.arange(120) // 6 % 2 == 0] = (255, 128, 0)
+    save(tmp_path, "a.png", stripes)
+    cache = read_pictures([tmp_path], side=300)
+    random = np.random.default_rng(2)
+    crops = sample(cache, 60, 64, random, min_magnification=0.25)
+    periods = []
+    for crop in crops[:, 0]:
+        spectra = [torch.fft.rfft(crop.mean(dim)).abs()[1:] for dim in (0, 1)]
+        spectrum = max(spectra, key=lambda s: float(s.max()))
+        periods.append(64 / (1 + int(spectrum.argmax())))
+    assert 2.3 < min(periods) < 4.5  # 12 px at a quarter and 0.8 of it
+    assert max(periods) > 9
+    assert 5.5 < np.median(periods) < 9
 
 
 def test_large_folders_do_not_drown_small_ones(tmp_path):
@@ -385,6 +406,8 @@ def test_the_loss_is_zero_for_the_truth_and_grows_evenly():
         ("crop", 100),
         ("min_scale", 0),
         ("min_scale", 1.5),
+        ("min_magnification", 0),
+        ("min_magnification", 1.5),
         ("knee", 0),
         ("seed", -1),
         ("knee", float("inf")),
@@ -997,13 +1020,12 @@ def pairs(tmp_path):
     return tmp_path / "color", tmp_path / "gray"
 
 
-@pytest.mark.parametrize("context", ["whole", "local"])
-def test_crops_of_a_pair_stay_together(pairs, context):
+@pytest.mark.parametrize("shown", [{}, {"min_scale": 0.6}, {"min_magnification": 0.1}])
+def test_crops_of_a_pair_stay_together(pairs, shown):
     color, gray = pairs
     files = list_files([color], gray)
     cache = finish(read_pictures_job([color], files, 96))
-    scale = 0.6 if context == "whole" else None
-    crops = cache.sample(30, 32, np.random.default_rng(1), min_scale=scale)
+    crops = cache.sample(30, 32, np.random.default_rng(1), **shown)
     assert crops.gray.shape == (30, 1, 32, 32)
     for rgb, one in zip(crops.rgb, crops.gray, strict=True):
         both = torch.stack([rgb[1].flatten() ** 2, one.flatten()])
@@ -1113,14 +1135,18 @@ def test_every_step_sees_other_crops_whatever_came_before(photos):
     assert not torch.equal(first, second)
 
 
-def test_training_sources_have_the_lightness_of_the_pictures(photos):
+@pytest.mark.parametrize(
+    ("context", "shown"),
+    [("whole", {"min_scale": 0.6}), ("local", {"min_magnification": 0.25})],
+)
+def test_training_sources_have_the_lightness_of_the_pictures(photos, context, shown):
     cache = read_pictures([photos], side=64)
-    settings = config(gray_augmentation=0.0)
+    settings = config(gray_augmentation=0.0, context=context, **shown)
     batch = PictureBatches(cache, settings, Recipe(settings, {}).metadata).make(0)
     source, target, hints = batch.source, batch.target, batch.hints
     rng = np.random.default_rng([settings.seed, 0])
     rng.integers(2**62)
-    rgb = sample(cache, 2, 32, rng, min_scale=settings.min_scale)
+    rgb = sample(cache, 2, 32, rng, **shown)
     lab = color.rgb2lab(rgb.movedim(1, -1).numpy())
     assert np.allclose((source[:, 0] + 1) * 50, lab[..., 0], atol=0.01)
     assert np.allclose(target.movedim(1, -1) * 110, lab[..., 1:], atol=0.01)

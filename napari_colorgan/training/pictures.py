@@ -96,17 +96,20 @@ class PictureCache:
         rng: np.random.Generator,
         *,
         min_scale: float | None = None,
+        min_magnification: float = 1.0,
         squeeze: bool = False,
     ) -> Crops:
         """Random square crops, flipped.
 
         With `min_scale` they are that part or more of a picture's shorter side,
         resized, for a photograph is seen as a whole. Without, they are cut out at about
-        native resolution and turned, for a micrograph has no up. With `squeeze`, all of
-        a picture is resized to the square.
+        native resolution and turned, for a micrograph has no up; `min_magnification`
+        reduces them to that part or more of it, and where the picture is then too
+        small for the square it is continued by reflection. With `squeeze`, all of a
+        picture is resized to the square.
         """
         crops = [
-            self._crop(side, rng, min_scale=min_scale, squeeze=squeeze)
+            self._crop(side, rng, min_scale, min_magnification, squeeze)
             for _ in range(count)
         ]
         rgb = np.stack([color for color, _ in crops])
@@ -120,8 +123,8 @@ class PictureCache:
         self,
         side: int,
         rng: np.random.Generator,
-        *,
         min_scale: float | None,
+        min_magnification: float,
         squeeze: bool,
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
         folder = int(rng.choice(len(self.folders), p=self._shares))
@@ -129,11 +132,16 @@ class PictureCache:
         pictures = self.folders[folder][int(rng.choice(len(share), p=share))]
         picture = pictures[int(rng.integers(len(pictures)))]
         height, width = picture.color.shape[:2]
+        shown = side  # px of the square that are cut out; the rest is reflection
         if squeeze:
             box = (0.0, 0.0, float(width), float(height))
         else:
             if min_scale is None:
                 size = min(side * rng.uniform(*_NATIVE_SCALE), height, width)
+                if min_magnification < 1:
+                    magnification = rng.uniform(min_magnification, 1)
+                    native, size = size, min(size / magnification, height, width)
+                    shown = max(1, round(side * magnification * size / native))
             else:
                 size = rng.uniform(min_scale, 1) * min(height, width)
             x, y = rng.uniform(0, width - size), rng.uniform(0, height - size)
@@ -143,8 +151,10 @@ class PictureCache:
 
         def cut(samples: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
             image = Image.fromarray(samples)
-            part = image.resize((side, side), Image.Resampling.BILINEAR, box)
-            crop = np.asarray(part)
+            part = image.resize((shown, shown), Image.Resampling.BILINEAR, box)
+            rest = (0, side - shown)
+            beside = [rest, rest, *[(0, 0)] * (samples.ndim - 2)]
+            crop = np.pad(np.asarray(part), beside, "reflect")
             return np.rot90(crop[:, ::-1] if mirrored else crop, turns)
 
         color = cut(picture.color).astype(np.uint8)

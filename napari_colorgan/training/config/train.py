@@ -41,6 +41,9 @@ class TrainConfig(LearningConfig):
     planes; `local`: crops are cut out at native resolution, and also turned."""
     min_scale: float = 0.6
     """Smallest crop of `whole`, as a part of the picture's shorter side."""
+    min_magnification: float = 1.0
+    """Crops of `local` are shown at this part or more of their magnification, as other
+    objectives and binning show them; 1: about at their own."""
     cache_side: int = 208
     """Shorter side in px at which pictures are kept in memory."""
     class_power: float = 1.0
@@ -84,8 +87,9 @@ class TrainConfig(LearningConfig):
                 raise BadSetting(name, value, "at least 1")
         if self.crop < 32 or self.crop % 32:
             raise BadSetting("crop", self.crop, "a multiple of 32 px")
-        if not 0 < self.min_scale <= 1:
-            raise BadSetting("min_scale", self.min_scale, "above 0 and at most 1")
+        for name in ("min_scale", "min_magnification"):
+            if not 0 < (value := getattr(self, name)) <= 1:
+                raise BadSetting(name, value, "above 0 and at most 1")
         check_part(
             self,
             "vividness",
