@@ -209,7 +209,7 @@ def test_cached_pictures_have_the_side_asked_for_and_are_never_enlarged(photos):
 
 @pytest.mark.parametrize(
     "shown",
-    [{}, {"min_scale": 0.5}, {"min_scale": 1.0}, {"min_magnification": 0.01}],
+    [{}, {"min_scale": 0.5}, {"min_scale": 1.0}, {"magnification": (0.01, 1)}],
 )
 def test_crops_are_parts_of_the_pictures(tmp_path, photo, shown):
     save(tmp_path, "a.png", photo)
@@ -252,22 +252,22 @@ def test_native_crops_keep_the_resolution_and_may_be_turned(tmp_path):
     assert 8 < lying < 32
 
 
-def test_crops_may_be_shown_at_lower_magnifications(tmp_path):
+def test_crops_may_be_shown_at_other_magnifications(tmp_path):
     # as above, in a picture too small to fill the crops at the lowest ones
     stripes = np.zeros((120, 120, 3), np.uint8)
     stripes[:, np.arange(120) // 6 % 2 == 0] = (255, 128, 0)
     save(tmp_path, "a.png", stripes)
     cache = read_pictures([tmp_path], side=300)
     random = np.random.default_rng(2)
-    crops = sample(cache, 60, 64, random, min_magnification=0.25)
+    crops = sample(cache, 90, 64, random, magnification=(0.25, 2))
     periods = []
     for crop in crops[:, 0]:
         spectra = [torch.fft.rfft(crop.mean(dim)).abs()[1:] for dim in (0, 1)]
         spectrum = max(spectra, key=lambda s: float(s.max()))
         periods.append(64 / (1 + int(spectrum.argmax())))
     assert 2.3 < min(periods) < 4.5  # 12 px at a quarter and 0.8 of it
-    assert max(periods) > 9
-    assert 5.5 < np.median(periods) < 9
+    assert max(periods) > 16
+    assert 6 < np.median(periods) < 12
 
 
 def test_large_folders_do_not_drown_small_ones(tmp_path):
@@ -408,6 +408,8 @@ def test_the_loss_is_zero_for_the_truth_and_grows_evenly():
         ("min_scale", 1.5),
         ("min_magnification", 0),
         ("min_magnification", 1.5),
+        ("max_magnification", 0.5),
+        ("max_magnification", float("inf")),
         ("knee", 0),
         ("seed", -1),
         ("knee", float("inf")),
@@ -1020,7 +1022,7 @@ def pairs(tmp_path):
     return tmp_path / "color", tmp_path / "gray"
 
 
-@pytest.mark.parametrize("shown", [{}, {"min_scale": 0.6}, {"min_magnification": 0.1}])
+@pytest.mark.parametrize("shown", [{}, {"min_scale": 0.6}, {"magnification": (0.1, 4)}])
 def test_crops_of_a_pair_stay_together(pairs, shown):
     color, gray = pairs
     files = list_files([color], gray)
@@ -1136,12 +1138,18 @@ def test_every_step_sees_other_crops_whatever_came_before(photos):
 
 
 @pytest.mark.parametrize(
-    ("context", "shown"),
-    [("whole", {"min_scale": 0.6}), ("local", {"min_magnification": 0.25})],
+    ("settings", "shown"),
+    [
+        ({"min_scale": 0.7}, {"min_scale": 0.7}),
+        (
+            {"context": "local", "min_magnification": 0.2, "max_magnification": 3},
+            {"magnification": (0.2, 3)},
+        ),
+    ],
 )
-def test_training_sources_have_the_lightness_of_the_pictures(photos, context, shown):
+def test_training_sources_have_the_lightness_of_the_pictures(photos, settings, shown):
     cache = read_pictures([photos], side=64)
-    settings = config(gray_augmentation=0.0, context=context, **shown)
+    settings = config(gray_augmentation=0.0, **settings)
     batch = PictureBatches(cache, settings, Recipe(settings, {}).metadata).make(0)
     source, target, hints = batch.source, batch.target, batch.hints
     rng = np.random.default_rng([settings.seed, 0])

@@ -65,7 +65,7 @@ class PictureBatches:
             config.crop,
             rng,
             min_scale=config.min_scale if config.context == "whole" else None,
-            min_magnification=config.min_magnification,
+            magnification=(config.min_magnification, config.max_magnification),
             squeeze=config.scheme == "notebook",
         )
         gray = crops.gray

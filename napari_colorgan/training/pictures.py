@@ -96,20 +96,20 @@ class PictureCache:
         rng: np.random.Generator,
         *,
         min_scale: float | None = None,
-        min_magnification: float = 1.0,
+        magnification: tuple[float, float] = (1.0, 1.0),
         squeeze: bool = False,
     ) -> Crops:
         """Random square crops, flipped.
 
         With `min_scale` they are that part or more of a picture's shorter side,
         resized, for a photograph is seen as a whole. Without, they are cut out at about
-        native resolution and turned, for a micrograph has no up; `min_magnification`
-        reduces them to that part or more of it, and where the picture is then too
-        small for the square it is continued by reflection. With `squeeze`, all of a
-        picture is resized to the square.
+        native resolution and turned, for a micrograph has no up. `magnification` is the
+        least and the most by which they are then reduced or enlarged, every factor of
+        two alike; a picture that becomes too small for the square is continued by
+        reflection. With `squeeze`, all of a picture is resized to the square.
         """
         crops = [
-            self._crop(side, rng, min_scale, min_magnification, squeeze)
+            self._crop(side, rng, min_scale, magnification, squeeze)
             for _ in range(count)
         ]
         rgb = np.stack([color for color, _ in crops])
@@ -124,7 +124,7 @@ class PictureCache:
         side: int,
         rng: np.random.Generator,
         min_scale: float | None,
-        min_magnification: float,
+        magnification: tuple[float, float],
         squeeze: bool,
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
         folder = int(rng.choice(len(self.folders), p=self._shares))
@@ -138,10 +138,11 @@ class PictureCache:
         else:
             if min_scale is None:
                 size = min(side * rng.uniform(*_NATIVE_SCALE), height, width)
-                if min_magnification < 1:
-                    magnification = rng.uniform(min_magnification, 1)
-                    native, size = size, min(size / magnification, height, width)
-                    shown = max(1, round(side * magnification * size / native))
+                least, most = magnification
+                if least < most:
+                    factor = least * (most / least) ** rng.random()
+                    native, size = size, min(size / factor, height, width)
+                    shown = max(1, round(side * factor * size / native))
             else:
                 size = rng.uniform(min_scale, 1) * min(height, width)
             x, y = rng.uniform(0, width - size), rng.uniform(0, height - size)

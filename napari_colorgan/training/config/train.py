@@ -42,8 +42,10 @@ class TrainConfig(LearningConfig):
     min_scale: float = 0.6
     """Smallest crop of `whole`, as a part of the picture's shorter side."""
     min_magnification: float = 1.0
-    """Crops of `local` are shown at this part or more of their magnification, as other
+    """Crops of `local` are reduced down to this part of their magnification, as other
     objectives and binning show them; 1: about at their own."""
+    max_magnification: float = 1.0
+    """And enlarged up to this multiple; every factor of two is drawn alike."""
     cache_side: int = 208
     """Shorter side in px at which pictures are kept in memory."""
     class_power: float = 1.0
@@ -90,6 +92,8 @@ class TrainConfig(LearningConfig):
         for name in ("min_scale", "min_magnification"):
             if not 0 < (value := getattr(self, name)) <= 1:
                 raise BadSetting(name, value, "above 0 and at most 1")
+        if not 1 <= self.max_magnification <= 8:
+            raise BadSetting("max_magnification", self.max_magnification, "from 1 to 8")
         check_part(
             self,
             "vividness",
