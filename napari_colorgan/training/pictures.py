@@ -132,17 +132,13 @@ class PictureCache:
         pictures = self.folders[folder][int(rng.choice(len(share), p=share))]
         picture = pictures[int(rng.integers(len(pictures)))]
         height, width = picture.color.shape[:2]
-        shown = side  # px of the square that are cut out; the rest is reflection
+        shown = side
         if squeeze:
             box = (0.0, 0.0, float(width), float(height))
         else:
             if min_scale is None:
-                size = min(side * rng.uniform(*_NATIVE_SCALE), height, width)
-                least, most = magnification
-                if least < most:
-                    factor = least * (most / least) ** rng.random()
-                    native, size = size, min(size / factor, height, width)
-                    shown = max(1, round(side * factor * size / native))
+                shorter = min(height, width)
+                size, shown = _native_part(shorter, side, rng, magnification)
             else:
                 size = rng.uniform(min_scale, 1) * min(height, width)
             x, y = rng.uniform(0, width - size), rng.uniform(0, height - size)
@@ -262,6 +258,25 @@ def read_pairs(file: PictureFile) -> list[Pair]:
         return read_pair_files(file.name, file.color, file.gray)
     truth = np.asarray(open_rgb(file.color))
     return [pair_of_color(file.name, truth)] if is_color(truth) else []
+
+
+def _native_part(
+    shorter: int,
+    side: int,
+    rng: np.random.Generator,
+    magnification: tuple[float, float],
+) -> tuple[float, int]:
+    """Px to cut out of a picture, and px of a square of `side` that they are to fill.
+
+    These are fewer than `side` where the picture, reduced, is too small for the square.
+    """
+    native = min(side * rng.uniform(*_NATIVE_SCALE), shorter)
+    least, most = magnification
+    if least == most == 1:
+        return native, side
+    factor = least * (most / least) ** rng.random()
+    size = min(native / factor, shorter)
+    return size, max(1, round(side * factor * size / native))
 
 
 def _class_of(path: Path) -> tuple[Path, str]:
