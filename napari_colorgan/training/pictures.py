@@ -132,15 +132,14 @@ class PictureCache:
         pictures = self.folders[folder][int(rng.choice(len(share), p=share))]
         picture = pictures[int(rng.integers(len(pictures)))]
         height, width = picture.color.shape[:2]
-        shown = side
+        shorter, shown = min(height, width), side
         if squeeze:
             box = (0.0, 0.0, float(width), float(height))
         else:
             if min_scale is None:
-                shorter = min(height, width)
                 size, shown = _native_part(shorter, side, rng, magnification)
             else:
-                size = rng.uniform(min_scale, 1) * min(height, width)
+                size = rng.uniform(min_scale, 1) * shorter
             x, y = rng.uniform(0, width - size), rng.uniform(0, height - size)
             box = (x, y, x + size, y + size)
         mirrored = rng.random() < 0.5
@@ -149,9 +148,11 @@ class PictureCache:
         def cut(samples: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
             image = Image.fromarray(samples)
             part = image.resize((shown, shown), Image.Resampling.BILINEAR, box)
-            rest = (0, side - shown)
-            beside = [rest, rest, *[(0, 0)] * (samples.ndim - 2)]
-            crop = np.pad(np.asarray(part), beside, "reflect")
+            crop = np.asarray(part)
+            if shown < side:
+                rest = (0, side - shown)
+                beside = (rest, rest, (0, 0))[: crop.ndim]
+                crop = np.pad(crop, beside, "reflect")
             return np.rot90(crop[:, ::-1] if mirrored else crop, turns)
 
         color = cut(picture.color).astype(np.uint8)
