@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 sys.path.append(str(Path(__file__).parent / "benchmarks"))  # as for a script there
 
+import color_shading
 import default_models
 import fine_tuning
 import mean_weights
@@ -23,7 +24,10 @@ from feature_distance import EfficientNetLite2, frechet_distance
 from near_duplicates import near_duplicates
 from peer_comparison import GRAY, compare, comparison_rows, together
 
-from napari_colorgan import save
+from napari_colorgan import colorizer_job, finish, save
+from napari_colorgan.metrics import psnr
+from napari_colorgan.training.pairs import pairs_of
+from napari_colorgan.training.scoring import color_pair
 
 RED = (45.0, 25.0)
 BROWN = (6.0, 14.0)
@@ -305,3 +309,18 @@ def test_samples_and_every_tenth_micrograph_are_held_out():
     parts = micro_split.split([Path(name) for name in names], {"BloodImage_00013"})
     assert [path.name for path in parts["held_out"]] == [names[i] for i in (0, 10, 13)]
     assert len(parts["train"]) == 17
+
+
+def test_a_tint_of_the_field_is_found_and_gained(model):
+    colorizer = finish(colorizer_job(model, device="cpu"))
+    across = torch.linspace(-6, 6, color_shading.CELLS[1])
+    tint = torch.stack([across, -across])[:, None].expand(2, *color_shading.CELLS)
+    pairs = []
+    for picture in (data.coins(), data.brick(), data.grass()):
+        gray = picture[:256, :256] // 2 + 64  # where every tint fits into sRGB
+        (plain,) = pairs_of(np.stack([gray, gray, gray + 1], axis=-1))
+        pairs += pairs_of(color_shading.shaded(color_pair(plain, colorizer), tint))
+    found = color_shading.shading_of(pairs[:2], colorizer)
+    assert (found - tint).abs().mean() < 0.5
+    ours, truth = color_pair(pairs[2], colorizer), pairs[2].color
+    assert psnr(color_shading.shaded(ours, found), truth) > psnr(ours, truth) + 6
