@@ -18,6 +18,8 @@ from napari_colorgan.training.patches import PatchSampler
 from napari_colorgan.training.start import make_discriminator
 from napari_colorgan.training.trainer import Trainer
 
+BOTH = ("float32", "bfloat16")
+
 
 class Clock:
     """Time as a test tells it."""
@@ -51,6 +53,8 @@ def plan(monkeypatch, photo):
         **settings,
     ):
         config = FineTuneConfig.preset(scheme, **({"patch": 32} | settings))
+        asked = config.precision
+        choices = BOTH if asked == "auto" else (asked,)
         sampler = PatchSampler(pairs_of(photo), config, LabCodec(), hints=False)
 
         class Timed:
@@ -66,7 +70,8 @@ def plan(monkeypatch, photo):
                 clock.now += took + (first if self.count == 1 else 0)
 
         events = []
-        job = plan_job(Timed, sampler, config, validation=validation, spent=spent)
+        times = {"validation": validation, "spent": spent}
+        job = plan_job(Timed, sampler, config, choices, **times)
         return finish(job, events.append), events
 
     return plan
@@ -199,7 +204,7 @@ def test_a_stop_while_measuring_leaves_nothing(photo, number):
             control.request_stop()
 
     job = plan_job(
-        lambda _: real_trainer(config), sampler, config, validation=0, spent=0
+        lambda _: real_trainer(config), sampler, config, BOTH, validation=0, spent=0
     )
     with pytest.raises(Stopped, match="before the first step; nothing was trained"):
         finish(job, listen, control)
@@ -239,7 +244,7 @@ def test_measuring_consumes_nothing_of_the_training(photo, scheme):
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    finish(plan_job(copied, sampler, config, validation=0.0, spent=0.0))
+    finish(plan_job(copied, sampler, config, BOTH, validation=0.0, spent=0.0))
     assert torch.equal(torch.rand(2), expected)
     assert trainer.done == 0
     assert not trainer.optimizer.state and not trainer.judge.state

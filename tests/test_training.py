@@ -963,6 +963,21 @@ def test_a_late_gan_resumes_as_if_nothing_had_happened(run):
     assert same_weights(straight, resumed)
 
 
+@pytest.mark.parametrize("choices", [("float32",), ("float32", "bfloat16")])
+def test_training_is_in_bfloat16_only_where_a_device_has_it(run, monkeypatch, choices):
+    made = []
+
+    class Noted(train.Trainer):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            made.append(self.precision)
+
+    monkeypatch.setattr(train, "Trainer", Noted)
+    monkeypatch.setattr(train, "precisions", lambda asked, device: choices)
+    run(steps=1)
+    assert made == [choices[-1]]
+
+
 # -- what is held out
 
 

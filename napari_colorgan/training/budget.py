@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from napari_colorgan.errors import Stopped
@@ -38,6 +38,7 @@ def plan_job(
     copy: Callable[[Precision], Trainer],
     sampler: PatchSampler,
     config: FineTuneConfig,
+    choices: Sequence[Precision],
     *,
     validation: float,
     spent: float,
@@ -48,6 +49,7 @@ def plan_job(
     ----------
     copy : makes a trainer of copies of the networks, which is at step 0 of 2, and
         whose second step is one with a discriminator if there is any
+    choices : precisions to choose from; see `precision.precisions`
     validation : seconds that one validation takes
     spent : seconds of the budget that are gone
 
@@ -57,9 +59,6 @@ def plan_job(
         On STOP; nothing was trained yet.
     """
     began = time.monotonic()
-    choices: tuple[Precision, ...] = ("float32", "bfloat16")
-    if config.precision != "auto":
-        choices = (config.precision,)
     phase = config.gan_phase if config.scheme == "fine-tune" else 0.0
     total = len(choices) * (_TIMED + 1) + (2 if phase else 0)
     done = 0

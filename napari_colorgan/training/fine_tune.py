@@ -31,6 +31,7 @@ from napari_colorgan.training.config import (
 from napari_colorgan.training.events import FineTuned, Planned, Preparing
 from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, split
 from napari_colorgan.training.patches import PatchSampler
+from napari_colorgan.training.precision import precisions
 from napari_colorgan.training.session import Session
 from napari_colorgan.training.start import (
     base_of,
@@ -129,6 +130,7 @@ def fine_tune_job(
             partial(_copy, generator, discriminator, config, place),
             sampler,
             config,
+            precisions(config.precision, place),
             validation=took,
             spent=time.monotonic() - began,
         )

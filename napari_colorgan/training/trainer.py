@@ -51,7 +51,7 @@ class Trainer:
         *,
         steps: int,
         discriminator: PatchDiscriminator | None = None,
-        precision: Precision = "bfloat16",
+        precision: Precision = "float32",
     ) -> None:
         self.config = config
         self.device = device

@@ -1,0 +1,56 @@
+"""In which precisions a device can train."""
+
+import time
+from functools import cache
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+
+from napari_colorgan.training.config import Precision
+
+_CHANNELS = 32
+_SIDE = 32  # px
+_TIMED = 3  # convolutions, after one to warm up
+_EMULATED = 5.0  # times as long as in float32; measured were 30 to 100, or less than 2
+
+
+def precisions(
+    asked: Precision | Literal["auto"], device: torch.device
+) -> tuple[Precision, ...]:
+    """Precisions to choose from: the one asked for, or those that `device` can do."""
+    if asked != "auto":
+        return (asked,)
+    return ("float32", "bfloat16") if computes_bfloat16(device) else ("float32",)
+
+
+@cache
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions for bfloat16; a few ms, and once.
+
+    Processors without them, as many a laptop's, emulate it: a convolution then takes
+    tens of times as long as in float32, and one training step minutes instead of
+    seconds. So this is found out from a small convolution.
+    """
+    try:
+        taken = [
+            min(_seconds(device, precision) for _ in range(1 + _TIMED))
+            for precision in (torch.float32, torch.bfloat16)
+        ]
+    except RuntimeError:  # a device that does not know it at all
+        return False
+    return taken[1] < _EMULATED * taken[0]
+
+
+def _seconds(device: torch.device, precision: torch.dtype) -> float:
+    """Time of a convolution and its gradients."""
+    shapes = ((1, _CHANNELS, _SIDE, _SIDE), (_CHANNELS, _CHANNELS, 3, 3))
+    source, weight = (
+        torch.ones(shape, dtype=precision, device=device, requires_grad=True)
+        for shape in shapes
+    )
+    began = time.perf_counter()
+    result = F.conv2d(source, weight, padding=1).mean()
+    gradients = torch.autograd.grad(result, (source, weight))
+    gradients[1].sum().item()  # waits for a GPU
+    return time.perf_counter() - began
