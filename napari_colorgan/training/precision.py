@@ -12,7 +12,7 @@ from napari_colorgan.training.config import Precision
 _CHANNELS = 32
 _SIDE = 32  # px
 _TIMED = 3  # convolutions, after one to warm up
-_EMULATED = 5.0  # times as long as in float32; measured were 30 to 100, or less than 2
+_EMULATED = 5.0  # times as long as in float32; on AVX2 it was 18
 
 
 def precisions(
@@ -28,9 +28,9 @@ def precisions(
 def computes_bfloat16(device: torch.device) -> bool:
     """Whether a device has instructions for bfloat16; a few ms, and once.
 
-    Processors without them, as many a laptop's, emulate it: a convolution then takes
-    tens of times as long as in float32, and one training step minutes instead of
-    seconds. So this is found out from a small convolution.
+    Processors without them, as many a laptop's, emulate it, and a training step then
+    takes ten times as long as in float32 or more. So this is found out from a small
+    convolution.
     """
     try:
         taken = [
