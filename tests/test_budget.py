@@ -70,8 +70,9 @@ def plan(monkeypatch, photo):
                 clock.now += took + (first if self.count == 1 else 0)
 
         events = []
-        times = {"validation": validation, "spent": spent}
-        job = plan_job(Timed, sampler, config, choices, **times)
+        job = plan_job(
+            Timed, sampler, config, choices, validation=validation, spent=spent
+        )
         return finish(job, events.append), events
 
     return plan

@@ -31,7 +31,7 @@ from napari_colorgan.errors import (
 from napari_colorgan.job import Control, finish
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
-from napari_colorgan.training import train, updates
+from napari_colorgan.training import precision, train, updates
 from napari_colorgan.training.augment import (
     age_gray,
     display_gray,
@@ -973,7 +973,7 @@ def test_training_is_in_bfloat16_only_where_a_device_has_it(run, monkeypatch, ch
             made.append(self.precision)
 
     monkeypatch.setattr(train, "Trainer", Noted)
-    monkeypatch.setattr(train, "precisions", lambda asked, device: choices)
+    monkeypatch.setattr(precision, "precisions", lambda asked, device: choices)
     run(steps=1)
     assert made == [choices[-1]]
 

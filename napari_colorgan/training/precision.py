@@ -1,6 +1,7 @@
 """In which precisions a device can train."""
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Literal
 
@@ -22,6 +23,21 @@ def precisions(
     if asked != "auto":
         return (asked,)
     return ("float32", "bfloat16") if computes_bfloat16(device) else ("float32",)
+
+
+def untimed_precision(device: torch.device) -> Precision:
+    """Precision for what is not worth timing whole steps before."""
+    return precisions("auto", device)[-1]
+
+
+def autocast(
+    device: torch.device, precision: Precision
+) -> AbstractContextManager[None]:
+    """Compute in a precision what comes within."""
+    if precision == "float32":
+        return nullcontext()
+    context: AbstractContextManager[None] = torch.autocast(device.type, torch.bfloat16)
+    return context
 
 
 @cache

@@ -11,7 +11,7 @@ from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import LabCodec
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models import channels_last
-from napari_colorgan.training.precision import computes_bfloat16
+from napari_colorgan.training.precision import autocast, untimed_precision
 
 _SIDES = (0.75, 1.5)  # of what a teacher sees, as parts of the crop's
 
@@ -40,6 +40,7 @@ class Teachers:
 
     def __init__(self, checkpoints: Sequence[Checkpoint], device: torch.device) -> None:
         self._device = device
+        self._precision = untimed_precision(device)
         self._teachers = []
         for checkpoint in checkpoints:
             generator = checkpoint.generator()
@@ -61,9 +62,7 @@ class Teachers:
         seen = F.interpolate(seen, size, mode="bilinear", antialias=True).clamp(0, 1)
         if mirrored:
             seen = seen.flip(-1)
-        with torch.autocast(
-            self._device.type, torch.bfloat16, computes_bfloat16(self._device)
-        ):
+        with autocast(self._device, self._precision):
             prediction = generator(self._codec.encode(seen))
         prediction = prediction.float().cpu()
         if mirrored:

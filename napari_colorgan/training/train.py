@@ -29,7 +29,7 @@ from napari_colorgan.training.pictures import (
     list_files,
     read_pictures_job,
 )
-from napari_colorgan.training.precision import precisions
+from napari_colorgan.training.precision import untimed_precision
 from napari_colorgan.training.pretrained import (
     level,
     load_imagenet_encoder,
@@ -147,7 +147,7 @@ def train_job(
         device,
         steps=config.steps,
         discriminator=make_discriminator(config, task),
-        precision=precisions("auto", device)[-1],
+        precision=untimed_precision(device),
     )
     seconds = 0.0
     if state is not None:

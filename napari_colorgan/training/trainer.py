@@ -1,7 +1,7 @@
 """Networks, their optimizers, and the moving average of the generator's weights."""
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from napari_colorgan.training.config import (
     TrainConfig,
 )
 from napari_colorgan.training.patches import Batch
+from napari_colorgan.training.precision import autocast
 from napari_colorgan.training.updates import (
     Losses,
     Networks,
@@ -166,7 +167,7 @@ class Trainer:
             self.optimizer,
             self.discriminator,
             self.judge,
-            self._autocast,
+            partial(autocast, self.device, self.precision),
         )
         config = self.config
         if config.scheme == "paper":
@@ -193,14 +194,6 @@ class Trainer:
             feature=part * config.feature_weight,
             vividness=vividness,
         )
-
-    def _autocast(self) -> AbstractContextManager[None]:
-        if self.precision == "float32":
-            return nullcontext()
-        context: AbstractContextManager[None] = torch.autocast(
-            self.device.type, torch.bfloat16
-        )
-        return context
 
     def _seeded(self) -> "_Seeded":
         seed = np.random.default_rng([self.config.seed, self.done, 1]).integers(2**62)

@@ -5,7 +5,7 @@ python tests/benchmarks/color_shading.py MODEL TRAIN JUDGED
 A camera may tint one corner of all its pictures, whatever they show. No window of a
 picture tells that, and a model should not learn it. The shading is what MODEL misses at
 each place of the field, as a mean over the pictures of TRAIN, which have one size. The
-second line is the gain on JUDGED with it added to the colours of MODEL.
+last line is the gain on JUDGED with it added to the colours of MODEL.
 """
 
 import argparse
