@@ -13,7 +13,7 @@ PERCENTILES = (0.1, 99.9)
 
 # Resampling overshoots [0, 1] a little; beyond this, other values were meant.
 _FLOAT_COLORS = (-1.0, 2.0)
-_CAMERA_WHITES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
+_CAMERA_WHITES = tuple(2.0**bits - 1 for bits in (8, 10, 12, 14, 16))
 
 Gray = npt.NDArray[np.float32]
 
@@ -89,9 +89,10 @@ def color_limits(dtype: np.dtype[Any], low: float, high: float) -> Limits:
         return full_range(dtype)
     if dtype.kind == "f" and _FLOAT_COLORS[0] <= low and high <= _FLOAT_COLORS[1]:
         return Limits(0.0, 1.0)
-    white = next((w for w in _CAMERA_WHITES if high <= w), max(high, 1.0))
+    most = high if dtype.kind == "f" else full_range(dtype).high
+    white = next((w for w in _CAMERA_WHITES if high <= w), most)
     if low >= -high / 4:  # resampling overshoots a little
-        return Limits(0.0, float(white))
+        return Limits(0.0, white)
     if dtype.kind == "f":
         raise BadArray(
             f"Its values lie in {low:g} ... {high:g}; floating point colours lie in "

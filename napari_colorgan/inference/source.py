@@ -90,7 +90,7 @@ class Source:
         if "S" in named.letters and _has_color(array):
             if not from_color:
                 raise ColorSource(name)
-            limits = limits or _color_limits(array, dtype, name)
+            limits = limits or measured_color_limits(array, dtype, name)
             return cls(array, named, limits, "color")
         channels: Literal["none", "equal"] = "equal" if "S" in named.letters else "none"
         source = cls(array, named, Limits(0.0, 1.0), channels)
@@ -164,6 +164,33 @@ class Source:
         rows = _up(height, stride)
         region = (slice(0, height, stride), slice(0, width, _up(width, each // rows)))
         return np.concatenate([self.read(index, region).ravel() for index in chosen])
+
+
+def measured_color_limits(array: Any, dtype: np.dtype[Any], name: str) -> Limits:
+    """Limits of RGB (..., Y, X, 3 or 4), all values of which are read plane by plane.
+
+    Parameters
+    ----------
+    dtype : that the colours had when they were stored
+    name : what errors call the array
+
+    Raises
+    ------
+    BadArray
+        See `color_limits`.
+    """
+    if dtype.kind == "b" or dtype == np.uint8:
+        return full_range(dtype)
+    low, high = math.inf, -math.inf
+    for index in indices(array.shape[:-3]):
+        values = np.asarray(array[index])[..., :3]
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    try:
+        return color_limits(dtype, low, high)
+    except BadArray as error:
+        raise BadArray(f"{name} has no range of colours. {error}") from error
 
 
 @dataclass(frozen=True)
@@ -295,22 +322,6 @@ def _in_order(array: Any, order: tuple[int, ...]) -> Any:
 def _has_color(array: Any) -> bool:
     """Whether R, G and B differ anywhere, read plane by plane."""
     return any(has_color(np.asarray(array[i])) for i in indices(array.shape[:-3]))
-
-
-def _color_limits(array: Any, dtype: np.dtype[Any], name: str) -> Limits:
-    """Limits of RGB, of whose values all are looked at, plane by plane."""
-    if dtype.kind == "b" or dtype == np.uint8:
-        return full_range(dtype)
-    low, high = math.inf, -math.inf
-    for index in indices(array.shape[:-3]):
-        values = np.asarray(array[index])[..., :3]
-        finite = values[np.isfinite(values)]
-        if finite.size:
-            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-    try:
-        return color_limits(dtype, low, high)
-    except BadArray as error:
-        raise BadArray(f"{name} has no range of colours. {error}") from error
 
 
 def _lightness(values: npt.NDArray[Any], limits: Limits) -> Gray:
