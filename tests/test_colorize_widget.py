@@ -23,6 +23,7 @@ from napari_colorgan.models.unet import UNet
 from napari_colorgan.widgets import _settings
 from napari_colorgan.widgets._layers import LayerSource, Refresher
 from napari_colorgan.widgets._worker import LatestOnly
+from napari_colorgan.widgets._world import PlaneAxes, View
 
 MODEL = "tiny"
 UNSURE = "unsure"
@@ -636,14 +637,18 @@ def test_a_model_that_comes_later_is_offered_with_its_picture(viewer, home, tiny
 
 def test_the_result_is_redrawn_seldom_and_only_where_it_is_seen(viewer, gray):
     layer = viewer.add_image(np.stack([gray, gray]))
-    times = iter([0.0, 0.05, 0.1, 5.0, 5.05, 5.5, 5.6])
-    refresher = Refresher(layer, clock=lambda: next(times))
-    here = (0.0, 0.0, 0.0)
+    times = iter([0.0, 0.05, 0.1, 5.0, 5.05, 5.5, 5.5, 5.6, 5.6])
+    axes = PlaneAxes.last(3)
+    viewer.dims.set_current_step(0, 0)
+    here = View.of(viewer)
+    refresher = Refresher(layer, axes, clock=lambda: next(times))
     assert refresher.changed((0,), here)  # at 0, takes 0.05 s
     assert not refresher.changed((0,), here)  # 0.1: too soon
     assert refresher.changed((0,), here)  # 5.0, takes 0.05 s, next after 5.55
     assert not refresher.changed((0,), here)  # 5.5
     assert not refresher.changed((1,), here)  # another plane is shown
+    viewer.dims.order = (1, 0, 2)  # now a line of each is shown
+    assert refresher.changed((1,), View.of(viewer))  # 5.6
 
 
 def test_opening_the_dock_does_not_import_torch():

@@ -7,6 +7,7 @@ from magicgui.widgets import Container, PushButton, Select
 from napari.layers import Image
 
 from napari_colorgan.widgets._layers import (
+    geometry,
     gray_from_color,
     gray_layers,
     is_color,
@@ -76,8 +77,6 @@ class LayerPicker(Container[Any]):
         layer = self.color_layer()
         if layer is None:
             return
-        options = {"name": f"{layer.name} lightness", "scale": layer.scale}
-        options |= {"translate": layer.translate, "affine": layer.affine}
-        options |= {"rotate": layer.rotate, "shear": layer.shear, "units": layer.units}
+        options = geometry(layer) | {"name": f"{layer.name} lightness"}
         gray = self._viewer.add_image(gray_from_color(layer), **options)
         self.layers.value = [gray]
