@@ -128,7 +128,8 @@ def pixels_to_pixels(layer: Layer, other: Layer) -> Matrix:
         Their units cannot be converted.
     """
     scale = np.diag([*factors(layer.units, other.units), 1.0])
-    return np.asarray(np.linalg.solve(_to_world(other), scale @ _to_world(layer)))
+    placed = scale @ pixels_to_world(layer)
+    return np.asarray(np.linalg.solve(pixels_to_world(other), placed))
 
 
 def factors(units: Any, others: Any) -> npt.NDArray[np.float64]:
@@ -145,7 +146,7 @@ def factors(units: Any, others: Any) -> npt.NDArray[np.float64]:
     return np.array([float((1 * a).to(b).magnitude) for a, b in pairs])
 
 
-def _to_world(layer: Layer) -> Matrix:
+def pixels_to_world(layer: Layer) -> Matrix:
     """Affine matrix from pixels of a layer to the world, in the layer's units."""
     origin = np.asarray(layer.data_to_world(np.zeros(layer.ndim)), float)
     steps = [np.asarray(layer.data_to_world(u)) - origin for u in np.eye(layer.ndim)]
