@@ -137,11 +137,20 @@ class ColorizeWidget(Container[Widget]):
             widget.changed.connect(self._on_choice)
         self.layers.changed.connect(self._update)
         self.layers.changed.connect(self._on_layers)
-        events = self._viewer.layers.events
-        events.removed.connect(self._on_layer_removed)
-        self._viewer.layers.selection.events.active.connect(self._update)
+        for emitter, slot in self._watched():
+            emitter.connect(slot)
         models_changed.connect(self._on_models_changed)
         self._closing = on_close(self.native, self._on_closed)
+
+    def _watched(self) -> list[tuple[Any, Callable[..., None]]]:
+        """Events of the viewer, and what they lead to."""
+        layers, dims = self._viewer.layers, self._viewer.dims
+        return [
+            (layers.events.removed, self._on_layer_removed),
+            (layers.selection.events.active, self._update),
+            (dims.events.order, self._on_choice),
+            (dims.events.ndisplay, self._on_choice),
+        ]
 
     def _on_closed(self) -> None:
         """End what runs; from now on nothing may touch this widget."""
@@ -151,10 +160,7 @@ class ColorizeWidget(Container[Widget]):
         if self._control is not None and self._run is not None:
             self._run.end_early("the dock was closed")
             self._control.request_stop()
-        for emitter, slot in (
-            (self._viewer.layers.events.removed, self._on_layer_removed),
-            (self._viewer.layers.selection.events.active, self._update),
-        ):
+        for emitter, slot in self._watched():
             emitter.disconnect(slot)
         models_changed.disconnect(self._on_models_changed)
 
@@ -260,7 +266,7 @@ class ColorizeWidget(Container[Widget]):
         if name in self.model.choices and not self.busy:
             self.choose_model(name)
 
-    def _on_choice(self) -> None:
+    def _on_choice(self, *_: object) -> None:
         """Make a new preview; one that is being made is of something else."""
         self._make_preview(supersede=True)
 
