@@ -860,8 +860,12 @@ def test_models_are_offered_with_their_pictures(viewer, home, unsure):
     assert examples.sizeHint().width() == 2 * examples.sizeHint().height()
 
 
-def test_a_picture_that_cannot_be_read_is_left_out(viewer, home):
-    (home / "models" / f"{MODEL}.jpg").write_bytes(b"no picture")
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'
+
+
+@pytest.mark.parametrize("content", [b"no picture", SVG])
+def test_a_picture_that_cannot_be_read_is_left_out(viewer, home, content):
+    (home / "models" / f"{MODEL}.jpg").write_bytes(content)
     widget = open_dock(viewer)
     assert icon_of(widget, MODEL) is None
     assert not widget.models._examples.isVisibleTo(widget.native)
