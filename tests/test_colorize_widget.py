@@ -193,6 +193,18 @@ def test_a_colour_picture_is_offered_by_its_lightness(viewer, qtbot, photo):
     assert is_colored(viewer.layers[-1].data)
 
 
+def test_the_lightness_of_what_cannot_be_read(viewer, tmp_path, photo, messages):
+    np.save(tmp_path / "photo.npy", photo)
+    read = delayed(np.load)(tmp_path / "photo.npy")
+    lazy = da.from_delayed(read, photo.shape, photo.dtype)
+    viewer.add_image(lazy, rgb=True, name="lazy")
+    widget = open_dock(viewer)
+    (tmp_path / "photo.npy").unlink()
+    widget.picker.lightness.native.click()
+    assert messages[0].startswith("The layer 'lazy' cannot be read: ")
+    assert len(viewer.layers) == 1
+
+
 def test_an_rgb_scan_with_equal_channels_becomes_that_channel(viewer, qtbot, gray):
     viewer.add_image(np.stack([gray] * 3, -1), rgb=True, name="scan")
     widget = open_dock(viewer)
@@ -532,6 +544,10 @@ def test_a_layer_that_cannot_be_read_is_named(viewer, qtbot, files, messages):
     assert "plane 5.npy" in message and "report" not in message
     assert widget.status.value == message and widget.run.enabled
     assert len(viewer.layers) == 1
+    widget.form.planes.value = "current plane"
+    widget.form.limits.value = "percentiles"  # are measured to be written down
+    widget.copy.native.click()
+    assert len(messages) == 2 and messages[1].startswith("The layer 'lazy' cannot")
 
 
 def test_an_error_in_the_middle_is_kept_with_the_result(viewer, qtbot, files, messages):

@@ -6,6 +6,7 @@ import napari.viewer
 from magicgui.widgets import Container, PushButton, Select
 from napari.layers import Image
 
+from napari_colorgan.errors import ColorganError
 from napari_colorgan.widgets._layers import (
     geometry,
     gray_from_color,
@@ -14,6 +15,7 @@ from napari_colorgan.widgets._layers import (
     is_gray,
 )
 from napari_colorgan.widgets._run import METADATA_KEY
+from napari_colorgan.widgets._worker import show_failure
 
 
 class LayerPicker(Container[Any]):
@@ -77,6 +79,10 @@ class LayerPicker(Container[Any]):
         layer = self.color_layer()
         if layer is None:
             return
+        try:
+            gray = gray_from_color(layer)
+        except ColorganError as error:
+            show_failure(error)
+            return
         options = geometry(layer) | {"name": f"{layer.name} lightness"}
-        gray = self._viewer.add_image(gray_from_color(layer), **options)
-        self.layers.value = [gray]
+        self.layers.value = [self._viewer.add_image(gray, **options)]

@@ -11,7 +11,7 @@ from napari.layers import Image
 
 from napari_colorgan.inference.axes import LEADING
 from napari_colorgan.inference.intensity import Limits, color_to_gray, full_range
-from napari_colorgan.inference.source import Source
+from napari_colorgan.inference.source import Source, read_part
 from napari_colorgan.widgets._pace import Pace
 from napari_colorgan.widgets._world import PlaneAxes, View, plane_axes
 
@@ -174,7 +174,7 @@ def add_result(
 
 def gray_from_color(layer: Image) -> npt.NDArray[np.float32] | npt.NDArray[np.uint8]:
     """Gray (..., Y, X) with the lightness of an RGB layer."""
-    array = np.asarray(full_resolution(layer))
+    array = read_part(full_resolution(layer), ..., f"The layer '{layer.name}'")
     source = Source.of(array, from_color=True, axes=LEADING[: array.ndim - 3] + "YXS")
     if source.channels == "equal":
         return array[..., 0]

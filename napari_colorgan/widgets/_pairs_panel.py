@@ -17,7 +17,13 @@ from napari_colorgan.widgets._pair_rows import PairRow, Summary, summarize_job
 from napari_colorgan.widgets._pairs_table import PairsTable
 from napari_colorgan.widgets._preview_layer import is_preview
 from napari_colorgan.widgets._room import keep_low, line_up, say, shorten, wrap
-from napari_colorgan.widgets._worker import LatestOnly, Slot, run_job, show_failure
+from napari_colorgan.widgets._worker import (
+    LatestOnly,
+    Slot,
+    run_job,
+    sentence,
+    show_failure,
+)
 from napari_colorgan.widgets._world import View
 
 _FROM_COLOR = "gray from colour"
@@ -233,7 +239,7 @@ class PairsPanel(QWidget):
         self.changed.emit()
 
     def _on_summary_error(self, error: BaseException) -> None:
-        self.summary, self.problem = None, str(error)
+        self.summary, self.problem = None, sentence(error)
         self.changed.emit()
 
     # -- showing state

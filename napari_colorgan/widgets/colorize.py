@@ -18,6 +18,7 @@ from magicgui.widgets import (
 from napari.layers import Image
 from qtpy.QtWidgets import QApplication
 
+from napari_colorgan.errors import ColorganError
 from napari_colorgan.job import Control, Progress
 from napari_colorgan.sample_data import MODEL
 from napari_colorgan.widgets._colorize_form import ColorizeForm
@@ -246,7 +247,11 @@ class ColorizeWidget(Container[Widget]):
     def _on_copy(self) -> None:
         clipboard = QApplication.clipboard()
         if clipboard is not None:
-            clipboard.setText(self.as_python())
+            try:
+                clipboard.setText(self.as_python())
+            except ColorganError as error:  # limits are measured for it
+                show_failure(error)
+                return
             show_info("The Python code is on the clipboard.")
 
     def as_python(self) -> str:

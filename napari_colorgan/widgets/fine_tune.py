@@ -207,6 +207,7 @@ class FineTuneWidget(QWidget):
             return
         if self._control.pause:
             self._control.resume()
+            say(self.training.status, "Going on...")
         else:
             self._control.request_pause()
             say(self.training.status, "Paused.")
