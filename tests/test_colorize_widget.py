@@ -508,6 +508,21 @@ def test_what_is_drawn_lies_over_its_source(make_napari_viewer, plugin, qtbot, g
     assert kept[0, 1] > 0.99
 
 
+def test_layers_of_other_dimensions_and_units_may_come(viewer, qtbot, gray, messages):
+    widget = open_dock(viewer)
+    widget.show_preview.value = True
+    viewer.add_image(gray, units=("um", "um"), axis_labels=("y", "x"))
+    stack = np.stack(pictures(gray), axis=-1)
+    layer = viewer.add_image(stack, rgb=False, axis_labels=("y", "x", "z"))
+    widget.layers.value = [layer]
+    viewer.layers[0].units = ("pixel", "pixel")
+    viewer.add_image(gray, units=("s", "um"))
+    assert widget.run.enabled
+    widget.show_preview.value = False
+    run(widget, qtbot)
+    assert viewer.layers[-1].data.shape == (70, 90, 3, 3) and not messages
+
+
 def test_a_plane_is_found_where_layers_have_other_units(viewer, qtbot, gray):
     stack = np.stack(pictures(gray))
     layer = viewer.add_image(stack, contrast_limits=(0, 255), units=("um",) * 3)
@@ -535,7 +550,7 @@ def files(tmp_path, gray):
 
 def test_a_layer_that_cannot_be_read_is_named(viewer, qtbot, files, messages):
     lazy, paths = files
-    viewer.add_image(lazy, name="lazy", contrast_limits=(0, 255))
+    viewer.add_image(lazy.astype("u2"), name="lazy", contrast_limits=(0, 255))
     widget = open_dock(viewer)
     paths[5].unlink()
     run(widget, qtbot)

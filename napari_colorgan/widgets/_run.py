@@ -209,6 +209,7 @@ class LayerRun:
     def _add_result(self, event: CanvasReady) -> None:
         """Show a canvas as a layer whose record says that it is not complete."""
         self._forget_result()
+        self._last = Progress(0, 1)
         self._number = event.number
         taken = self._taken[event.number]
         canvas, options = taken.in_layer(event.canvas), self._options[event.number]

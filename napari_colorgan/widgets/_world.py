@@ -1,5 +1,6 @@
 """Where layers lie in the world of a viewer, and which of their planes it shows."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -47,10 +48,17 @@ class View:
         return tuple(order[-self.ndisplay :])
 
     def position(self, layer: Layer) -> npt.NDArray[np.float64]:
-        """Where the sliders are, in pixels of a layer."""
-        point = np.array(self.point[-layer.ndim :])
+        """Where the sliders are, in pixels of a layer.
+
+        While napari adds a layer, the sliders may not know its dimensions and units.
+        """
+        point = np.zeros(layer.ndim)
+        known = min(layer.ndim, len(self.point))
+        point[-known:] = self.point[-known:]
         if self.units is not None:
-            point *= factors(self.units[-layer.ndim :], layer.units)
+            with contextlib.suppress(ValueError):
+                units = self.units[-known:]
+                point[-known:] *= factors(units, layer.units[-known:])
         return np.asarray(layer.world_to_data(point), float)
 
 
@@ -95,7 +103,8 @@ def labelled_axes(layer: Layer, view: View) -> PlaneAxes | None:
     """Y and X by the labels of a layer, or of its viewer; None without such labels."""
     for names in (layer.axis_labels, view.labels[-layer.ndim :]):
         labels = [str(name).strip().lower() for name in names]
-        if labels.count("y") == labels.count("x") == 1:
+        named = labels.count("y") == labels.count("x") == 1
+        if named and len(labels) == layer.ndim:
             return PlaneAxes(layer.ndim, labels.index("y"), labels.index("x"))
     return None
 
