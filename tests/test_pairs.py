@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import dask
 import dask.array
 import numpy as np
 import pytest
@@ -499,3 +500,19 @@ def test_a_digest_tells_pairs_apart() -> None:
     assert len(digests) == 1 + len(others)
     (again,) = pairs_of(SMALL.copy())
     assert digest([again]) == digest([pair])
+
+
+@pytest.mark.parametrize("which", ["colour", "gray"])
+def test_lazy_pictures_that_cannot_be_read_are_named(tmp_path, photo, which):
+    array = photo if which == "colour" else photo[..., 1].astype(np.float32)
+    np.save(tmp_path / "gone.npy", array)
+    read = dask.delayed(np.load)(tmp_path / "gone.npy")
+    lazy = dask.array.from_delayed(read, array.shape, array.dtype)
+    (tmp_path / "gone.npy").unlink()
+    pair = {"color": photo, "gray": None} | {
+        "color" if which == "colour" else "gray": lazy
+    }
+    with pytest.raises(
+        BadArray, match=rf"^The {which} picture .* cannot be read: .*gone"
+    ):
+        pairs_of(**pair, name="scan")

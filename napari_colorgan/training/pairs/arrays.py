@@ -20,7 +20,11 @@ from napari_colorgan.inference.intensity import (
     has_color,
     scale,
 )
-from napari_colorgan.inference.source import Source, measured_color_limits
+from napari_colorgan.inference.source import (
+    Source,
+    measured_color_limits,
+    read_part,
+)
 from napari_colorgan.training.pairs.pair import MIN_SIDE, Pair
 
 RGB = npt.NDArray[np.uint8]
@@ -182,7 +186,8 @@ def _limits_of_colors(color: Any, name: str) -> Limits:
 
 def _color_plane(values: Any, name: str, limits: Limits) -> RGB:
     """Copy one plane (Y, X, 3 or 4) as uint8."""
-    values = np.asarray(values)[..., :3]
+    what = f"The colour picture of '{name}'"
+    values = read_part(values, ..., what)[..., :3]
     if values.dtype == np.uint8:
         return np.array(values, order="C")
     if values.dtype.kind == "f":
