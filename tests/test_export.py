@@ -54,6 +54,7 @@ KINDS = {
 }
 """Generator, options, context, statistics and vividness."""
 
+
 @pytest.fixture(scope="module")
 def make(make_checkpoint):
     def make_kind(kind):

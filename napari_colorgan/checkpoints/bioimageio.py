@@ -23,6 +23,7 @@ from napari_colorgan.checkpoints.standalone import (
     MissingExtra,
     Sizes,
     architecture_source,
+    colored,
     quiet,
     require,
     sizes_of,
@@ -70,6 +71,8 @@ def export_bioimageio_job(
     CheckpointError
         The checkpoint cannot be used, its licence is no SPDX identifier, or the file
         cannot be written.
+    NoColors
+        What it predicts for the picture is not finite.
     Stopped
         On STOP; nothing is written.
     """
@@ -87,8 +90,7 @@ def export_bioimageio_job(
     sizes = sizes_of(network, about)
     yield from tell(0, 4)
     gray = _middle(picture, _test_side(sizes))
-    with torch.no_grad():
-        rgb = network(gray)
+    rgb = colored(network, gray, about)
     yield from tell(1, 4)
     files = {
         "weights.pt": _saved(network.state_dict()),
