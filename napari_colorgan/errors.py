@@ -79,9 +79,9 @@ class NoColors(ColorganError):
 
     def __init__(self, model: str) -> None:
         super().__init__(
-            f"The model '{model}' gives no colours here: what it predicts is not finite "
-            "(NaN or infinite). Its weights are damaged, or the training that made "
-            "them went wrong. Choose another model."
+            f"The model '{model}' gives no colours here: what it predicts is not "
+            "finite (NaN or infinite). Its weights are damaged, or the training that "
+            "made them went wrong. Choose another model."
         )
 
 

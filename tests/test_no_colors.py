@@ -14,7 +14,7 @@ from napari_colorgan.checkpoints import onnx, zoo
 from napari_colorgan.checkpoints.bioimageio import export_bioimageio_job
 from napari_colorgan.checkpoints.onnx import export_onnx_job
 from napari_colorgan.checkpoints.pix2pix import write_pix2pix
-from napari_colorgan.checkpoints.store import save
+from napari_colorgan.checkpoints.store import load, save
 from napari_colorgan.errors import NoColors
 from napari_colorgan.inference.colorize import (
     colorize,
@@ -26,7 +26,9 @@ from napari_colorgan.inference.examples import sample_job
 from napari_colorgan.inference.source import Source
 from napari_colorgan.job import finish
 
-SENTENCE = r"model 'test' gives no colours here: .* not finite .* Choose another model\."
+SENTENCE = (
+    r"model 'test' gives no colours here: .* not finite .* Choose another model\."
+)
 
 
 def damaged(checkpoint, damage):
@@ -99,8 +101,7 @@ def test_pixels_that_are_no_numbers_are_not_the_models_fault(gray, make_checkpoi
 
 def test_the_terminal_says_it_and_leaves_no_file(file, gray, tmp_path):
     Image.fromarray(gray).save("in.png")
-    save_as = tmp_path / "net_G.pth"
-    write_pix2pix(damaged_of(file), save_as)
+    write_pix2pix(load(file), tmp_path / "net_G.pth")
     before = sorted(tmp_path.iterdir())
     for command in (
         ["colorize", "in.png", "out.png", "--model", str(file)],
@@ -110,12 +111,6 @@ def test_the_terminal_says_it_and_leaves_no_file(file, gray, tmp_path):
         assert result.exit_code == 2 and "Traceback" not in result.output
         assert "gives no colours here" in result.stderr
         assert sorted(tmp_path.iterdir()) == before
-
-
-def damaged_of(file):
-    from napari_colorgan.checkpoints.store import load
-
-    return load(file)
 
 
 def test_what_a_generator_says_is_checked_on_every_window(gray, make_colorizer):

@@ -44,6 +44,8 @@ CARD, PICTURE = ".md", ".jpg"  # of the files beside it
 SUFFIXES = (_SUFFIX, CARD, PICTURE)
 """Of the files of a model, whose names are otherwise its own."""
 
+_MOST_BESIDE = 4 << 20  # bytes of a card or picture; ours have 30 kB
+
 _LONGEST_NAME = 60  # of up to 4 bytes; with its suffix below 255, file systems' limit
 _FORBIDDEN = frozenset('<>:"/\\|?*')  # in file names on Windows, or anywhere
 _DEVICES = frozenset(  # Windows opens these whatever their suffix
@@ -258,9 +260,14 @@ def install(
 
 def copy_of_card(model: Model, name: str) -> str:
     """Card beside a model for a copy of that name; empty if there is none."""
-    title, newline, rest = model.own_card.partition("\n")
-    if title.strip() == f"# {model.name}":
-        title = f"# {name}"
+    return retitled(model.own_card, model.name, name)
+
+
+def retitled(card: str, old: str, new: str) -> str:
+    """Put another name into the title of a card."""
+    title, newline, rest = card.partition("\n")
+    if title.strip() == f"# {old}":
+        title = f"# {new}"
     return f"{title}{newline}{rest}"
 
 
@@ -281,10 +288,15 @@ def _size(path: Path) -> int:
 
 
 def _read(path: Path) -> bytes:
+    """Content of a card or picture; empty for what is neither, such as a device."""
+    if not _is_file(path):
+        return b""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(_MOST_BESIDE + 1)
     except OSError:
         return b""
+    return content if len(content) <= _MOST_BESIDE else b""
 
 
 def _is_file(path: Path) -> bool:
