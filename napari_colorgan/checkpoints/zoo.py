@@ -6,7 +6,6 @@ Names, descriptions and cards are read without torch.
 import contextlib
 import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -45,7 +44,8 @@ CARD, PICTURE = ".md", ".jpg"  # of the files beside it
 SUFFIXES = (_SUFFIX, CARD, PICTURE)
 """Of the files of a model, whose names are otherwise its own."""
 
-_MOST = 8_000_000  # bytes of a card or a picture; ours have 60,000
+_MOST_BESIDE = 8_000_000  # bytes of a card or a picture; ours have 60,000
+
 _LONGEST_NAME = 60  # of up to 4 bytes; with its suffix below 255, file systems' limit
 _FORBIDDEN = frozenset('<>:"/\\|?*')  # in file names on Windows, or anywhere
 _DEVICES = frozenset(  # Windows opens these whatever their suffix
@@ -260,9 +260,14 @@ def install(
 
 def copy_of_card(model: Model, name: str) -> str:
     """Card beside a model for a copy of that name; empty if there is none."""
-    title, newline, rest = model.own_card.partition("\n")
-    if title.strip() == f"# {model.name}":
-        title = f"# {name}"
+    return retitled(model.own_card, model.name, name)
+
+
+def retitled(card: str, old: str, new: str) -> str:
+    """Put another name into the title of a card."""
+    title, newline, rest = card.partition("\n")
+    if title.strip() == f"# {old}":
+        title = f"# {new}"
     return f"{title}{newline}{rest}"
 
 
@@ -284,19 +289,20 @@ def _size(path: Path) -> int:
 
 def read_beside(path: Path) -> bytes:
     """Content of what came with a model; empty for what is no file, or endless."""
-    try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode) or about.st_size > _MOST:
-            return b""
-        return path.read_bytes()
-    except (OSError, ValueError):  # a name with a NUL in it
+    if not _is_file(path):
         return b""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BESIDE + 1)
+    except OSError:
+        return b""
+    return content if len(content) <= _MOST_BESIDE else b""
 
 
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # such as a name that is too long for the file system
+    except (OSError, ValueError):  # a name too long for the file system, or with NUL
         return False
 
 

@@ -89,7 +89,8 @@ class DownloadForm(Form):
 
     def __init__(self, parent: QWidget) -> None:
         self.url = LineEdit(
-            label="Address", tooltip="Of a .safetensors or .pth file, by https or http"
+            label="Address",
+            tooltip="Of a .safetensors, .pth or .zip file, by https or http",
         )
         self.sha256 = LineEdit(
             label="SHA-256",

@@ -53,7 +53,7 @@ from napari_colorgan.widgets._notices import plain, show_info
 from napari_colorgan.widgets._room import line_up, say, wrap
 from napari_colorgan.widgets._worker import Slot, on_close, run_job
 
-_SUFFIXES = (".safetensors", ".pth")
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".zip")
 
 
 class ModelManagerWidget(QWidget):
@@ -69,7 +69,8 @@ class ModelManagerWidget(QWidget):
         """The window that asks something at the moment."""
 
         self.import_ = PushButton(
-            text="Import...", tooltip="A .safetensors or .pth file; or drop it here"
+            text="Import...",
+            tooltip="A .safetensors, .pth or .zip file; or drop it here",
         )
         self.download = PushButton(text="Download...", tooltip="A file by its address")
         self.models = ModelList()
@@ -189,7 +190,9 @@ class ModelManagerWidget(QWidget):
 
     def _on_import(self) -> None:
         kinds = " ".join(f"*{suffix}" for suffix in _SUFFIXES)
-        path, _ = QFileDialog.getOpenFileName(self, "Import", "", f"Models ({kinds})")
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Import", "", f"Models ({kinds});;All files (*)"
+        )
         if path:
             self.read(Path(path))
 
