@@ -35,6 +35,9 @@ _TYPES = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
+SUFFIXES = tuple(_TYPES)
+"""Ends of names, in lower case, that a result may have."""
+
 _JPEG_SIDE = 65500  # px; libjpeg's limit
 _IMAGEJ_BYTES = (1 << 32) - (1 << 25)  # its TIFFs have 32-bit offsets; room for tags
 
