@@ -41,7 +41,7 @@ _KEYWORDS = {
     "rights": "Copyright",
 }
 _ASCII = b"ASCII\0\0\0"  # how a UserComment says its characters
-_MARK = f"\n\nColoured by {_NAME}: "
+_MARK = f"Coloured by {_NAME}: "
 _LONGEST = 1 << 16  # characters of a text that are read; some hold a whole log
 _LONGEST_IN_EXIF = 1 << 12  # all of EXIF has to fit into 64 kB of a JPEG
 _LONGEST_RECORD = 1 << 14
@@ -164,7 +164,7 @@ def for_tiff(
     elif made is not None:
         metadata[_KEY] = _ROOM
     if made is not None and kind == "imagej":
-        metadata["Info"] = f"{description}{_MARK}{_ROOM}"
+        metadata["Info"] = _info(description, _ROOM)
     return metadata, more
 
 
@@ -179,7 +179,7 @@ def fill_in(path: Path, tags: Tags, made: Record) -> None:
         elif tiff.is_imagej:
             description = description.replace(_ROOM, text)
             readable = json.dumps(json.loads(text), indent=1)
-            info = f"{tags.description}{_MARK}{readable}"
+            info = _info(tags.description, readable)
             for code, _, _, value, _ in tifffile.tifffile.imagej_metadata_tag(
                 {"Info": info}, tiff.byteorder
             ):
@@ -187,6 +187,11 @@ def fill_in(path: Path, tags: Tags, made: Record) -> None:
         else:
             description = description.replace(f'"{_ROOM}"', text)
         page.tags[_CODES["description"]].overwrite(description.encode())
+
+
+def _info(description: str, record: str) -> str:
+    """What ImageJ shows of a picture: its description, and the record."""
+    return "\n\n".join(part for part in (description, _MARK + record) if part)
 
 
 def _of_ome(xml: str) -> tuple[str, str, Any]:
