@@ -645,6 +645,14 @@ def test_the_result_is_redrawn_seldom_and_only_where_it_is_seen(viewer, gray):
     assert not refresher.changed((1,), here)  # another plane is shown
 
 
+def test_drawing_a_large_result_counts_too(viewer):
+    layer = viewer.add_image(np.zeros((4000, 5000, 3), np.uint8), rgb=True)
+    times = iter([0.0, 0.0, 1.0, 2.0, 2.0])
+    refresher = Refresher(layer, clock=lambda: next(times))
+    drawn = [refresher.changed((), (0.0, 0.0)) for _ in range(3)]  # at 0, 1 and 2 s
+    assert drawn == [True, False, True]  # 20 megapixels take 0.2 s to draw
+
+
 def test_opening_the_dock_does_not_import_torch():
     code = (
         "import sys\n"

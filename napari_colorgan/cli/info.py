@@ -102,7 +102,9 @@ def _of_picture(path: Path) -> Iterator[Line]:
 def _size(size: Any) -> str:
     lengths = {"x": size.x, "y": size.y, "z": size.z}
     parts = [
-        f"{axis} {length:g} {printable(size.unit)}"
+        f"{axis} {1 / length:.4g} dpi"
+        if size.unit == "in"
+        else f"{axis} {length:g} {printable(size.unit)}"
         for axis, length in lengths.items()
         if length is not None
     ]

@@ -1,7 +1,7 @@
 """What picture files say in words: who made them, when, and how they were coloured.
 
 The record of a colouring is a small dictionary. It stands as JSON in the comment of a
-PNG (iTXt) or JPEG (UserComment of EXIF), in an annotation of OME, in ImageJ's
+PNG (iTXt), in EXIF (UserComment) of PNG and JPEG, in an annotation of OME, in ImageJ's
 description and, for its users to see, its Info; in other TIFFs in tifffile's own JSON.
 """
 
@@ -25,7 +25,7 @@ NOTE = "The colours of this picture are invented by a model."
 _NAME = "napari-colorgan"
 _KEY = "colorgan"
 _SOFTWARE, _EXIF, _TAKEN, _COMMENT = 305, 34665, 36867, 37510
-# tags of TIFF and EXIF, and keywords of PNG; PNG has none for the camera
+# tags of TIFF and EXIF; keywords of PNG, which has none for the camera but EXIF, too
 _CODES = {
     "description": 270,
     "make": 271,
@@ -127,7 +127,7 @@ def for_png(tags: Tags, made: Record | None) -> PngInfo:
 
 
 def for_exif(tags: Tags, made: Record | None) -> Image.Exif:
-    """EXIF of a JPEG."""
+    """EXIF of a PNG or JPEG."""
     exif = Image.Exif()
     for name, text in tags.words().items():
         exif[_CODES[name]] = _bytes(text)
@@ -190,7 +190,7 @@ def fill_in(path: Path, tags: Tags, made: Record) -> None:
 
 
 def _info(description: str, record: str) -> str:
-    """What ImageJ shows of a picture: its description, and the record."""
+    """Return what ImageJ shows of a picture: its description, and the record."""
     return "\n\n".join(part for part in (description, _MARK + record) if part)
 
 

@@ -205,13 +205,15 @@ class ResultFile:
 
     def _save_with_pillow(self) -> None:
         picture = Image.fromarray(self.array.reshape(self._shape[-3:]))
-        options: dict[str, Any] = {"icc_profile": color_spaces.srgb_profile()}
+        options: dict[str, Any] = {
+            "icc_profile": color_spaces.srgb_profile(),
+            "exif": for_exif(self._tags, self.made),
+        }
         if self._kind == "PNG":
             options["pnginfo"] = for_png(self._tags, self.made)
         else:
             # chroma at half the resolution, JPEG's default, would blur what was made
             options |= {"quality": 95, "subsampling": 0}
-            options["exif"] = for_exif(self._tags, self.made)
         if self._size is not None and (dpi := pixel_size.for_dpi(self._size)):
             options["dpi"] = dpi
         picture.save(self._temporary, self._kind, **options)
