@@ -6,6 +6,7 @@ description and, for its users to see, its Info; in other TIFFs in tifffile's ow
 """
 
 import json
+import unicodedata
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -43,7 +44,7 @@ _KEYWORDS = {
 _ASCII = b"ASCII\0\0\0"  # how a UserComment says its characters
 _MARK = f"Coloured by {_NAME}: "
 _LONGEST = 1 << 16  # characters of a text that are read; some hold a whole log
-_LONGEST_IN_EXIF = 1 << 12  # all of EXIF has to fit into 64 kB of a JPEG
+_LONGEST_IN_EXIF = 1 << 12  # bytes; all of EXIF has to fit into 64 kB of a JPEG
 _LONGEST_RECORD = 1 << 14
 _ROOM = "." * (1 << 12)  # kept for the record in a TIFF, which is known last
 
@@ -52,7 +53,8 @@ _ROOM = "." * (1 << 12)  # kept for the record in a TIFF, which is known last
 class Tags:
     """Words of a picture file about itself, as they stand there; empty if it has none.
 
-    They are as trustworthy as the file: bounded in length, but not made printable.
+    They are as trustworthy as the file: bounded in length and free of control
+    characters, but not made for a terminal.
     """
 
     description: str = ""
@@ -234,7 +236,7 @@ def _software() -> str:
 
 
 def _bytes(text: str) -> bytes:
-    return text[:_LONGEST_IN_EXIF].encode()
+    return text.encode()[:_LONGEST_IN_EXIF].decode(errors="ignore").encode()
 
 
 def _text(value: object) -> str:
@@ -249,4 +251,10 @@ def _text(value: object) -> str:
             pass
     elif value is None or isinstance(value, tuple | list | dict):
         return ""
-    return str(value).strip("\0 \n\r\t")[:_LONGEST]
+    # what XML and UTF-8 cannot hold is left out
+    letters = (c for c in str(value)[:_LONGEST] if c in "\n\t" or _is_text(c))
+    return "".join(letters).strip()
+
+
+def _is_text(letter: str) -> bool:
+    return unicodedata.category(letter) not in ("Cc", "Cs", "Cn")
