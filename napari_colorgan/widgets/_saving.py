@@ -77,7 +77,8 @@ def save_job(path: Path, data: Any, attributes: dict[str, Any]) -> Job[list[str]
     if not attributes["rgb"] or array.dtype != np.uint8 or array.shape[-1] != 3:
         return _by_napari(path, array, attributes | {"multiscale": False})
     order = _order(attributes["axis_labels"], array.ndim - 1)
-    array = array.transpose(*order, array.ndim - 1)
+    if order != tuple(range(array.ndim - 1)):
+        array = np.asarray(array).transpose(*order, array.ndim - 1)
     shape = array.shape[:-1]
     letters, size = _letters(attributes, order), _pixel_size(attributes, order)
     check_output(path, shape, force=True)
