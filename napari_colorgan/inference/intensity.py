@@ -33,6 +33,8 @@ class Limits:
     high: float
     gamma: float = 1.0
     """Exponent after scaling to [0, 1], as napari's layers have it."""
+    inverted: bool = False
+    """Whether `low` is shown as white, as colormaps do that fall from light to dark."""
 
     @classmethod
     def checked(cls, low: float, high: float, gamma: float = 1.0) -> Self:
@@ -45,7 +47,10 @@ class Limits:
         """
         if not (np.isfinite([low, high]).all() and low < high):
             raise BadSetting(
-                "limits", (low, high), "two finite numbers, low before high"
+                "limits",
+                (low, high),
+                "two finite numbers, low before high; where low values shall be "
+                "white, invert the picture",
             )
         if not (np.isfinite(gamma) and gamma > 0):
             raise BadSetting("gamma", gamma, "a positive number")
@@ -116,6 +121,8 @@ def percentile_limits(sample: npt.NDArray[Any]) -> Limits:
 def scale(values: npt.NDArray[Any], limits: Limits) -> Gray:
     """Gray values to [0, 1], clipped; a value at two equal limits becomes 0.5.
 
+    Gamma and inversion come last, in this order, as in napari.
+
     Raises no warning and keeps no NaN: what is not finite must be replaced by the
     caller, here NaN becomes 0.
     """
@@ -133,6 +140,8 @@ def scale(values: npt.NDArray[Any], limits: Limits) -> Gray:
         x = np.clip(np.nan_to_num(x, nan=0.0), 0, 1)
     if limits.gamma != 1:
         x **= limits.gamma
+    if limits.inverted:
+        x = 1 - x
     return x.astype(np.float32)
 
 

@@ -6,11 +6,11 @@ from typing import Any
 from magicgui.widgets import PushButton
 from napari.layers import Image
 from napari.utils.history import get_save_history, update_save_history
-from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog
 
 from napari_colorgan.image_io.writing import SUFFIXES
 from napari_colorgan.widgets._layers import is_color
+from napari_colorgan.widgets._notices import show_info
 from napari_colorgan.widgets._run import METADATA_KEY
 from napari_colorgan.widgets._saving import free_path, safe_name, save_job
 from napari_colorgan.widgets._worker import run_job
