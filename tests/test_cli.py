@@ -458,7 +458,8 @@ def run():
     end = time.monotonic() + 100
     while time.monotonic() < end:
         QApplication.processEvents()
-        if len(viewer.layers) == 2 and "colorgan" in viewer.layers[1].metadata:
+        made = viewer.layers[-1].metadata.get("colorgan", {{}})
+        if made.get("complete"):
             break
         time.sleep(0.02)
     print([(layer.name, layer.rgb) for layer in viewer.layers])
