@@ -1,9 +1,12 @@
 """Gray values of any type become [0, 1] without a warning or a surprise."""
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from PIL import Image
 from skimage import color, data
 
 from napari_colorgan.errors import BadArray, BadSetting
@@ -12,6 +15,7 @@ from napari_colorgan.inference.intensity import (
     check_dtype,
     color_to_gray,
     full_range,
+    has_color,
     percentile_limits,
     scale,
 )
@@ -149,3 +153,59 @@ def test_alpha_does_not_change_the_lightness(photo):
     alpha = np.zeros((*photo.shape[:2], 1), np.uint8)
     rgba = np.concatenate([photo, alpha], axis=-1)
     assert np.array_equal(color_to_gray(rgba), color_to_gray(photo))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("PNG", {}),
+        ("JPEG", {"quality": 30}),
+        ("JPEG", {"quality": 90, "subsampling": 0}),
+        ("WEBP", {"quality": 30}),
+        ("WEBP", {"quality": 90}),
+    ],
+)
+def test_a_gray_scan_saved_as_rgb_has_no_color(gray, photo, kind, options):
+    for picture, colored in (
+        (Image.fromarray(gray).convert("RGB"), False),
+        (Image.fromarray(photo), True),
+    ):
+        file = io.BytesIO()
+        picture.save(file, kind, **options)
+        assert has_color(np.asarray(Image.open(file))) == colored
+
+
+def test_one_red_cell_on_a_white_slide_is_color():
+    slide = np.full((1000, 1000, 3), 250, np.uint8)
+    assert not has_color(slide)
+    slide[500:505, 500:505] = (246, 200, 210)
+    assert has_color(slide)
+
+
+@pytest.mark.parametrize("code", ["i1", "u2", "i2", "u4", "i4", "f4", "f8"])
+def test_what_counts_as_color_follows_the_brightness(photo, gray, code):
+    brightest = 1.0 if code[0] == "f" else np.iinfo(code).max
+    for part in (1, 1 / 8):  # of 16 bits: 12 bits of a camera and less
+        white = brightest * part
+        scan = np.repeat(gray[..., None] / 255 * white, 3, axis=-1)
+        scan[5, 5, 1] += 3 / 255 * white
+        assert not has_color(scan.astype(code))
+        assert has_color((photo / 255 * white).astype(code))
+
+
+def test_color_is_seen_in_any_plane_beside_what_is_no_number(gray):
+    stack = np.repeat(np.stack([gray] * 3)[..., None], 4, axis=-1) / 255
+    stack[..., 3] = 0.5  # alpha
+    stack[0, 3, 4], stack[1, 5, 6, 1] = np.nan, np.inf
+    assert not has_color(stack)
+    stack[2, 7, 8, 2] += 0.1
+    assert has_color(stack)
+    assert not has_color(np.full((4, 4, 3), np.nan))
+
+
+def test_color_of_booleans_and_of_the_largest_numbers():
+    assert has_color(np.array([[True, False, True]]))
+    assert not has_color(np.ones((2, 2, 3), np.bool_))
+    huge = np.finfo(np.float64).max
+    assert has_color(np.array([[huge, -huge, 0]]))
+    assert has_color(np.array([[127, -128, 0]], np.int8))
