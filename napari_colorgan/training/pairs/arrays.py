@@ -52,6 +52,7 @@ def pairs_of(
     """
     color = _as_array(color, f"The colour picture of '{name}'")
     _check_color(color, name)
+    _check_side(color, name)
     shape = tuple(int(n) for n in color.shape[:-1])
     source = None
     if gray is not None:
@@ -63,7 +64,7 @@ def pairs_of(
         raise PairMismatch(f"The mask of '{name}'", "its picture", masks.shape, shape)
     pairs = []
     for index in indices(shape[:-2]):
-        plane = f"{name} [{', '.join(map(str, index))}]" if index else name
+        plane = _plane_name(name, index)
         used = None
         if masks is not None:
             used = _used(masks[index] if masks.ndim == len(shape) else masks, plane)
@@ -74,6 +75,24 @@ def pairs_of(
         else:
             pairs.append(Pair(plane, _gray_plane(source, index, plane), rgb, used))
     return pairs
+
+
+def color_planes(color: Any, name: str) -> list[tuple[str, RGB]]:
+    """Name and copy, (Y, X, 3) uint8, of each plane of a colour picture.
+
+    Parameters
+    ----------
+    color : as `pairs_of` takes it
+
+    Raises
+    ------
+    BadPair
+        See `pairs_of`.
+    """
+    _check_color(color, name)
+    places = indices(tuple(int(n) for n in color.shape[:-3]))
+    names = {index: _plane_name(name, index) for index in places}
+    return [(n, _color_plane(color[index], n)) for index, n in names.items()]
 
 
 def pair_of_color(name: str, rgb: RGB, mask: Mask | None = None) -> Pair:
@@ -87,6 +106,10 @@ def gray_of(rgb: RGB) -> npt.NDArray[np.float32]:
     for rows in _bands(gray.shape):
         gray[rows] = color_to_gray(rgb[rows])
     return gray
+
+
+def _plane_name(name: str, index: tuple[int, ...]) -> str:
+    return f"{name} [{', '.join(map(str, index))}]" if index else name
 
 
 def _as_array(array: Any, what: str) -> Any:
@@ -123,7 +146,10 @@ def _check_color(color: Any, name: str) -> None:
             f"The colour picture of '{name}' is empty: its shape is {shape}. Every "
             "dimension needs at least one pixel."
         )
-    height, width = shape[-3:-1]
+
+
+def _check_side(color: Any, name: str) -> None:
+    height, width = color.shape[-3:-1]
     if min(height, width) < MIN_SIDE:
         raise BadPair(
             f"'{name}' is {height} x {width} px; a pair needs at least {MIN_SIDE} px a "
