@@ -29,7 +29,10 @@ _FORMAT = 1
 
 
 def read_folders_job(
-    color: Path, gray: Path | None = None, *, strict: bool = False
+    color: Path,
+    gray: Path | None = None,
+    *,
+    strict: bool = False,
 ) -> Job[list[Pair]]:
     """Read the pictures of a folder, or of two folders with matching names.
 
