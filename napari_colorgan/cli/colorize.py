@@ -68,7 +68,9 @@ def colorize(
     Ctrl-C keeps what is coloured by then and leaves the rest gray; of many, those that
     are finished. What cannot be coloured is named at the end (exit code 1).
     """
-    if len(sources) > 1 or sources[0].is_dir() or result.is_dir():
+    # one file and a folder, for a pattern of the shell may match one file only
+    into_folder = result.is_dir() and not result.suffix
+    if len(sources) > 1 or sources[0].is_dir() or into_folder:
         _colorize_many(
             sources,
             result,
