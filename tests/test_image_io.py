@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image, TiffImagePlugin, TiffTags
 from skimage import data
 
 from napari_colorgan.errors import BadImageFile
@@ -17,7 +17,7 @@ from napari_colorgan.image_io import (
     ResultFile,
     check_output,
     read_image,
-    reading,
+    tiff,
 )
 
 
@@ -100,6 +100,22 @@ def test_palette_and_transparency(tmp_path: Path, camera, astronaut) -> None:
         extrasamples=["unassalpha"],
     )
     np.testing.assert_array_equal(read_image(tmp_path / "la.tif").array, camera)
+
+
+@pytest.mark.parametrize("name", ["Software", "ImageDescription", "Copyright"])
+def test_odd_exif_does_no_harm(tmp_path: Path, camera, name: str) -> None:
+    path = tmp_path / "odd.jpg"
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(camera).save(path, exif=exif, quality=95)
+    upright = read_image(path).array
+    code = next(code for code, tag in ExifTags.TAGS.items() if tag == name)
+    ifd = TiffImagePlugin.ImageFileDirectory_v2()
+    ifd.tagtype[code] = TiffTags.RATIONAL
+    ifd[274], ifd[code] = 6, TiffImagePlugin.IFDRational(1, 3)
+    content = b"Exif\0\0II*\0\x08\0\0\0" + ifd.tobytes(8)
+    Image.fromarray(camera).save(path, exif=content, quality=95)
+    np.testing.assert_array_equal(read_image(path).array, upright)
 
 
 def test_a_photograph_stands_upright(tmp_path: Path, camera) -> None:
@@ -206,6 +222,46 @@ def test_ome_axes_and_pixel_size(tmp_path: Path, stack) -> None:
     np.testing.assert_array_equal(image.array, stack)
 
 
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        (
+            {"X": (500, "nm"), "Y": (0.5, "µm"), "Z": (0.002, "mm")},
+            PixelSize(x=500, y=500, z=2000, unit="nm"),
+        ),
+        (
+            {"X": (0.5, "µm"), "Y": (0.5, "µm"), "Z": (3, "reference frame")},
+            PixelSize(x=0.5, y=0.5, unit="µm"),
+        ),
+        ({"Z": (2, "µm"), "T": (40, "ms")}, PixelSize(z=2, t=0.04, unit="µm")),
+        ({"T": (2, "min")}, PixelSize(t=120)),
+        ({"X": (3, "pixel"), "Y": (3, "pixel")}, PixelSize(x=3, y=3, unit="pixel")),
+        ({"X": (1, "mm")}, None),
+    ],
+)
+def test_ome_units(tmp_path: Path, stack, metadata, expected) -> None:
+    path, back = tmp_path / "units.ome.tif", tmp_path / "back.ome.tif"
+    keys = {"T": "TimeIncrement"} | {c: f"PhysicalSize{c}" for c in "XYZ"}
+    about = {"axes": "TZYX"}
+    for axis, (length, unit) in metadata.items():
+        about |= {keys[axis]: float(length), f"{keys[axis]}Unit": unit}
+    tifffile.imwrite(path, stack, metadata=about)
+    size = read_image(path).pixel_size
+    assert size == expected
+    write(back, np.zeros((3, 2, 8, 9, 3), np.uint8), "TZ", size)
+    if size is not None and size.unit != "pixel":
+        assert read_image(back).pixel_size == size
+
+
+def test_imagej_units(tmp_path: Path, stack) -> None:
+    path = tmp_path / "units.tif"
+    about = {"axes": "TZYX", "unit": "um", "yunit": "nm", "spacing": 2, "zunit": "mm"}
+    about |= {"finterval": 40, "tunit": "ms"}
+    tifffile.imwrite(path, stack, imagej=True, resolution=(2, 0.002), metadata=about)
+    size = read_image(path).pixel_size
+    assert size == PixelSize(x=0.5, y=0.5, z=2000, t=0.04, unit="µm")
+
+
 def test_letters_that_are_not_ours_are_renamed(tmp_path: Path, stack) -> None:
     path = tmp_path / "odd.tif"
     tifffile.imwrite(
@@ -224,7 +280,7 @@ def test_own_letters_leave_the_array_as_stored(tmp_path: Path, stack) -> None:
     """Three planes that tifffile took for planar RGB are planes if the user says so."""
     path = tmp_path / "planar.tif"
     tifffile.imwrite(path, stack[:, 0], photometric="rgb", planarconfig="separate")
-    assert read_image(path).axes == "SYX"
+    assert read_image(path).axes == "YXS"
     image = read_image(path, "ZYX")
     assert image.axes == "ZYX"
     np.testing.assert_array_equal(image.array, stack[:, 0])
@@ -262,23 +318,22 @@ def test_jpeg_and_cmyk_tiffs(tmp_path: Path, astronaut) -> None:
         assert np.abs(image.array.astype(int) - astronaut).mean() < 10
 
 
-def test_codec_that_is_missing_is_named(tmp_path: Path, astronaut) -> None:
+def test_codec_that_is_unknown_is_named(tmp_path: Path, astronaut) -> None:
     path = tmp_path / "packed.tif"
-    deep = astronaut.astype(np.uint16) * 257  # 16-bit RGB, which Pillow has not
-    tifffile.imwrite(path, deep, photometric="rgb", compression="zlib")
+    tifffile.imwrite(path, astronaut, photometric="rgb", compression="zlib")
     content = bytearray(path.read_bytes())
-    with tifffile.TiffFile(path) as tiff:
-        place = tiff.pages[0].tags["Compression"].valueoffset
-    content[place : place + 2] = (34926).to_bytes(2, "little")  # Zstandard
+    with tifffile.TiffFile(path) as file:
+        place = file.pages[0].tags["Compression"].valueoffset
+    content[place : place + 2] = (32809).to_bytes(2, "little")  # ThunderScan
     path.write_bytes(content)
-    with pytest.raises(BadImageFile, match=r"ZSTD.*pip install imagecodecs"):
+    with pytest.raises(BadImageFile, match=r"THUNDERSCAN.*Save it without compr"):
         read_image(path)
 
 
 def test_large_tiffs_are_mapped(tmp_path: Path, stack, monkeypatch) -> None:
     path = tmp_path / "large.tif"
     tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "TZYX"})
-    monkeypatch.setattr(reading, "_MAP_ABOVE", 1000)
+    monkeypatch.setattr(tiff, "_MAP_ABOVE", 1000)
     image = read_image(path)
     assert isinstance(image.array, np.memmap) and image.axes == "TZYX"
     assert not image.array.flags.writeable

@@ -59,11 +59,24 @@ def test_gray_from_colour_has_its_lightness(photo) -> None:
         lambda rgb: rgb / 255,
         lambda rgb: (rgb / 255).astype(np.float32),
         lambda rgb: rgb.astype(np.uint32) * 0x01010101,
+        lambda rgb: rgb.astype(int),
+        lambda rgb: rgb.astype(float),
         lambda rgb: np.dstack([rgb, np.full(rgb.shape[:2], 7, np.uint8)]),
         lambda rgb: dask.array.from_array(rgb, chunks=100),
         lambda rgb: (rgb / 255).tolist(),
     ],
-    ids=["uint16", "int16", "float64", "float32", "uint32", "alpha", "dask", "list"],
+    ids=[
+        "uint16",
+        "int16",
+        "float64",
+        "float32",
+        "uint32",
+        "int",
+        "255",
+        "alpha",
+        "dask",
+        "list",
+    ],
 )
 def test_colour_of_any_type_is_the_same_picture(convert) -> None:
     rgb = TISSUE[:64, :80]
@@ -137,7 +150,7 @@ BAD = {
     "narrow": ((TISSUE[:, :15],), "256 x 15 px; .* at least 16 px"),
     "complex": ((SMALL * 1j,), "complex128"),
     "ragged": (([[1, 2], [3]],), "cannot be read as an array"),
-    "gray colour": ((gray2rgb(GRAY_STACK[0]),), "'a' is gray: .* channels are equal"),
+    "gray colour": ((gray2rgb(GRAY_STACK[0]),), "'a' is gray: .* channels are alike"),
     "a gray plane": (
         (np.stack([TISSUE, gray2rgb(GRAY_STACK[1])]),),
         r"'a \[1\]' is gray",
@@ -148,11 +161,7 @@ BAD = {
         (STACK, holed(GRAY_STACK, 9)),
         r"at 3 pixels of the gray picture of 'a \[0\]'",
     ),
-    "floats to 255": ((SMALL.astype(float),), r"to 2\d\d; .* lie in 0 \.\.\. 1"),
-    "bytes in 64 bits": (
-        (SMALL.astype(int),),
-        r"values from \d+ to 2\d\d, .* range of int64\. Convert it to uint8",
-    ),
+    "no range": ((SMALL / 25 - 9,), r"-\d.* \.\.\. .* lie in 0 \.\.\. 1"),
     "masked colour": (
         (np.ma.masked_where(SMALL < 99, SMALL),),
         r"has \d+ masked values",
@@ -215,15 +224,16 @@ def test_a_good_pair_has_no_warnings(photo) -> None:
 
 def test_what_is_of_little_use_is_said() -> None:
     gray = GRAY_STACK[0]
-    faint = np.clip(gray2rgb(gray) + np.array([0, 2, 1]), 0, 255).astype(np.uint8)
+    faint = gray2rgb(gray // 2)
+    faint[:60, :, 1] += 9
     bordered = TISSUE.copy()
     bordered[:60] = 0
-    dark = TISSUE.astype(np.uint16) * 16  # 12 bits of 16
+    dark = TISSUE // 5
     flat = np.full_like(gray, 77)
     cases = [
         ((faint,), "nearly gray"),
         ((bordered,), "23 % of 'a' are pure black or white"),
-        ((dark,), "uses only 5 % of the range"),
+        ((dark,), "uses only 18 % of the range"),
         ((TISSUE, flat), "gray picture of 'a' has the same value everywhere"),
     ]
     for arrays, message in cases:

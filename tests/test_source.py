@@ -4,6 +4,7 @@ import dask.array
 import numpy as np
 import pytest
 import torch
+import xarray
 import zarr
 from skimage import data
 
@@ -129,7 +130,9 @@ def test_equal_channels_are_gray(gray, code, samples):
 def test_one_differing_pixel_makes_a_stack_colored(gray):
     stack = np.repeat(np.stack([gray] * 4)[..., None], 3, axis=-1)
     assert Source.of(stack).shape == (4, *gray.shape)
-    stack[3, 100, 100, 2] ^= 1
+    stack[3, 100, 100, 2] ^= 1  # of a scan of a gray picture
+    assert Source.of(stack).channels == "equal"
+    stack[3, 100, 100, 2] ^= 16
     with pytest.raises(ColorSource):
         Source.of(stack)
 
@@ -374,6 +377,40 @@ def test_reducing_in_bands_changes_nothing(monkeypatch):
     assert np.array_equal(plane.reduced(3), expected)
 
 
-def test_limits_have_no_meaning_for_the_lightness_of_colour(photo):
-    with pytest.raises(BadSetting, match="lightness"):
-        Source.of(photo, from_color=True, limits=(0, 100))
+@pytest.mark.parametrize(
+    "moved",
+    [
+        lambda rgb: rgb.astype(np.uint16) * 16,  # of a camera of 12 bits
+        lambda rgb: rgb.astype(np.uint16) * 257,
+        lambda rgb: rgb.astype(np.uint32),
+        lambda rgb: rgb.astype(np.int16),
+        lambda rgb: rgb.astype(np.float32),
+        lambda rgb: rgb / 255,
+        lambda rgb: np.ma.MaskedArray(rgb.astype(np.uint16), np.zeros(rgb.shape)),
+    ],
+)
+def test_lightness_of_colour_of_any_range(photo, moved):
+    truth = whole(Source.of(photo, from_color=True))
+    lightness = whole(Source.of(moved(photo), from_color=True))
+    assert np.abs(lightness - truth).max() < 0.005
+
+
+def test_lightness_of_colour_between_limits(photo):
+    source = Source.of(photo, from_color=True, limits=(50, 100))
+    stretched = ((photo.astype(float) - 50) / 50).clip(0, 1)
+    truth = whole(Source.of(stretched, from_color=True))
+    np.testing.assert_allclose(whole(source), truth, atol=1e-6)
+    with pytest.raises(BadArray, match=r"-9.* 0 \.\.\. 1"):
+        Source.of(photo / 25 - 9, from_color=True)
+
+
+def test_xarray_names_its_axes(gray):
+    stack = np.stack([gray, gray // 2, gray // 3])
+    named = xarray.DataArray(np.moveaxis(stack, 0, -1), dims=("y", "x", "time"))
+    for source in (Source.of(named), Source.of(named, axes="YXT")):
+        assert source.shape == stack.shape
+        np.testing.assert_array_equal(
+            source.read((1,), source.plane((1,)).whole), stack[1]
+        )
+    lazy = Source.of(named.chunk())
+    np.testing.assert_array_equal(lazy.read((2,), lazy.plane((2,)).whole), stack[2])

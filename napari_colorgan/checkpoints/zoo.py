@@ -6,6 +6,7 @@ Names, descriptions and cards are read without torch.
 import contextlib
 import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -44,6 +45,7 @@ CARD, PICTURE = ".md", ".jpg"  # of the files beside it
 SUFFIXES = (_SUFFIX, CARD, PICTURE)
 """Of the files of a model, whose names are otherwise its own."""
 
+_MOST = 8_000_000  # bytes of a card or a picture; ours have 60,000
 _LONGEST_NAME = 60  # of up to 4 bytes; with its suffix below 255, file systems' limit
 _FORBIDDEN = frozenset('<>:"/\\|?*')  # in file names on Windows, or anywhere
 _DEVICES = frozenset(  # Windows opens these whatever their suffix
@@ -107,7 +109,7 @@ class Model:
     @property
     def own_card(self) -> str:
         """Markdown of the file beside it; empty if there is none."""
-        text = _read(self.path.with_suffix(CARD))
+        text = read_beside(self.path.with_suffix(CARD))
         return text.decode("utf-8", errors="replace")
 
     @property
@@ -266,7 +268,7 @@ def copy_of_card(model: Model, name: str) -> str:
 
 def copy_of_picture(model: Model) -> bytes:
     """Content of the picture beside a model; empty if there is none."""
-    return b"" if model.picture is None else _read(model.picture)
+    return b"" if model.picture is None else read_beside(model.picture)
 
 
 def _shipped_folder() -> Path:
@@ -280,10 +282,14 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _read(path: Path) -> bytes:
+def read_beside(path: Path) -> bytes:
+    """Content of what came with a model; empty for what is no file, or endless."""
     try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode) or about.st_size > _MOST:
+            return b""
         return path.read_bytes()
-    except OSError:
+    except (OSError, ValueError):  # a name with a NUL in it
         return b""
 
 

@@ -1,6 +1,6 @@
 """Which dimension of an array is what."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Self
@@ -87,6 +87,21 @@ class Axes:
         """Permutation of the dimensions to (leading..., Y, X[, S])."""
         wanted = self.leading + "YX" + ("S" if "S" in self.letters else "")
         return tuple(self.letters.index(letter) for letter in wanted)
+
+
+def letters_of(names: Sequence[str]) -> str | None:
+    """Letters for dimensions that have names of their own; None unless y and x do.
+
+    RGB samples are called rgb or s. Other names of one letter are kept where we know
+    them, and what is left gets letters that are free.
+    """
+    letters = [
+        "S" if name.lower() in ("rgb", "rgba") else name.upper() for name in names
+    ]
+    if not {"Y", "X"} <= set(letters) or len(names) > len(LEADING) + 2:
+        return None
+    free = [letter for letter in LEADING if letter not in letters]
+    return "".join(c if c in tuple(LEADING + "YXS") else free.pop(0) for c in letters)
 
 
 def indices(

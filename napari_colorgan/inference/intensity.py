@@ -11,6 +11,10 @@ from napari_colorgan.errors import BadArray, BadSetting
 PERCENTILES = (0.1, 99.9)
 """Default limits of everything but bool and uint8: robust against a few hot pixels."""
 
+# Resampling overshoots [0, 1] a little; beyond this, other values were meant.
+_FLOAT_COLORS = (-1.0, 2.0)
+_CAMERA_WHITES = tuple(2.0**bits - 1 for bits in (8, 10, 12, 14, 16))
+
 Gray = npt.NDArray[np.float32]
 
 # Of 255 levels. Lossy WebP separates the channels of a gray picture by 1, JPEG with a
@@ -29,6 +33,8 @@ class Limits:
     high: float
     gamma: float = 1.0
     """Exponent after scaling to [0, 1], as napari's layers have it."""
+    inverted: bool = False
+    """Whether `low` is shown as white, as colormaps do that fall from light to dark."""
 
     @classmethod
     def checked(cls, low: float, high: float, gamma: float = 1.0) -> Self:
@@ -41,7 +47,10 @@ class Limits:
         """
         if not (np.isfinite([low, high]).all() and low < high):
             raise BadSetting(
-                "limits", (low, high), "two finite numbers, low before high"
+                "limits",
+                (low, high),
+                "two finite numbers, low before high; where low values shall be "
+                "white, invert the picture",
             )
         if not (np.isfinite(gamma) and gamma > 0):
             raise BadSetting("gamma", gamma, "a positive number")
@@ -69,6 +78,34 @@ def full_range(dtype: np.dtype[Any]) -> Limits:
     return Limits(0.0, 1.0)
 
 
+def color_limits(dtype: np.dtype[Any], low: float, high: float) -> Limits:
+    """Values of black and white of RGB of a type whose values lie in `low` ... `high`.
+
+    All of bool and uint8, and 0 ... 1 of floats that hardly leave it. Deeper pictures
+    seldom fill their type: from 0 to the white of the camera, of 8, 10, 12, 14 or 16
+    bits, that could have made them. What is negative fills its type.
+
+    Raises
+    ------
+    BadArray
+        No such range holds floats.
+    """
+    if dtype.kind == "b" or dtype == np.uint8:
+        return full_range(dtype)
+    if dtype.kind == "f" and _FLOAT_COLORS[0] <= low and high <= _FLOAT_COLORS[1]:
+        return Limits(0.0, 1.0)
+    most = high if dtype.kind == "f" else full_range(dtype).high
+    white = next((w for w in _CAMERA_WHITES if high <= w), most)
+    if low >= -high / 4:  # resampling overshoots a little
+        return Limits(0.0, white)
+    if dtype.kind == "f":
+        raise BadArray(
+            f"Its values lie in {low:g} ... {high:g}; floating point colours lie in "
+            "0 ... 1. Divide by the value of white, or convert to uint8."
+        )
+    return full_range(dtype)
+
+
 def percentile_limits(sample: npt.NDArray[Any]) -> Limits:
     """Limits from the percentiles of the finite values of a sample, 1 at least."""
     values = sample[np.isfinite(sample)].astype(np.float64)
@@ -83,6 +120,8 @@ def percentile_limits(sample: npt.NDArray[Any]) -> Limits:
 
 def scale(values: npt.NDArray[Any], limits: Limits) -> Gray:
     """Gray values to [0, 1], clipped; a value at two equal limits becomes 0.5.
+
+    Gamma and inversion come last, in this order, as in napari.
 
     Raises no warning and keeps no NaN: what is not finite must be replaced by the
     caller, here NaN becomes 0.
@@ -101,6 +140,8 @@ def scale(values: npt.NDArray[Any], limits: Limits) -> Gray:
         x = np.clip(np.nan_to_num(x, nan=0.0), 0, 1)
     if limits.gamma != 1:
         x **= limits.gamma
+    if limits.inverted:
+        x = 1 - x
     return x.astype(np.float32)
 
 

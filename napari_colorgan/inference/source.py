@@ -9,16 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_colorgan.errors import BadArray, BadSetting, ColorSource
-from napari_colorgan.inference.axes import Axes, Region, indices
+from napari_colorgan.inference.axes import Axes, Region, indices, letters_of
 from napari_colorgan.inference.intensity import (
     Gray,
     Limits,
     check_dtype,
+    color_limits,
     color_to_gray,
     full_range,
+    has_color,
     percentile_limits,
     scale,
 )
+from napari_colorgan.job import is_out_of_memory
 
 _SAMPLED_PLANES = 16
 _SAMPLED_PIXELS = 1 << 20
@@ -41,6 +44,8 @@ class Source:
     """Whether there are RGB samples, and whether these differ."""
     fill: float = 0.5
     """Gray in [0, 1] that stands in for NaN and infinite pixels."""
+    name: str = "The array"
+    """What errors call it."""
 
     @classmethod
     def of(
@@ -60,7 +65,7 @@ class Source:
             (..., Y, X, S) where the last of three or more dimensions is 3 or 4 long
         limits : gray values of black and white, and optionally gamma. Default: the
             full range of bool and uint8, otherwise the 0.1 and 99.9 % percentiles of a
-            sample of at most 2**20 px of 16 planes
+            sample of at most 2**20 px of 16 planes; of colours, see `color_limits`
         from_color : take the lightness of a picture that has colour
         name : what errors call the array
 
@@ -69,6 +74,7 @@ class Source:
         BadArray, BadAxes, ColorSource, BadSetting
         """
         name = name[0].upper() + name[1:]
+        axes = axes or letters_of([str(each) for each in getattr(array, "dims", ())])
         array = _as_array(array, name)
         dtype = np.dtype(array.dtype)
         check_dtype(dtype, name)
@@ -82,33 +88,25 @@ class Source:
                 "least one pixel."
             )
         array = _in_order(array, named.order)
-        channels: Literal["none", "equal", "color"] = "none"
-        if "S" in named.letters:
-            channels = "equal" if _equal_channels(array) else "color"
-        if channels == "color":
-            if not from_color:
-                raise ColorSource(name)
-            if limits is not None:
-                raise BadSetting(
-                    "limits", limits, "left out for colour, whose lightness is scaled"
-                )
-            if dtype != array.dtype:  # masked values made it a float array
-                full = full_range(dtype)
-                array = (array - full.low) / (full.high - full.low)
-            return cls(array, named, Limits(0.0, 1.0), channels)
-        source = cls(array, named, Limits(0.0, 1.0), channels)
         if limits is not None and not isinstance(limits, Limits):
             limits = _checked(limits)
+        if "S" in named.letters and _has_color(array, name):
+            if not from_color:
+                raise ColorSource(name)
+            limits = limits or measured_color_limits(array, dtype, name)
+            return cls(array, named, limits, "color", name=name)
+        channels: Literal["none", "equal"] = "equal" if "S" in named.letters else "none"
+        source = cls(array, named, Limits(0.0, 1.0), channels, name=name)
         if limits is None and (dtype.kind == "b" or dtype == np.uint8):
             limits = full_range(dtype)
         if limits is not None and np.dtype(array.dtype).kind != "f":
-            return cls(array, named, limits, channels)
+            return cls(array, named, limits, channels, name=name)
         sample = source._sample()
         limits = limits or percentile_limits(sample)
         finite = sample[np.isfinite(sample)]
         # scaled first: the mean of two of the largest floats is infinite
         fill = float(np.median(scale(finite, limits))) if finite.size else 0.5
-        return cls(array, named, limits, channels, fill)
+        return cls(array, named, limits, channels, fill, name)
 
     @property
     def leading(self) -> tuple[int, ...]:
@@ -154,9 +152,9 @@ class Source:
 
     def read(self, index: tuple[int, ...], region: Region) -> npt.NDArray[Any]:
         """Values of part of a plane as they are; lightness in [0, 1] for colour."""
-        values = np.asarray(self.array[(*index, *region)])
+        values = read_part(self.array, (*index, *region), self.name)
         if self.channels == "color":
-            return color_to_gray(values)
+            return _lightness(values, self.limits)
         return values[..., 0] if self.channels == "equal" else values
 
     def _sample(self) -> npt.NDArray[Any]:
@@ -169,6 +167,33 @@ class Source:
         rows = _up(height, stride)
         region = (slice(0, height, stride), slice(0, width, _up(width, each // rows)))
         return np.concatenate([self.read(index, region).ravel() for index in chosen])
+
+
+def measured_color_limits(array: Any, dtype: np.dtype[Any], name: str) -> Limits:
+    """Limits of RGB (..., Y, X, 3 or 4), all values of which are read plane by plane.
+
+    Parameters
+    ----------
+    dtype : that the colours had when they were stored
+    name : what errors call the array
+
+    Raises
+    ------
+    BadArray
+        See `color_limits`.
+    """
+    if dtype.kind == "b" or dtype == np.uint8:
+        return full_range(dtype)
+    low, high = math.inf, -math.inf
+    for index in indices(array.shape[:-3]):
+        values = read_part(array, index, name)[..., :3]
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    try:
+        return color_limits(dtype, low, high)
+    except BadArray as error:
+        raise BadArray(f"{name} has no range of colours. {error}") from error
 
 
 @dataclass(frozen=True)
@@ -193,13 +218,16 @@ class Plane:
         """Return this plane with its values in memory, read and computed only once."""
         if isinstance(self.source.array, np.ndarray):
             return self
-        values = np.asarray(self.source.array[self.index])
+        values = read_part(self.source.array, self.index, self.source.name)
         return Plane(replace(self.source, array=values), ())
 
     def gray(self, region: Region) -> Gray:
         """Gray in [0, 1] (Y, X); pixels that are not finite have the source's fill."""
         values = self.source.read(self.index, region)
-        gray = scale(values, self.source.limits)
+        if self.source.channels == "color":
+            gray: Gray = values
+        else:
+            gray = scale(values, self.source.limits)
         if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
             gray[~finite] = self.source.fill
         return gray
@@ -260,12 +288,39 @@ def _block_mean(gray: Gray, factor: int) -> Gray:
 
 def _as_array(array: Any, name: str) -> Any:
     """`array` itself if it is like numpy's, otherwise numpy's view of it."""
+    if hasattr(array, "dims") and hasattr(array, "data"):  # xarray's names for numpy's
+        array = array.data
     if hasattr(array, "shape") and isinstance(getattr(array, "dtype", None), np.dtype):
         return array
     try:
         return np.asarray(array)
     except (ValueError, TypeError, RuntimeError) as error:
         raise BadArray(f"{name} cannot be read as an array: {error}.") from error
+
+
+def read_part(array: Any, part: Any, name: str) -> npt.NDArray[Any]:
+    """Read part of an array of any origin, such as a file that may be gone by now.
+
+    Parameters
+    ----------
+    part : an index as numpy's
+    name : what errors call the array
+
+    Raises
+    ------
+    BadArray
+        It cannot be read, for whatever reason.
+    """
+    try:
+        return np.asarray(array[part])
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        cause = str(error).strip().split("\n")[0] or type(error).__name__
+        raise BadArray(
+            f"{name} cannot be read: {cause.rstrip('.')}. Check that its file is still "
+            "where it was and whole, then open it again."
+        ) from error
 
 
 def _checked(limits: Sequence[float]) -> Limits:
@@ -292,15 +347,24 @@ def _in_order(array: Any, order: tuple[int, ...]) -> Any:
     return array.transpose(order)
 
 
-def _equal_channels(array: Any) -> bool:
-    """Whether R, G and B are the same everywhere, read plane by plane."""
-    for index in indices(tuple(array.shape[:-3])):
-        plane = np.asarray(array[index])
-        red = plane[..., 0]
-        for other in (plane[..., 1], plane[..., 2]):
-            if not np.array_equal(red, other, equal_nan=plane.dtype.kind == "f"):
-                return False
-    return True
+def _has_color(array: Any, name: str) -> bool:
+    """Whether R, G and B differ anywhere, read plane by plane."""
+    return any(
+        has_color(read_part(array, index, name)) for index in indices(array.shape[:-3])
+    )
+
+
+def _lightness(values: npt.NDArray[Any], limits: Limits) -> Gray:
+    """Gray in [0, 1] with the lightness of RGB between limits; NaN where there is none.
+
+    RGB of uint8 keeps its lightness exactly.
+    """
+    if limits == full_range(values.dtype):
+        return color_to_gray(values)
+    gray = color_to_gray(scale(values[..., :3], limits))
+    if values.dtype.kind == "f":
+        gray[~np.isfinite(values[..., :3]).all(axis=-1)] = np.nan
+    return gray
 
 
 def _unmasked(array: "np.ma.MaskedArray[Any, Any]") -> npt.NDArray[Any]:

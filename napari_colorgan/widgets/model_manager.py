@@ -7,7 +7,6 @@ from typing import Any
 
 import napari.viewer
 from magicgui.widgets import Label, ProgressBar, PushButton
-from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
@@ -50,6 +49,7 @@ from napari_colorgan.widgets._model_jobs import (
 )
 from napari_colorgan.widgets._model_list import ModelList, megabytes
 from napari_colorgan.widgets._models_changed import models_changed
+from napari_colorgan.widgets._notices import plain, show_info
 from napari_colorgan.widgets._room import line_up, say, wrap
 from napari_colorgan.widgets._worker import Slot, on_close, run_job
 
@@ -269,7 +269,7 @@ class ModelManagerWidget(QWidget):
     def ask(self, question: str) -> bool:
         """Ask the user; whether the answer is yes."""
         buttons = QMessageBox.StandardButton
-        answer = QMessageBox.question(self, "Model manager", question)
+        answer = QMessageBox.question(self, "Model manager", plain(question))
         return bool(answer == buttons.Yes)
 
     def _on_undo(self) -> None:

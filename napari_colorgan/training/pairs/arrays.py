@@ -6,18 +6,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_colorgan.errors import BadPair, BadSetting, ColorSource, PairMismatch
+from napari_colorgan.errors import (
+    BadArray,
+    BadPair,
+    BadSetting,
+    ColorSource,
+    PairMismatch,
+)
 from napari_colorgan.inference.axes import LEADING, indices
-from napari_colorgan.inference.intensity import Limits, color_to_gray, full_range
-from napari_colorgan.inference.source import Source
+from napari_colorgan.inference.intensity import (
+    Limits,
+    color_to_gray,
+    has_color,
+    scale,
+)
+from napari_colorgan.inference.source import Source, measured_color_limits
 from napari_colorgan.training.pairs.pair import MIN_SIDE, Pair
 
 RGB = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
 _BAND = 1 << 20  # px converted at once
-# Resampling overshoots [0, 1] a little; beyond this, values were meant for 0 ... 255.
-_FLOAT_RANGE = (-1.0, 2.0)
 
 
 def pairs_of(
@@ -32,8 +41,8 @@ def pairs_of(
 
     Parameters
     ----------
-    color : (..., Y, X, 3 or 4) of any integer, floating or boolean type, scaled by the
-        full range of its type, [0, 1] for floats; a fourth channel is dropped
+    color : (..., Y, X, 3 or 4) of any integer, floating or boolean type, scaled by
+        `color_limits`, the same for all planes; a fourth channel is dropped
     gray : (..., Y, X) of any such type, or with three equal channels; None: exactly the
         lightness of `color`
     name : of the pair; planes of a stack are called "name [3]" or "name [1, 3]"
@@ -62,13 +71,14 @@ def pairs_of(
     masks = None if mask is None else _as_array(mask, f"The mask of '{name}'")
     if masks is not None and tuple(masks.shape) not in (shape, shape[-2:]):
         raise PairMismatch(f"The mask of '{name}'", "its picture", masks.shape, shape)
+    colors = _limits_of_colors(color, name)
     pairs = []
     for index in indices(shape[:-2]):
         plane = _plane_name(name, index)
         used = None
         if masks is not None:
             used = _used(masks[index] if masks.ndim == len(shape) else masks, plane)
-        rgb = _color_plane(color[index], plane)
+        rgb = _color_plane(color[index], plane, colors)
         _check_is_color(rgb, used, plane)
         if source is None:
             pairs.append(pair_of_color(plane, rgb, used))
@@ -188,34 +198,27 @@ def _gray_plane(
     return np.ascontiguousarray(plane.gray(plane.whole))
 
 
-def _color_plane(values: Any, name: str) -> RGB:
+def _limits_of_colors(color: Any, name: str) -> Limits:
+    what = f"The colour picture of '{name}'"
+    try:
+        return measured_color_limits(color, np.dtype(color.dtype), what)
+    except BadArray as error:
+        raise BadPair(str(error)) from error
+
+
+def _color_plane(values: Any, name: str, limits: Limits) -> RGB:
     """Copy one plane (Y, X, 3 or 4) as uint8."""
     values = np.asarray(values)[..., :3]
     if values.dtype == np.uint8:
         return np.array(values, order="C")
-    what = f"the colour picture of '{name}'"
     if values.dtype.kind == "f":
         finite = np.isfinite(values).all(axis=-1)
-        _check_finite(None if finite.all() else ~finite, what)
-        low, high = float(values.min()), float(values.max())
-        if low < _FLOAT_RANGE[0] or high > _FLOAT_RANGE[1]:
-            raise BadPair(
-                f"{what[0].upper()}{what[1:]} has values from {low:g} to {high:g}; "
-                "floating point colours lie in 0 ... 1. Divide by the value of white, "
-                "or convert to uint8."
-            )
-    full = full_range(values.dtype)
-    if values.dtype.kind in "ui":
-        low, high = int(values.min()), int(values.max())
-        if high - low < (full.high - full.low) / 255:
-            raise BadPair(
-                f"{what[0].upper()}{what[1:]} has values from {low} to {high}, which "
-                f"look alike in the range of {values.dtype}. Convert it to uint8."
-            )
+        _check_finite(
+            None if finite.all() else ~finite, f"the colour picture of '{name}'"
+        )
     rgb = np.empty(values.shape, np.uint8)
     for rows in _bands(values.shape[:2]):
-        part = (values[rows].astype(np.float64) - full.low) / (full.high - full.low)
-        rgb[rows] = np.rint(part.clip(0, 1) * 255)
+        rgb[rows] = np.rint(scale(values[rows], limits) * 255)
     return rgb
 
 
@@ -241,9 +244,9 @@ def _check_finite(invalid: Mask | None, what: str) -> None:
 
 def _check_is_color(rgb: RGB, used: Mask | None, name: str) -> None:
     pixels = rgb if used is None else rgb[used]
-    if (pixels[..., :1] == pixels[..., 1:]).all():
+    if not has_color(pixels):
         raise BadPair(
-            f"The colour picture of '{name}' is gray: its three channels are equal. "
+            f"The colour picture of '{name}' is gray: its three channels are alike. "
             "Choose a picture with colour to learn from."
         )
 
