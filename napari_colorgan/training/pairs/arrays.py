@@ -100,9 +100,10 @@ def color_planes(color: Any, name: str) -> list[tuple[str, RGB]]:
         See `pairs_of`.
     """
     _check_color(color, name)
+    limits = _limits_of_colors(color, name)
     places = indices(tuple(int(n) for n in color.shape[:-3]))
     names = {index: _plane_name(name, index) for index in places}
-    return [(n, _color_plane(color[index], n)) for index, n in names.items()]
+    return [(n, _color_plane(color[index], n, limits)) for index, n in names.items()]
 
 
 def pair_of_color(name: str, rgb: RGB, mask: Mask | None = None) -> Pair:
