@@ -256,7 +256,9 @@ def test_stop_keeps_what_is_done(tmp_path: Path, camera, model, number) -> None:
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 128 + number, stderr
     assert "the rest is gray" in stderr and str(out) in stdout
-    rgb = read_image(out).array
+    image = read_image(out)
+    rgb = image.array
+    assert isinstance(image.tags.made, dict) and image.tags.made["complete"] is False
     assert is_colored(rgb[:30]) and (rgb[-1] == large[-1, :, None]).all()
     assert not list(tmp_path.glob(".*"))
 
@@ -425,6 +427,8 @@ def test_demo_without_display_writes_files(run: Command, model, monkeypatch) -> 
         result = run("demo", "--model", model)
     assert "no display" in result.stdout
     colored = read_image(Path("colorgan-demo.png")).array
+    made = read_image(Path("colorgan-demo.png")).tags.made
+    assert isinstance(made, dict) and made["model"] == "small"
     both = read_image(Path("colorgan-demo-side-by-side.png")).array
     assert is_colored(colored) and both.shape == (512, 1024, 3)
     np.testing.assert_array_equal(both[:, 512:], colored)
@@ -455,7 +459,8 @@ def run():
     end = time.monotonic() + 100
     while time.monotonic() < end:
         QApplication.processEvents()
-        if len(viewer.layers) == 2 and "colorgan" in viewer.layers[1].metadata:
+        made = viewer.layers[-1].metadata.get("colorgan", {{}})
+        if made.get("complete"):
             break
         time.sleep(0.02)
     print([(layer.name, layer.rgb) for layer in viewer.layers])

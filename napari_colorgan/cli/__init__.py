@@ -19,6 +19,7 @@ from napari_colorgan.cli import (
     export,
     fine_tune,
     import_,
+    info,
     models,
     train,
 )
@@ -81,6 +82,7 @@ def _prepare(
 
 for _command in (
     colorize.colorize,
+    info.info,
     models.models,
     fine_tune.fine_tune,
     train.train,

@@ -168,7 +168,14 @@ def _color_one_job(
     _make_folder(result.parent)
     check_output(result, gray.shape, force=choices.force)
     outcome.notes += image.notes
-    with ResultFile(result, gray.shape, gray.axes.leading, image.pixel_size) as file:
+    with ResultFile(
+        result,
+        gray.shape,
+        gray.axes.leading,
+        image.pixel_size,
+        tags=image.tags,
+        made=outcome.colorizer.record(gray, item.source.name, complete=True),
+    ) as file:
         job = color_into_job(gray, outcome.colorizer, file.array)
         complete, answer = False, None
         while True:

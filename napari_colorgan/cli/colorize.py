@@ -121,7 +121,12 @@ def colorize(
 
     with Run("Colouring") as run:
         with ResultFile(
-            result, gray.shape, gray.axes.leading, image.pixel_size
+            result,
+            gray.shape,
+            gray.axes.leading,
+            image.pixel_size,
+            tags=image.tags,
+            made={"complete": False},
         ) as file:
             loading = colorizer_job(
                 model, device=device, context=context, tile=tile, vividness=vividness
@@ -129,6 +134,8 @@ def colorize(
             colorizer = run.finish(color_job(gray, loading, file.array), remember)
             if not last.done:
                 run.exit_if_stopped(f"nothing was coloured, '{result}' is not written")
+            complete = last.done == last.total
+            file.made = colorizer.record(gray, source.name, complete=complete)
         say_notes(notes)
         settings = colorizer.settings()
         used = "its lightness" if gray.channels == "color" else "gray values"

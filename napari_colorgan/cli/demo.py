@@ -65,11 +65,12 @@ def _write_demo(folder: Path, model: str) -> None:
 
     canvas = np.zeros((height, width, 3), np.uint8)
     with Run("Colouring") as run:
-        run.finish(color_job(gray, colorizer_job(model), canvas))
+        colorizer = run.finish(color_job(gray, colorizer_job(model), canvas))
         run.exit_if_stopped("nothing is written")
-    with ResultFile(colored, (height, width)) as file:
+    made = colorizer.record(gray, "the sample photograph", complete=True)
+    with ResultFile(colored, (height, width), made=made) as file:
         file.array[...] = canvas
-    with ResultFile(both, (height, 2 * width)) as file:
+    with ResultFile(both, (height, 2 * width), made=made) as file:
         file.array[:, :width] = gray.array[..., None]
         file.array[:, width:] = canvas
     say(f"'{colored}': the sample, coloured by '{model}'.")

@@ -12,7 +12,7 @@ from napari_colorgan.checkpoints.metadata import Context, Metadata
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS, Codec, enliven
 from napari_colorgan.errors import BadSetting, CheckpointError
-from napari_colorgan.inference.source import Plane
+from napari_colorgan.inference.source import Plane, Source
 from napari_colorgan.inference.statistics import Statistics, StatisticsMeter
 from napari_colorgan.inference.tiling import Tiling
 from napari_colorgan.inference.views import LocalView, View, WholeView
@@ -145,6 +145,23 @@ class Colorizer:
             | (whole if self.context == "whole" else local)
             | vivid
         )
+
+    def record(self, source: Source, name: str, *, complete: bool) -> dict[str, Any]:
+        """Return how a result was made, for its file.
+
+        Parameters
+        ----------
+        name : of what was coloured
+        complete : whether all of it was
+        """
+        used = "lightness" if source.channels == "color" else "gray values"
+        return self.settings() | {
+            "source": name,
+            "used": used,
+            "limits": [source.limits.low, source.limits.high],
+            "gamma": source.limits.gamma,
+            "complete": complete,
+        }
 
 
 def _vividness(

@@ -1,5 +1,6 @@
 """Between napari's layers and arrays: reading gray layers, making results."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -28,10 +29,7 @@ GEOMETRY = (
     "units",
 )
 """Attributes of a layer that say where it lies."""
-_MULTISCALE_ABOVE = (
-    2048  # px of a side; larger textures are slow, or too large for GPUs
-)
-_SMALLEST_LEVEL = 512  # px
+_DRAW_SECONDS = 1e-8  # of one px, on its way to the screen without a GPU
 _COLORS = 65  # of a colormap that are looked at
 
 
@@ -149,27 +147,15 @@ def result_options(layer: Image, taken: LayerSource) -> dict[str, Any]:
     return options
 
 
-def pyramid(canvas: npt.NDArray[np.uint8]) -> Any:
-    """RGB canvas (..., Y, X, 3) as layer data: a list of views where it is large.
-
-    The smaller levels are strided views, so that they fill with the canvas at no cost.
-    """
-    if max(canvas.shape[-3:-1]) <= _MULTISCALE_ABOVE:
-        return canvas
-    levels = [canvas]
-    while max(levels[-1].shape[-3:-1]) > _SMALLEST_LEVEL:
-        levels.append(levels[-1][..., ::2, ::2, :])
-    return levels
-
-
 def add_result(
     viewer: Any, canvas: npt.NDArray[np.uint8], options: dict[str, Any]
 ) -> Image:
-    """Show a canvas (..., Y, X, 3) as a new RGB layer with a name of its own."""
-    data = pyramid(canvas)
-    return viewer.add_image(
-        data, rgb=True, multiscale=isinstance(data, list), **options
-    )
+    """Show a canvas (..., Y, X, 3) as a new RGB layer with a name of its own.
+
+    It has one level, however large it is: napari tiles what is too large for a texture,
+    and its own writer saves only the coarsest level of several.
+    """
+    return viewer.add_image(canvas, rgb=True, multiscale=False, **options)
 
 
 def gray_from_color(layer: Image) -> npt.NDArray[np.float32] | npt.NDArray[np.uint8]:
@@ -185,8 +171,8 @@ def gray_from_color(layer: Image) -> npt.NDArray[np.float32] | npt.NDArray[np.ui
 class Refresher:
     """Redraws a result layer while it fills, but never at the cost of the viewer.
 
-    At most five times a second, for at most a tenth of the time, and only when the
-    plane that changed is among those that are shown.
+    At most five times a second, for at most a tenth of the time (drawing, which Qt does
+    later, is estimated), and only when what changed is shown.
     """
 
     def __init__(
@@ -198,6 +184,8 @@ class Refresher:
         self._layer = layer
         self._axes = axes
         self._clock = clock
+        plane = sorted(layer.data.shape[: layer.ndim])[-2:]  # or larger than it
+        self._drawing = _DRAW_SECONDS * math.prod(plane)
         self._pace = Pace(0.2)
 
     def changed(self, index: tuple[int, ...], view: View) -> bool:
@@ -207,7 +195,7 @@ class Refresher:
             return False
         self._layer.refresh(extent=False, thumbnail=False, highlight=False)
         end = self._clock()
-        self._pace.done(end, end - now)
+        self._pace.done(end, end - now + self._drawing)
         return True
 
     def _shows(self, index: tuple[int, ...], view: View) -> bool:

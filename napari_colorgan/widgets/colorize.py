@@ -34,6 +34,7 @@ from napari_colorgan.widgets._run import (
     color_layers_job,
     preview_layer_job,
 )
+from napari_colorgan.widgets._save_button import SaveButton
 from napari_colorgan.widgets._settings import load_settings, save_settings
 from napari_colorgan.widgets._worker import (
     LatestOnly,
@@ -73,9 +74,11 @@ class ColorizeWidget(Container[Widget]):
         self.copy = PushButton(
             text="Copy as Python", tooltip="Put the equivalent call on the clipboard"
         )
+        self.save = SaveButton(napari_viewer)
         buttons = line_up(self.run, self.stop)
+        afterwards = line_up(self.save, self.copy)
         footer = Container(
-            widgets=[buttons, self.reason, self.progress, self.status, self.copy],
+            widgets=[buttons, self.reason, self.progress, self.status, afterwards],
             labels=False,
         )
         footer.margins = (0, 0, 0, 0)
@@ -326,5 +329,6 @@ class ColorizeWidget(Container[Widget]):
         self.run.enabled = not reason
         explain(self.run, reason or "Colour the chosen layers into new layers")
         self.stop.enabled = busy
+        self.save.offer(busy=busy)
         self.picker.lightness.visible = color is not None and not busy
         say(self.reason, "" if busy else reason)
