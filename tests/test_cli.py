@@ -364,7 +364,8 @@ def test_evaluate_two_folders(run: Command, photos, model) -> None:
     arguments = ("evaluate", "--color", photos, "--gray", "gray", "--model", model)
     assert "3 pictures" in run(*arguments).stdout
     (Path("gray") / "coffee.png").unlink()
-    assert "coffee.png" in one_sentence(run(*arguments, code=2))
+    assert "coffee.png" in one_sentence(run(*arguments, "--strict", code=2))
+    assert "coffee.png' has no partner" in run(*arguments).stderr
     bad = run(*arguments[:3], "--gray", "missing", "--model", model, code=2)
     assert "missing" in one_sentence(bad)
 
@@ -509,3 +510,15 @@ def test_train_on_two_folders_with_another_generator(run: Command, photos) -> No
         bad = run(*arguments[:6], "b.safetensors", *arguments[7:], *extra, code=2)
         assert words in one_sentence(bad)
     assert "FOLDER" in one_sentence(run("train", "--out", "c.safetensors", code=2))
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_any_stream_can_show_a_card(encoding: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "napari_colorgan", "models", "natural"],
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0 and done.stderr == b""
+    assert done.stdout.startswith(b"# natural")

@@ -4,6 +4,8 @@ import copy
 import csv
 import json
 import math
+import re
+import shutil
 import sys
 import types
 import zipfile
@@ -40,12 +42,13 @@ from napari_colorgan.training.augment import (
 )
 from napari_colorgan.training.batches import PictureBatches
 from napari_colorgan.training.config import TrainConfig
+from napari_colorgan.training.holding_out import hold_out, keep
 from napari_colorgan.training.losses import chroma_loss
 from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.picture_files import (
     PictureRead,
+    PicturesLeftOut,
     is_color,
-    list_pictures,
 )
 from napari_colorgan.training.pictures import list_files, read_pictures_job
 from napari_colorgan.training.pretrained import (
@@ -110,6 +113,7 @@ def run(tmp_path, photos, monkeypatch):
         gray=None,
         start=None,
         teachers=(),
+        strict=False,
         **settings,
     ):
         events, control = [], Control()
@@ -134,6 +138,7 @@ def run(tmp_path, photos, monkeypatch):
             minutes=minutes,
             judged=judged,
             judge_every=judge_every,
+            strict=strict,
         )
         return finish(job, listen, control), events
 
@@ -162,12 +167,6 @@ def test_gray_pictures_are_left_out(tmp_path, photo, gray):
     assert not is_color(np.repeat(gray[..., None], 3, axis=-1))
 
 
-def test_pictures_are_found_in_folders_below_and_sorted(photos):
-    names = [path.name for path in list_pictures(photos)]
-    assert sorted(names) == ["0.JPG", "0.png", "1.JPG", "1.png", "2.JPG", "2.png"]
-    assert list_pictures(photos) == sorted(list_pictures(photos))
-
-
 @pytest.mark.parametrize("content", ["nothing", "gray", "no folder"])
 def test_a_folder_without_color_is_named(tmp_path, gray, content):
     folder = tmp_path / content
@@ -194,7 +193,7 @@ def test_an_unreadable_picture_is_named(tmp_path, photo):
         ("huge.png", bytes(bomb)),
     ):
         (tmp_path / name).write_bytes(damaged)
-        with pytest.raises(BadImageFile, match=rf"{name}' cannot be read as a picture"):
+        with pytest.raises(BadImageFile, match=rf"{name}' is "):
             read_pictures([tmp_path], side=64)
         (tmp_path / name).unlink()
 
@@ -988,9 +987,9 @@ def test_held_out_pictures_are_chosen_once_and_never_learned_from(
     monkeypatch.setattr(
         train,
         "read_pictures_job",
-        lambda folders, files, *rest: (
+        lambda folders, files, *rest, **options: (
             read.append({f.name for f in files[0]})
-            or read_pictures_job(folders, files, *rest)
+            or read_pictures_job(folders, files, *rest, **options)
         ),
     )
     run(stop_at=2, validation=0.34)
@@ -1066,7 +1065,41 @@ def test_a_picture_without_partner_is_named(run, pairs):
     color, gray = pairs
     (gray / "coffee.tif").unlink()
     with pytest.raises(BadPair, match=r"coffee\.png"):
-        run(folders=[color], gray=gray)
+        run(folders=[color], gray=gray, strict=True)
+    _, events = run(folders=[color], gray=gray)
+    (told,) = [event for event in events if isinstance(event, PicturesLeftOut)]
+    assert re.search(r"1 of 3 pictures cannot .*coffee\.png' has no par", told.notes[0])
+
+
+def test_copies_of_held_out_pictures_are_not_learned_from(run, tmp_path, photos):
+    folder = tmp_path / "copies"
+    shutil.copytree(photos, folder / "photos")
+    shutil.copytree(photos, folder / ".ipynb_checkpoints")
+    for name in ("0", "1", "2"):
+        with Image.open(photos / f"{name}.png") as image:
+            image.save(folder / f"copy {name}.bmp")
+    options = {"folders": [folder], "validation": 0.2}
+    _, events = run(stop_at=3, **options)
+    (told,) = [event for event in events if isinstance(event, PicturesLeftOut)]
+    record = json.loads((tmp_path / "a.split.json").read_text())
+    (held,) = record["held_out"]
+    doubled = [name for name in held if not name.endswith("JPG")]
+    assert doubled and len(held) == 2
+    assert told.notes[0].startswith(f"{len(doubled)} pictures equal ones that are held")
+    assert "6 hidden or cached" in told.notes[1]
+    resumed, _ = run(**options)
+    whole, _ = run("b", **options)
+    assert same_weights(resumed, whole)
+
+
+def test_a_training_that_learned_from_copies_goes_on_as_it_was(tmp_path, photos):
+    record = tmp_path / "a.split.json"
+    record.write_text(json.dumps({"held_out": [["0.png"]]}))
+    parts = hold_out(list_files([photos]), 0.2, 3, record)
+    assert [file.name for file in parts.held_out[0]] == ["0.png"]
+    assert parts.apart == []
+    keep(parts.held_out, record)
+    assert hold_out(list_files([photos]), 0.2, 3, record).apart == parts.held_out[0]
 
 
 def test_the_notebook_sees_whole_pictures_squeezed(photos):

@@ -128,6 +128,11 @@ class Metadata:
         return cls(**values)
 
 
+def storable(text: str) -> str:
+    """Text that any program can read; names of files may hold bytes of no text."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _is_vividness(value: object) -> bool:
     if value is None:
         return True

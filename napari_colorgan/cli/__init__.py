@@ -23,17 +23,22 @@ from napari_colorgan.cli import (
     models,
     train,
 )
+from napari_colorgan.cli._terminal import say, show_anything
 from napari_colorgan.errors import ColorganError
 
 
 class _Commands(TyperGroup):
     """All commands; our errors become one line and exit code 2, also under a test."""
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        show_anything()
+        return super().main(*arguments, **options)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except ColorganError as error:
-            typer.echo(f"Error: {' '.join(str(error).split())}", err=True)
+            say(f"Error: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(2) from None
 
 
@@ -54,7 +59,7 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"napari-colorgan {napari_colorgan.__version__}")
+        say(f"napari-colorgan {napari_colorgan.__version__}")
         raise typer.Exit
 
 

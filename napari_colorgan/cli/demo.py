@@ -12,6 +12,7 @@ import typer
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.cli._options import ModelName
 from napari_colorgan.cli._run import Run
+from napari_colorgan.cli._terminal import say
 from napari_colorgan.cli.colorize import color_job
 
 _QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
@@ -27,7 +28,7 @@ def demo(
     """Open napari with a sample photograph and colour it."""
     zoo.find(model)
     if reason := _why_no_window():
-        typer.echo(f"{reason}, so the sample is coloured into files.")
+        say(f"{reason}, so the sample is coloured into files.")
         _write_demo(out, model)
     else:
         _show_demo(model)
@@ -72,8 +73,8 @@ def _write_demo(folder: Path, model: str) -> None:
     with ResultFile(both, (height, 2 * width), made=made) as file:
         file.array[:, :width] = gray.array[..., None]
         file.array[:, width:] = canvas
-    typer.echo(f"'{colored}': the sample, coloured by '{model}'.")
-    typer.echo(f"'{both}': before and after.")
+    say(f"'{colored}': the sample, coloured by '{model}'.")
+    say(f"'{both}': before and after.")
 
 
 def _why_no_window() -> str:

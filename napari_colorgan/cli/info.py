@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from napari_colorgan.cli._terminal import say
 from napari_colorgan.errors import ColorganError
 
 _LONGEST = 600  # characters of a text that are shown
@@ -38,11 +39,11 @@ def info(
             if len(files) == 1:
                 raise
             failed = True
-            typer.echo(f"Error: {printable(str(error))}", err=True)
+            say(f"Error: {printable(str(error))}", err=True)
             continue
-        typer.echo(f"{printable(str(path))}:")
+        say(f"{printable(str(path))}:")
         for title, text in lines:
-            typer.echo(f"  {title}: {text}")
+            say(f"  {title}: {text}")
     if failed:
         raise typer.Exit(1)
 

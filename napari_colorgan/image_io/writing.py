@@ -80,6 +80,14 @@ def check_output(path: Path, shape: tuple[int, ...], *, force: bool = False) -> 
     _create_beside(path).unlink()
 
 
+def named_like(path: Path, planes: int = 1) -> Path:
+    """Return the name of a result like its source's, with a type that can hold it."""
+    kind = _TYPES.get(path.suffix.lower())
+    if kind == "TIFF" or (kind is not None and planes == 1):
+        return path
+    return path.with_suffix(".png" if planes == 1 else ".tif")
+
+
 class ResultFile:
     """A picture file in the making; it appears under its name when it is complete.
 

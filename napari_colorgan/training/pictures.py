@@ -1,5 +1,6 @@
 """Folders of colour pictures, decoded once, and random crops of them."""
 
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,20 +15,16 @@ from PIL import Image
 from torch import Tensor
 
 from napari_colorgan.errors import BadImageFile, Stopped
+from napari_colorgan.image_io.folders import SUFFIXES
 from napari_colorgan.job import STOP, Job
 from napari_colorgan.training.pairs import (
     Pair,
     match_folders,
     pair_of_color,
+    read_color_file,
     read_pair_files,
 )
-from napari_colorgan.training.picture_files import (
-    SUFFIXES,
-    PictureRead,
-    is_color,
-    list_pictures,
-    open_rgb,
-)
+from napari_colorgan.training.picture_files import LeftOut, PictureRead, is_color
 
 Kind = TypeVar("Kind", bound=np.generic)
 
@@ -162,25 +159,36 @@ class PictureCache:
 
 
 def list_files(
-    folders: Sequence[Path], gray: Path | None = None
+    folders: Sequence[Path],
+    gray: Path | None = None,
+    left_out: LeftOut | None = None,
 ) -> list[list[PictureFile]]:
     """Pictures below each folder; with `gray`, their partners of the same names.
+
+    Parameters
+    ----------
+    left_out : is told of what is not used; default: a picture without partner is an
+        error
 
     Raises
     ------
     BadImageFile, BadPair
         As `pairs.match_folders` does, of a gray folder.
     """
+    left_out = left_out or LeftOut(strict=True)
     if gray is not None:
         (color,) = folders
-        return [[PictureFile(*found) for found in match_folders(color, gray)]]
-    return [
+        matched = match_folders(color, gray, left_out)
+        return [[PictureFile(*names) for names in matched]]
+    files = [
         [
             PictureFile(path.relative_to(folder).as_posix(), path)
-            for path in list_pictures(folder)
+            for path in left_out.find(folder)
         ]
         for folder in folders
     ]
+    left_out.expect(sum(map(len, files)))
+    return files
 
 
 def read_pictures_job(
@@ -188,6 +196,9 @@ def read_pictures_job(
     files: Sequence[Sequence[PictureFile]],
     side: int,
     class_power: float = 1.0,
+    *,
+    left_out: LeftOut | None = None,
+    apart: Sequence[PictureFile] = (),
 ) -> Job[PictureCache]:
     """Decode pictures, at most `side` px on the short side.
 
@@ -198,50 +209,59 @@ def read_pictures_job(
     ----------
     folders : are named in errors
     files : of each folder
+    left_out : is told of what is not used; default: the first bad picture is an error
+    apart : pictures of which no copy is read
 
     Raises
     ------
     BadImageFile
-        A folder holds no colour pictures, or a file cannot be read.
+        A folder holds no colour pictures, or too many files cannot be read.
     BadPair
-        A gray picture does not fit its colour picture.
+        If `left_out` is strict: a gray picture does not fit its colour picture.
     Stopped
         On STOP; there is nothing to keep.
     """
-    total = sum(map(len, files))
+    left_out = left_out or LeftOut(strict=True)
+    total = len(apart) + sum(map(len, files))
     done = 0
-    found: list[list[list[Picture]]] = []
+    known: set[bytes] = set()
+    for file in apart:
+        known |= set(map(_digest, _read_learnable(file, side, left_out)))
+        done += 1
+        yield from _read_job(done, total)
+    read: list[list[list[Picture]]] = []
     for folder, of_folder in zip(folders, files, strict=True):
         classes: defaultdict[tuple[Path, str], list[Picture]] = defaultdict(list)
         for file in of_folder:
-            classes[_class_of(file.color)] += [
-                picture
-                for picture in read_file(file, side)
-                if picture.gray is not None or is_color(picture.color)
-            ]
+            pictures = _read_learnable(file, side, left_out)
+            others = [p for p in pictures if not known or _digest(p) not in known]
+            if len(others) < len(pictures):
+                left_out.add_copy(str(file.color))
+            classes[_class_of(file.color)] += others
             done += 1
-            if (yield PictureRead(done, total)) is STOP:
-                raise Stopped(
-                    "Stopped while reading the pictures; nothing has changed."
-                )
-        found.append([pictures for pictures in classes.values() if pictures])
-        if not found[-1]:
+            yield from _read_job(done, total)
+        read.append([pictures for pictures in classes.values() if pictures])
+        if not read[-1]:
             raise BadImageFile(
                 f"'{folder}' holds no colour pictures. Give a folder with files of "
                 f"one of the types {', '.join(SUFFIXES)}."
             )
-    return PictureCache(found, class_power)
+    return PictureCache(read, class_power)
 
 
 def read_file(file: PictureFile, side: int) -> list[Picture]:
     """Pictures of a file, at most `side` px on the short side; a stack has several.
+
+    Of those without a gray picture, only the ones with colour worth learning from.
 
     Raises
     ------
     BadImageFile, BadPair
     """
     if file.gray is None:
-        return [Picture(_shrunk(np.asarray(open_rgb(file.color)), side))]
+        planes = [rgb for _, rgb in read_color_file(file.name, file.color)]
+        small = [_shrunk(rgb, side) for rgb in planes]
+        return [Picture(rgb) for rgb in small if is_color(rgb)]
     return [
         Picture(_shrunk(pair.color, side), _shrunk(pair.gray, side).clip(0, 1))
         for pair in read_pair_files(file.name, file.color, file.gray)
@@ -257,8 +277,28 @@ def read_pairs(file: PictureFile) -> list[Pair]:
     """
     if file.gray is not None:
         return read_pair_files(file.name, file.color, file.gray)
-    truth = np.asarray(open_rgb(file.color))
-    return [pair_of_color(file.name, truth)] if is_color(truth) else []
+    planes = read_color_file(file.name, file.color)
+    return [pair_of_color(name, rgb) for name, rgb in planes if is_color(rgb)]
+
+
+def _read_job(done: int, total: int) -> Job[None]:
+    if (yield PictureRead(done, total)) is STOP:
+        raise Stopped("Stopped while reading the pictures; nothing has changed.")
+
+
+def _read_learnable(file: PictureFile, side: int, left_out: LeftOut) -> list[Picture]:
+    """Pictures of a file as `read_file`; none where it is left out."""
+    with left_out.if_bad(str(file.color)):
+        if not (pictures := read_file(file, side)):
+            left_out.add_gray(str(file.color))
+        return pictures
+    return []
+
+
+def _digest(picture: Picture) -> bytes:
+    sha = hashlib.blake2b(str(picture.color.shape).encode(), digest_size=16)
+    sha.update(np.ascontiguousarray(picture.color).data)
+    return sha.digest()
 
 
 def _native_part(
