@@ -66,6 +66,8 @@ def test_a_folder_is_coloured_into_another(run: Command) -> None:
     assert "5 of 5 pictures" in result.stdout
     assert "2 hidden or cached entries of 'in'" in result.stderr
     assert read_image(Path("out/stack.tif")).array.shape == (2, *GRAY.shape, 3)
+    made = CliRunner().invoke(cli.app, ["info", "out/sub/c.png"]).stdout
+    assert "source: c.bmp" in made and "complete: true" in made
     run("in/a.png", "alone.png")
     alone = read_image(Path("alone.png")).array
     assert np.array_equal(read_image(Path("out/a.png")).array, alone)

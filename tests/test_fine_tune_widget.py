@@ -184,8 +184,10 @@ def test_a_pair_from_the_colour_alone(ready):
 
 def test_pairs_of_two_layers_and_who_is_held_out(model, open_alone, qtbot, gray, photo):
     model.add_image(gray, name="gray", contrast_limits=(20, 220))
+    model.add_image(photo[::-1], rgb=True, name="other")
     model.add_image(photo, rgb=True, name="colour")
     widget = open_alone()
+    widget.pairs.color.value = model.layers["colour"]
     widget.pairs.gray.value = model.layers["gray"]
     add_pair(widget, qtbot)
     expected = pairs_of(photo, gray, limits=(20, 220))[0]
@@ -194,7 +196,11 @@ def test_pairs_of_two_layers_and_who_is_held_out(model, open_alone, qtbot, gray,
     add_pair(widget, qtbot)
     names = [row[0] for row in rows(widget)]
     assert names == ["colour", "colour (2)"]
-    assert sorted(row[3] for row in rows(widget)) == ["judge", "learn"]
+    assert [row[3] for row in rows(widget)] == ["both", "both"]  # of one picture
+    widget.pairs.color.value = model.layers["other"]
+    add_pair(widget, qtbot)
+    assert {row[3] for row in rows(widget)} == {"judge", "learn"}
+    assert rows(widget)[0][3] == rows(widget)[1][3]
     judged = {row[0] for row in rows(widget) if row[3] == "judge"}
     assert judged == set(widget.pairs.summary.held_out)
 
