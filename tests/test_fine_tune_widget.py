@@ -884,6 +884,9 @@ def test_opening_the_dock_does_not_import_torch(home):
         "widget = module.FineTuneWidget(viewer)\n"
         "assert widget.pairs.add.enabled\n"
         "assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules\n"
+        # as a window that closes does: PyQt's own end may crash on what is left
+        "widget.deleteLater()\n"
+        "app.sendPostedEvents(None, 52)\n"
     )
     environment = os.environ | {
         "QT_QPA_PLATFORM": "offscreen",

@@ -95,7 +95,7 @@ def test_nothing_is_exported(broken, tmp_path, monkeypatch):
 def test_pixels_that_are_no_numbers_are_not_the_models_fault(gray, make_checkpoint):
     holes = gray.astype(float)
     holes[30:60, 40:80] = np.nan
-    with pytest.warns(UserWarning, match="1200 pixels are NaN"):
+    with pytest.warns(UserWarning, match="1200 pixels have no value"):
         assert colorize(holes, make_checkpoint(statistics="picture")).any()
 
 

@@ -8,6 +8,7 @@ import typer
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Statistics
 from napari_colorgan.cli._options import ContextChoice, Replace
+from napari_colorgan.cli._terminal import say
 from napari_colorgan.job import finish
 
 
@@ -63,8 +64,6 @@ def import_(
     picture = model.picture or finish(sample_job(model.checkpoint))
     model.install(name, picture=picture, replace_old=replace)
     kind = "colorization" if about.codec == "lab" else "translation"
-    typer.echo(f"'{name}': {about.description}".rstrip(" :"))
-    typer.echo(
-        f"Used for {kind}, {about.context} context, {about.statistics} statistics."
-    )
-    typer.echo(f"Colour with it: colorgan colorize IN OUT --model '{name}'")
+    say(f"'{name}': {about.description}".rstrip(" :"))
+    say(f"Used for {kind}, {about.context} context, {about.statistics} statistics.")
+    say(f"Colour with it: colorgan colorize IN OUT --model '{name}'")

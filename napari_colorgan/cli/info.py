@@ -39,24 +39,19 @@ def info(
             if len(files) == 1:
                 raise
             failed = True
-            say(f"Error: {printable(str(error))}", err=True)
+            say(f"Error: {_line(str(error))}", err=True)
             continue
-        say(f"{printable(str(path))}:")
+        say(f"{path}:")
         for title, text in lines:
             say(f"  {title}: {text}")
     if failed:
         raise typer.Exit(1)
 
 
-def printable(text: str) -> str:
-    """Text of a stranger as one line, without what a terminal would obey."""
+def _line(text: str) -> str:
+    """Text of a stranger as one line that is not too long."""
     line = " ".join(text[: 2 * _LONGEST].split())
-    shown = (c if c.isprintable() else _escaped(c) for c in line[:_LONGEST])
-    return "".join(shown) + ("..." if len(line) > _LONGEST else "")
-
-
-def _escaped(letter: str) -> str:
-    return letter.encode("unicode_escape").decode()
+    return line[:_LONGEST] + ("..." if len(line) > _LONGEST else "")
 
 
 def _is_model(path: Path) -> bool:
@@ -69,8 +64,8 @@ def _of_model(path: Path) -> Iterator[Line]:
 
     header = read_header(path)["__metadata__"]
     about = Metadata.from_json(header[OURS], path)
-    yield "Model", printable(about.name)
-    yield "Generator", f"{printable(about.generator)}, {about.context} context"
+    yield "Model", _line(about.name)
+    yield "Generator", f"{_line(about.generator)}, {about.context} context"
     for title, text in (
         ("Description", about.description),
         ("Licence", about.license or "not stated"),
@@ -78,7 +73,7 @@ def _of_model(path: Path) -> Iterator[Line]:
         ("SHA-256", header[DIGEST_KEY]),
     ):
         if text:
-            yield title, printable(text)
+            yield title, _line(text)
 
 
 def _of_picture(path: Path) -> Iterator[Line]:
@@ -93,9 +88,9 @@ def _of_picture(path: Path) -> Iterator[Line]:
     if image.pixel_size is not None:
         yield "Pixel size", _size(image.pixel_size)
     for name, text in image.tags.words().items():
-        yield _TITLES[name], printable(text)
+        yield _TITLES[name], _line(text)
     for note in image.notes:
-        yield "Note", printable(note)
+        yield "Note", _line(note)
     if image.tags.made is not None:
         yield from _record(image.tags.made)
 
@@ -105,7 +100,7 @@ def _size(size: Any) -> str:
     parts = [
         f"{axis} {1 / length:.4g} dpi"
         if size.unit == "in"
-        else f"{axis} {length:g} {printable(size.unit)}"
+        else f"{axis} {length:g} {_line(size.unit)}"
         for axis, length in lengths.items()
         if length is not None
     ]
@@ -117,9 +112,9 @@ def _record(made: dict[str, Any] | str) -> Iterator[Line]:
 
     yield "Coloured", NOTE
     if isinstance(made, str):
-        yield "  record, damaged", printable(made)
+        yield "  record, damaged", _line(made)
         return
     for key, value in list(made.items())[:_MOST]:
         if key != "note":
             text = value if isinstance(value, str) else json.dumps(value)
-            yield f"  {printable(key)}", printable(text)
+            yield f"  {_line(key)}", _line(text)
