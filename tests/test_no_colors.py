@@ -100,11 +100,14 @@ def test_pixels_that_are_no_numbers_are_not_the_models_fault(gray, make_checkpoi
 
 
 def test_the_terminal_says_it_and_leaves_no_file(file, gray, tmp_path):
-    Image.fromarray(gray).save("in.png")
+    (tmp_path / "pictures").mkdir()
+    for name in ("in.png", "pictures/a.png", "pictures/b.png"):
+        Image.fromarray(gray).save(name)
     write_pix2pix(load(file), tmp_path / "net_G.pth")
     before = sorted(tmp_path.iterdir())
     for command in (
         ["colorize", "in.png", "out.png", "--model", str(file)],
+        ["colorize", "pictures", ".", "--model", str(file)],
         ["import", "net_G.pth", "--statistics", "stored"],
     ):
         result = CliRunner().invoke(cli.app, command)

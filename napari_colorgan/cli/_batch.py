@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from napari_colorgan.errors import BadImageFile, ColorganError, Stopped
+from napari_colorgan.errors import BadImageFile, ColorganError, NoColors, Stopped
 from napari_colorgan.image_io.folders import SUFFIXES, find_pictures
 from napari_colorgan.job import STOP, Job, Progress, explain, finish
 
@@ -124,6 +124,11 @@ def color_all_job(
 
     What is wrong with a picture is put down, and the next one follows. On STOP the one
     that is being coloured is not written.
+
+    Raises
+    ------
+    NoColors
+        The model is to blame; what was coloured before is kept.
     """
     outcome = Outcome()
     outcome.colorizer = yield from loading
@@ -132,6 +137,8 @@ def color_all_job(
             yield from _color_one_job(item, out, choices, outcome, number, len(items))
         except Stopped:
             break
+        except NoColors:  # no other picture would fare better
+            raise
         except ColorganError as error:
             outcome.failures.append(str(error))
         except (RuntimeError, MemoryError) as error:
