@@ -371,7 +371,7 @@ def test_a_file_that_is_no_model_is_refused_in_a_sentence(
     offered = list(widget.model.choices)
     (home / "foreign.safetensors").write_bytes(b"nothing of ours")
     widget.models.add(home / "foreign.safetensors")
-    assert any("not a checkpoint" in text for text in messages)
+    assert any("not a model" in text for text in messages)
     assert list(widget.model.choices) == offered
 
 

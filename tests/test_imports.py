@@ -328,7 +328,7 @@ def test_only_a_picture_of_moderate_size_comes_with_a_model(tmp_path, make_check
         (picture("JPEG"), True),
         (picture("PNG"), False),
         (picture("JPEG")[:-100], False),
-        (picture("JPEG") + bytes(5 << 20), False),
+        (picture("JPEG") + bytes(9 << 20), False),
         (large(), False),
     ):
         beside.write_bytes(content)

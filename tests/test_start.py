@@ -73,7 +73,7 @@ def test_unknown_and_damaged_models_are_refused(tmp_path):
     with pytest.raises(UnknownModel, match=r"'absent'.*Known models: .*micro"):
         base_of("absent", config())
     (tmp_path / "bad.safetensors").write_bytes(b"no checkpoint")
-    with pytest.raises(CheckpointError, match="not a checkpoint"):
+    with pytest.raises(CheckpointError, match="not a model"):
         base_of(tmp_path / "bad.safetensors", config())
 
 
