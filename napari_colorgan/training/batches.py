@@ -5,7 +5,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.color import CODECS, lightness_to_gray, rgb_to_lab
@@ -18,7 +17,6 @@ from napari_colorgan.training.augment import (
 from napari_colorgan.training.config import TrainConfig
 from napari_colorgan.training.patches import GRAY_STRENGTH, Batch
 from napari_colorgan.training.pictures import PictureCache
-from napari_colorgan.training.teachers import Teachers, softened
 
 
 class PictureBatches:
@@ -29,22 +27,16 @@ class PictureBatches:
     pictures : colour pictures, some with gray ones of their own
     config : how crops are drawn and their gray sides changed
     metadata : of what is trained; says its codec and whether it takes hints
-    teachers : asked about every crop; default none
     """
 
     def __init__(
-        self,
-        pictures: PictureCache,
-        config: TrainConfig,
-        metadata: Metadata,
-        teachers: Teachers | None = None,
+        self, pictures: PictureCache, config: TrainConfig, metadata: Metadata
     ) -> None:
         self._pictures = pictures
         self._config = config
         self._codec = CODECS[metadata.codec]()
         takes_hints = metadata.generator == "compact" and metadata.codec == "lab"
         self._hints = config.hints if takes_hints else 0.0
-        self._teachers = teachers
 
     def from_step(self, first: int) -> Iterator[Batch]:
         """Batches from a step to the last, each made while the one before is used."""
@@ -72,7 +64,6 @@ class PictureBatches:
         if gray is None:
             gray = lightness_to_gray(rgb_to_lab(crops.rgb)[:, :1]).clamp(0, 1)
         target = codec.target(crops.rgb)
-        answer = None if self._teachers is None else self._teachers.answer(gray, rng)
         gray = vary_gray(
             gray, config.gray_augmentation, random, strength=GRAY_STRENGTH[codec.name]
         )
@@ -81,15 +72,4 @@ class PictureBatches:
         hints = None
         if self._hints:
             hints = simulate_hints(target, self._hints, random)
-        soft = None if answer is None else self._soften(target, answer, hints)
-        return Batch(source, target, hints, softened=soft)
-
-    def _soften(self, target: Tensor, answer: Tensor, hints: Tensor | None) -> Tensor:
-        """Mix truth and answer, but not in crops with hints: teachers do not see them.
-
-        See `teachers.softened`.
-        """
-        share = torch.full((len(target), 1, 1, 1), self._config.teaching)
-        if hints is not None:
-            share[hints[:, 2:].amax((2, 3), keepdim=True) > 0] = 0
-        return softened(target, answer, share)
+        return Batch(source, target, hints)

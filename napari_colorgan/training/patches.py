@@ -43,9 +43,6 @@ class Batch:
     """(N, 3, H, W), see `models.compact`."""
     weight: Tensor | None = None
     """(N, 1, H, W): 1 where the pair is to be learned, 0 elsewhere."""
-    softened: Tensor | None = None
-    """(N, 3, H, W): ab and chroma that the pixel loss asks for instead of the target;
-    see `teachers.softened`."""
 
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device."""

@@ -58,21 +58,11 @@ class TrainConfig(LearningConfig):
     knee: float = 20.0
     """Error, in units of ab, at which the pixel loss of `phases` turns from quadratic
     to linear. A small one lets pictures with faint colours count as much as others."""
-    by_psnr: bool = False
-    """Crops count in the pixel loss of `phases` as in a mean of their PSNRs: pale ones
-    as much as colourful ones. See `losses.psnr_weights`."""
     aging: float = 0.0
     """Share of crops whose gray side alone becomes a scan of an old photograph."""
     display: float = 0.0
     """Share of crops whose gray side alone is shown within narrower contrast limits, as
     viewers do; see `augment.display_gray`."""
-    teaching: float = 0.0
-    """Share of what the pixel loss asks for that comes from other models instead of the
-    true colours, in crops without hints; see `teachers.Teachers`."""
-    encoder_return: float = 0.0
-    """Share of the way to its ImageNet weights that the encoder of `--start` goes back
-    before the first step; see `pretrained.return_encoder`."""
-
     # defaults of what `LearningConfig` describes
     encoder_rate: float = 1e-4
     ema: float = 0.999
@@ -99,9 +89,7 @@ class TrainConfig(LearningConfig):
             "vividness",
             "aging",
             "display",
-            "teaching",
             "class_power",
-            "encoder_return",
         )
         if not 0 < self.knee < math.inf:
             raise BadSetting("knee", self.knee, "above 0")
