@@ -8,14 +8,9 @@ import torch
 
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.color import CODECS, lightness_to_gray, rgb_to_lab
-from napari_colorgan.training.augment import (
-    age_gray,
-    display_gray,
-    simulate_hints,
-    vary_gray,
-)
+from napari_colorgan.training.augment import Augmentation, simulate_hints
 from napari_colorgan.training.config import TrainConfig
-from napari_colorgan.training.patches import GRAY_STRENGTH, Batch
+from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.pictures import PictureCache
 
 
@@ -35,6 +30,7 @@ class PictureBatches:
         self._pictures = pictures
         self._config = config
         self._codec = CODECS[metadata.codec]()
+        self._augmentation = Augmentation(config, metadata.codec)
         takes_hints = metadata.generator == "compact" and metadata.codec == "lab"
         self._hints = config.hints if takes_hints else 0.0
 
@@ -64,11 +60,7 @@ class PictureBatches:
         if gray is None:
             gray = lightness_to_gray(rgb_to_lab(crops.rgb)[:, :1]).clamp(0, 1)
         target = codec.target(crops.rgb)
-        gray = vary_gray(
-            gray, config.gray_augmentation, random, strength=GRAY_STRENGTH[codec.name]
-        )
-        gray = age_gray(gray, config.aging, random)
-        source = codec.encode(display_gray(gray, config.display, random))
+        source = codec.encode(self._augmentation.of_gray(gray, random))
         hints = None
         if self._hints:
             hints = simulate_hints(target, self._hints, random)
