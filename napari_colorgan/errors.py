@@ -74,6 +74,17 @@ class CheckpointError(ColorganError):
     """A file is not a usable checkpoint."""
 
 
+class NoColors(ColorganError):
+    """A model predicts what is no number."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"The model '{model}' gives no colours here: what it predicts is not "
+            "finite (NaN or infinite). Its weights are damaged, or the training that "
+            "made them went wrong. Choose another model."
+        )
+
+
 class UnknownModel(ColorganError, LookupError):
     """No model has this name and no file this path."""
 

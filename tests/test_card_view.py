@@ -1,5 +1,6 @@
 """Model cards as they are read in napari."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.widgets import _settings
 from napari_colorgan.widgets._card_view import CardView
+from napari_colorgan.widgets._picture import read_picture
 
 ENOUGH = 60_000  # ms
 LONG = "# A model\n\n" + "A sentence of its card.\n\n" * 200
@@ -117,6 +119,85 @@ def test_only_web_pages_are_opened(view, make_model, monkeypatch):
         view.text.anchorClicked.emit(QUrl(address))
     assert [url.toString() for url in opened] == pages
     assert "A sentence" in view.text.toPlainText()  # and the card is still there
+
+
+def shows_red(view: CardView) -> bool:
+    view.show()
+    page = view.text.grab().toImage()
+    points = [page.pixelColor(x, y) for x in range(0, 300, 9) for y in range(0, 300, 9)]
+    return any(point.red() > 200 and point.green() < 60 for point in points)
+
+
+@pytest.mark.parametrize(
+    "where", ["/dev/zero", "file:///dev/zero", "zero.png", "pipe.png", "nothing.png"]
+)
+def test_what_is_no_picture_is_not_opened(view, make_model, tmp_path, where):
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.png")
+    view.set_model(make_model(f"![z]({where}) the end"))  # or memory runs out
+    view.show()
+    view.text.grab()
+    assert "the end" in view.text.toPlainText()
+
+
+@pytest.mark.parametrize("how", ["absolute", "above", "link", "html", "svg", "endless"])
+def test_pictures_of_elsewhere_or_of_other_kinds_are_left_out(
+    view, make_model, tmp_path, how
+):
+    red = Image.new("RGB", (90, 90), (230, 20, 20))
+    (tmp_path / "models").mkdir()
+    model = make_model("", "models/mine")
+    red.save(tmp_path / "red.png")
+    red.save(tmp_path / "models" / "beside.png")
+    (tmp_path / "models" / "link.png").symlink_to(tmp_path / "red.png")
+    (tmp_path / "models" / "red.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="90" height="90">'
+        '<rect width="90" height="90" fill="red"/></svg>'
+    )
+    with (tmp_path / "models" / "endless.png").open("wb") as file:
+        file.write((tmp_path / "red.png").read_bytes())
+        file.truncate(9_000_000)
+    markdown = {
+        "absolute": f"![a]({tmp_path / 'red.png'})",
+        "above": "![a](../red.png)",
+        "link": "![a](link.png)",
+        "html": '<img src="beside.png">',
+        "svg": "![a](red.svg)",
+        "endless": "![a](endless.png)",
+    }
+    model.path.with_suffix(".md").write_text(markdown[how])
+    view.set_model(model)
+    assert not shows_red(view)
+    model.path.with_suffix(".md").write_text("![a](beside.png)")
+    view.set_model(model)
+    assert shows_red(view)
+
+
+def test_a_picture_that_would_fill_the_memory_is_left_out(tmp_path):
+    Image.new("1", (8000, 8000)).save(tmp_path / "bomb.png")
+    assert (tmp_path / "bomb.png").stat().st_size < 100_000
+    assert read_picture(tmp_path / "bomb.png").isNull()
+
+
+def test_html_is_shown_as_it_is(view, make_model):
+    view.set_model(make_model('<b>bold</b> <a href="https://a.org">link</a>'))
+    assert "<b>bold</b>" in view.text.toPlainText() and not links(view)
+
+
+def test_a_card_without_end_is_cut(view, make_model):
+    view.set_model(make_model("word " * 100_000))
+    text = view.text.toPlainText()
+    assert len(text) < 70_000 and "open its file to read on" in text
+
+
+def test_a_device_beside_a_model_is_no_card(make_model, tmp_path):
+    model = make_model("")
+    for suffix in (".md", ".jpg"):
+        path = model.path.with_suffix(suffix)
+        path.unlink(missing_ok=True)
+        path.symlink_to("/dev/zero")
+    assert model.own_card == "" and model.picture is None
+    assert zoo.copy_of_picture(model) == b""
 
 
 # -- in the dock

@@ -133,7 +133,7 @@ def test_colorize_ome_and_float(run: Command, camera, model) -> None:
     result = run("colorize", "in.ome.tif", "out.ome.tif", "--model", model)
     image = read_image(Path("out.ome.tif"))
     assert image.axes == "CYXS" and not image.array[0, :3, :3].any()
-    assert "9 pixels are NaN" in result.stderr
+    assert "9 pixels have no value" in result.stderr
 
 
 def test_own_axes_win(run: Command, camera, model) -> None:
@@ -256,7 +256,9 @@ def test_stop_keeps_what_is_done(tmp_path: Path, camera, model, number) -> None:
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 128 + number, stderr
     assert "the rest is gray" in stderr and str(out) in stdout
-    rgb = read_image(out).array
+    image = read_image(out)
+    rgb = image.array
+    assert isinstance(image.tags.made, dict) and image.tags.made["complete"] is False
     assert is_colored(rgb[:30]) and (rgb[-1] == large[-1, :, None]).all()
     assert not list(tmp_path.glob(".*"))
 
@@ -362,7 +364,8 @@ def test_evaluate_two_folders(run: Command, photos, model) -> None:
     arguments = ("evaluate", "--color", photos, "--gray", "gray", "--model", model)
     assert "3 pictures" in run(*arguments).stdout
     (Path("gray") / "coffee.png").unlink()
-    assert "coffee.png" in one_sentence(run(*arguments, code=2))
+    assert "coffee.png" in one_sentence(run(*arguments, "--strict", code=2))
+    assert "coffee.png' has no partner" in run(*arguments).stderr
     bad = run(*arguments[:3], "--gray", "missing", "--model", model, code=2)
     assert "missing" in one_sentence(bad)
 
@@ -412,6 +415,8 @@ def test_demo_without_display_writes_files(run: Command, model, monkeypatch) -> 
         result = run("demo", "--model", model)
     assert "no display" in result.stdout
     colored = read_image(Path("colorgan-demo.png")).array
+    made = read_image(Path("colorgan-demo.png")).tags.made
+    assert isinstance(made, dict) and made["model"] == "small"
     both = read_image(Path("colorgan-demo-side-by-side.png")).array
     assert is_colored(colored) and both.shape == (512, 1024, 3)
     np.testing.assert_array_equal(both[:, 512:], colored)
@@ -442,7 +447,8 @@ def run():
     end = time.monotonic() + 100
     while time.monotonic() < end:
         QApplication.processEvents()
-        if len(viewer.layers) == 2 and "colorgan" in viewer.layers[1].metadata:
+        made = viewer.layers[-1].metadata.get("colorgan", {{}})
+        if made.get("complete"):
             break
         time.sleep(0.02)
     print([(layer.name, layer.rgb) for layer in viewer.layers])
@@ -492,3 +498,15 @@ def test_train_on_two_folders_with_another_generator(run: Command, photos) -> No
         bad = run(*arguments[:6], "b.safetensors", *arguments[7:], *extra, code=2)
         assert words in one_sentence(bad)
     assert "FOLDER" in one_sentence(run("train", "--out", "c.safetensors", code=2))
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_any_stream_can_show_a_card(encoding: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "napari_colorgan", "models", "natural"],
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0 and done.stderr == b""
+    assert done.stdout.startswith(b"# natural")

@@ -206,7 +206,7 @@ def test_bad_folders_are_one_sentence(run: Command, arguments, color) -> None:
     Image.open(color / "part0.png").convert("L").save("gray/part0.png")
     assert "part3" in one_sentence(run(*arguments, "--gray", "gray", *out, code=2))
     (color / "part1.png").write_text("no picture")
-    assert "part1.png" in one_sentence(run(*arguments, *out, code=2))
+    assert "part1.png" in one_sentence(run(*arguments, *out, "--strict", code=2))
     assert not Path("own.safetensors").exists()
 
 
@@ -276,3 +276,15 @@ def test_a_signal_saves_and_resume_goes_on(run: Command, arguments, number) -> N
     assert f"from step {last} " in resumed.stdout
     following = [int(step) for step in re.findall(r"Step (\d+):", resumed.stdout)]
     assert following == sorted(following) and last < following[0] < following[-1] <= 40
+
+
+def test_bad_pictures_are_named_and_left_out(run: Command, arguments, color) -> None:
+    (color / "part9.png").write_bytes(b"no picture")
+    strict = run(*arguments, "--out", "a.safetensors", "--steps", 1, "--strict", code=2)
+    assert "part9.png' is not a picture" in one_sentence(strict)
+    result = run(*arguments, "--out", "a.safetensors", "--steps", 1)
+    (note,) = result.stderr.splitlines()
+    assert note.startswith("Note: 1 of 5 pictures cannot be used") and "part9" in note
+    scores = ("evaluate", "--color", color, "--model", "a.safetensors")
+    assert "1 of 5 pictures cannot be used" in run(*scores).stderr
+    assert "part9.png' is not" in one_sentence(run(*scores, "--strict", code=2))

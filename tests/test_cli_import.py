@@ -117,13 +117,27 @@ def test_a_model_is_replaced_only_when_asked(run, models):
     assert load(models / "mine.safetensors").metadata.generator == "resnet"
 
 
+def test_a_file_of_a_colleague_is_imported(run, models, tmp_path, make_checkpoint):
+    theirs = make_checkpoint(context="whole", provenance="Seeded.", license="MIT")
+    save(theirs, tmp_path / "theirs.safetensors")
+    (tmp_path / "theirs.md").write_text("# theirs\n\nA card.\n")
+    printed = run("import", "theirs.safetensors", "--name", "mine")
+    assert "colorization, whole context, stored statistics" in printed
+    assert run("models", "mine").startswith("# mine\n\nA card.")
+    model = zoo.find("mine")
+    assert model.origin == "imported" and model.picture is not None
+    assert load(model.path).weights.keys() == theirs.weights.keys()
+    message = run("import", "theirs.safetensors", "--statistics", "picture", code=2)
+    assert "statistics is 'picture'; it must be left out, for 'theirs.saf" in message
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ((WEIGHTS, "--name", "a/b"), "name is 'a/b'"),
         ((WEIGHTS, "--name", "natural"), "a shipped model has this name"),
         (("absent.pth",), "'absent.pth' cannot be read"),
-        ((GOLDENS / "README.md",), "not a file that torch.save wrote"),
+        ((GOLDENS / "README.md",), "is a text, not a model"),
         ((RESNET, "--statistics", "stored"), "it must be 'picture'"),
     ],
 )

@@ -11,18 +11,26 @@ import dask.array as da
 import numpy as np
 import pytest
 import torch
+from dask import delayed
+from napari.layers import Image as ImageLayer
+from napari.utils import Colormap
 from PIL import Image
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_colorgan import Checkpoint, Metadata, colorize, save
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.inference.intensity import Limits
+from napari_colorgan.inference.intensity import Limits, color_to_gray, scale
 from napari_colorgan.job import Progress
 from napari_colorgan.models.unet import UNet
 from napari_colorgan.widgets import _settings
-from napari_colorgan.widgets._layers import LayerSource, Refresher
+from napari_colorgan.widgets._layers import (
+    LayerSource,
+    Refresher,
+    displayed_limits,
+)
 from napari_colorgan.widgets._worker import LatestOnly
+from napari_colorgan.widgets._world import PlaneAxes, View
 
 MODEL = "tiny"
 UNSURE = "unsure"
@@ -173,15 +181,28 @@ def test_run_is_disabled_with_a_reason(viewer, qtbot, gray):
 
 
 def test_a_colour_picture_is_offered_by_its_lightness(viewer, qtbot, photo):
-    viewer.add_image(photo, rgb=True, name="scan", scale=(2, 2))
+    viewer.add_image(photo, rgb=True, name="scan", scale=(2, 2), axis_labels=("y", "x"))
     widget = open_dock(viewer)
     assert "already has colour" in widget.reason.value
     assert widget.picker.lightness.native.isVisibleTo(widget.native)
     widget.picker.lightness.native.click()
     gray = viewer.layers["scan lightness"]
     assert not gray.rgb and tuple(gray.scale) == (2, 2)
+    assert gray.axis_labels == ("y", "x")
     run(widget, qtbot)
     assert is_colored(viewer.layers[-1].data)
+
+
+def test_the_lightness_of_what_cannot_be_read(viewer, tmp_path, photo, messages):
+    np.save(tmp_path / "photo.npy", photo)
+    read = delayed(np.load)(tmp_path / "photo.npy")
+    lazy = da.from_delayed(read, photo.shape, photo.dtype)
+    viewer.add_image(lazy, rgb=True, name="lazy")
+    widget = open_dock(viewer)
+    (tmp_path / "photo.npy").unlink()
+    widget.picker.lightness.native.click()
+    assert messages[0].startswith("The layer 'lazy' cannot be read: ")
+    assert len(viewer.layers) == 1
 
 
 def test_an_rgb_scan_with_equal_channels_becomes_that_channel(viewer, qtbot, gray):
@@ -273,7 +294,8 @@ def test_stop_keeps_what_is_coloured(viewer, qtbot, large):
     result = viewer.layers[-1]
     assert is_colored(result.data[:64, :64])
     assert is_gray(result.data[-64:, -64:])
-    assert not result.metadata["colorgan"]["complete"]
+    made = result.metadata["colorgan"]
+    assert not made["complete"] and made["why"] == "stopped by the user"
     assert "kept" in widget.status.value
     assert widget.run.enabled and not widget.stop.enabled
 
@@ -289,10 +311,25 @@ def test_a_second_start_is_refused(viewer, qtbot, large):
 @pytest.mark.parametrize("name", ["large", "large colorized"])
 def test_removing_a_layer_ends_its_run(viewer, qtbot, large, name, messages):
     widget = start_large(viewer, qtbot, large)
+    result = viewer.layers["large colorized"]
     viewer.layers.remove(name)
     qtbot.waitUntil(lambda: not widget.busy, timeout=ENOUGH)
     assert any("was removed" in text for text in messages)
     assert not any("unexpected" in text for text in messages)
+    made = result.metadata["colorgan"]
+    assert not made["complete"] and made["why"] == f"the layer '{name}' was removed"
+    assert "Stopped" in widget.status.value
+
+
+def test_other_data_in_the_result_end_its_run(viewer, qtbot, large, messages):
+    widget = start_large(viewer, qtbot, large)
+    result = viewer.layers[-1]
+    result.data = np.zeros((40, 50, 3), np.uint8)
+    qtbot.waitUntil(lambda: not widget.busy, timeout=ENOUGH)
+    assert any("its data were replaced" in text for text in messages)
+    made = result.metadata["colorgan"]
+    assert not made["complete"] and "replaced" in made["why"]
+    assert "Stopped" in widget.status.value
 
 
 def test_closing_the_dock_ends_the_run(viewer, qtbot, large, messages):
@@ -302,16 +339,20 @@ def test_closing_the_dock_ends_the_run(viewer, qtbot, large, messages):
     wait_for_the_end(qtbot)
     assert control.stop
     assert not messages
+    made = viewer.layers[-1].metadata["colorgan"]
+    assert not made["complete"] and made["why"] == "the dock was closed"
+    assert made["model"] == MODEL and made["source"] == "large"
     viewer.layers.clear()  # no slot of the dead widget may answer
 
 
 def test_closing_the_viewer_ends_the_run(make_napari_viewer, plugin, qtbot, large):
     viewer = make_napari_viewer()
     widget = start_large(viewer, qtbot, large)
-    control = widget._control
+    control, result = widget._control, viewer.layers[-1]
     viewer.close()
     wait_for_the_end(qtbot)
     assert control.stop
+    assert not result.metadata["colorgan"]["complete"]
 
 
 def test_no_thread_is_left_behind(viewer, qtbot, gray):
@@ -357,6 +398,206 @@ def test_a_model_deleted_meanwhile_gives_a_sentence(
 
 
 @pytest.mark.parametrize(
+    "colormap",
+    ["gray_r", "gist_yarg", "I Blue", Colormap([[1, 1, 0.9], [0.2, 0, 0]], name="own")],
+)
+def test_a_colormap_from_light_to_dark_is_a_negative(viewer, qtbot, gray, colormap):
+    layer = viewer.add_image(
+        gray, name="em", contrast_limits=(0, 255), colormap=colormap
+    )
+    widget = open_dock(viewer)
+    run(widget, qtbot)
+    result = viewer.layers[-1]
+    negative = colorize(255 - gray, MODEL, limits=(0, 255))
+    assert np.abs(result.data.astype(int) - negative).max() <= 1
+    assert result.metadata["colorgan"]["inverted"]
+    widget.layers.value = [layer]
+    widget.form.limits.value = "full range"  # of the type, not of the display
+    run(widget, qtbot)
+    np.testing.assert_array_equal(viewer.layers[-1].data, colorize(gray, MODEL))
+
+
+@pytest.mark.parametrize("colormap", ["gray", "red", "viridis", "PiYG", "hsv", "RdBu"])
+def test_other_colormaps_are_no_negative(gray, colormap):
+    assert not displayed_limits(ImageLayer(gray, colormap=colormap)).inverted
+
+
+@pytest.mark.parametrize("colormap", ["gray", "gray_r"])
+def test_the_gray_of_a_run_is_what_is_displayed(gray, colormap):
+    layer = ImageLayer(gray, contrast_limits=(30, 180), gamma=0.6, colormap=colormap)
+    levels = np.arange(256)
+    shown = np.clip((levels - 30) / 150, 0, 1) ** 0.6
+    expected = layer.colormap.map(shown.astype(np.float32))[:, 0]
+    assert np.allclose(scale(levels, displayed_limits(layer)), expected, atol=1e-6)
+
+
+def pictures(gray) -> list:
+    """Three different planes."""
+    small = gray[:70, :90]
+    return [small, small[::-1], 255 - small]
+
+
+@pytest.mark.parametrize(
+    ("labels", "order"),
+    [(("Y", "x", "z"), (0, 1, 2)), (None, (2, 0, 1)), (("y", "x", "z"), (1, 2, 0))],
+)
+def test_planes_are_those_of_labels_or_of_the_display(
+    viewer, qtbot, gray, labels, order
+):
+    stack = np.stack(pictures(gray), axis=-1)
+    source = viewer.add_image(
+        stack, rgb=False, contrast_limits=(0, 255), axis_labels=labels, scale=(1, 1, 5)
+    )
+    viewer.dims.order = order
+    widget = open_dock(viewer)
+    run(widget, qtbot)
+    result = viewer.layers[-1]
+    assert result.data.shape == (*stack.shape, 3)
+    for z, picture in enumerate(pictures(gray)):
+        np.testing.assert_array_equal(result.data[:, :, z], colorize(picture, MODEL))
+    corner = (5, 7, 2)
+    np.testing.assert_allclose(
+        result.data_to_world(corner), source.data_to_world(corner)
+    )
+
+
+def test_labels_of_the_viewer_count_too(viewer, qtbot, gray):
+    viewer.add_image(
+        np.stack(pictures(gray), axis=-1), rgb=False, contrast_limits=(0, 255)
+    )
+    viewer.dims.axis_labels = ("y", "x", "z")
+    widget = open_dock(viewer)
+    run(widget, qtbot)
+    expected = colorize(pictures(gray)[1], MODEL)
+    np.testing.assert_array_equal(viewer.layers[-1].data[:, :, 1], expected)
+
+
+@pytest.mark.parametrize("labels", [None, ("y", "x", "z")])
+def test_the_current_plane_is_the_one_that_is_shown(viewer, qtbot, gray, labels):
+    stack = np.stack(pictures(gray) * 20, axis=-1)
+    viewer.add_image(stack, contrast_limits=(0, 255), axis_labels=labels)
+    viewer.dims.order = (1, 0, 2)
+    viewer.dims.set_current_step(1, 33)
+    widget = open_dock(viewer)
+    widget.form.planes.value = "current plane"
+    run(widget, qtbot)
+    result = viewer.layers[-1]
+    assert result.data.shape == (70, 1, 60, 3)
+    expected = colorize(stack[:, 33], MODEL)
+    np.testing.assert_array_equal(result.data[:, 0], expected)
+    assert result.data_to_world((0, 0, 0)) == (0, 33, 0)
+    assert result.metadata["colorgan"]["plane"] == (33,)
+
+
+def test_what_is_drawn_lies_over_its_source(make_napari_viewer, plugin, qtbot, gray):
+    viewer = make_napari_viewer(show=True)
+    stack = np.stack(pictures(gray), axis=-1)
+    viewer.add_image(stack, rgb=False, contrast_limits=(0, 255), scale=(1, 1, 4))
+    viewer.dims.order = (2, 0, 1)
+    viewer.dims.set_current_step(2, 1)
+    viewer.reset_view()
+    widget = open_dock(viewer)
+    run(widget, qtbot)
+    result = viewer.layers[-1]
+    shown = viewer.screenshot(flash=False)[..., :3].astype(float)
+    result.visible = False
+    below = viewer.screenshot(flash=False)[..., :3].astype(float)
+    assert is_colored(shown[shown.any(axis=-1)])
+    # colours keep the lightness: as gray, both are one picture
+    kept = np.corrcoef(color_to_gray(shown / 255).ravel(), below[..., 0].ravel())
+    assert kept[0, 1] > 0.99
+
+
+def test_layers_of_other_dimensions_and_units_may_come(viewer, qtbot, gray, messages):
+    widget = open_dock(viewer)
+    widget.show_preview.value = True
+    viewer.add_image(gray, units=("um", "um"), axis_labels=("y", "x"))
+    stack = np.stack(pictures(gray), axis=-1)
+    layer = viewer.add_image(stack, rgb=False, axis_labels=("y", "x", "z"))
+    widget.layers.value = [layer]
+    viewer.layers[0].units = ("pixel", "pixel")
+    viewer.add_image(gray, units=("s", "um"))
+    assert widget.run.enabled
+    widget.show_preview.value = False
+    run(widget, qtbot)
+    assert viewer.layers[-1].data.shape == (70, 90, 3, 3)
+    assert all("Inconsistent units" in text for text in messages)  # napari's own
+
+
+def test_a_plane_is_found_where_layers_have_other_units(viewer, qtbot, gray):
+    stack = np.stack(pictures(gray))
+    layer = viewer.add_image(stack, contrast_limits=(0, 255), units=("um",) * 3)
+    viewer.add_image(gray, units=("nm", "nm"), scale=(100, 100))
+    viewer.dims.set_point(0, 2000)
+    widget = open_dock(viewer)
+    widget.layers.value = [layer]
+    widget.form.planes.value = "current plane"
+    run(widget, qtbot)
+    expected = colorize(pictures(gray)[2], MODEL)
+    np.testing.assert_array_equal(viewer.layers[-1].data[0], expected)
+
+
+@pytest.fixture
+def files(tmp_path, gray):
+    """A lazy stack of planes, and the files it is read from."""
+    paths = [tmp_path / f"plane {i}.npy" for i in range(8)]
+    plane = np.tile(gray, (2, 2))
+    for path in paths:
+        np.save(path, plane)
+    read = delayed(np.load)
+    lazy = [da.from_delayed(read(path), plane.shape, plane.dtype) for path in paths]
+    return da.stack(lazy), paths
+
+
+def test_a_layer_that_cannot_be_read_is_named(viewer, qtbot, files, messages):
+    lazy, paths = files
+    viewer.add_image(lazy.astype("u2"), name="lazy", contrast_limits=(0, 255))
+    widget = open_dock(viewer)
+    paths[5].unlink()
+    run(widget, qtbot)
+    (message,) = messages
+    assert message.startswith("The layer 'lazy' cannot be read: ")
+    assert "plane 5.npy" in message and "report" not in message
+    assert widget.status.value == message and widget.run.enabled
+    assert len(viewer.layers) == 1
+    widget.form.planes.value = "current plane"
+    widget.form.limits.value = "percentiles"  # are measured to be written down
+    widget.copy.native.click()
+    assert len(messages) == 2 and messages[1].startswith("The layer 'lazy' cannot")
+
+
+def test_an_error_in_the_middle_is_kept_with_the_result(viewer, qtbot, files, messages):
+    lazy, paths = files
+    viewer.add_image(lazy, name="lazy", contrast_limits=(0, 255))
+    widget = open_dock(viewer)
+    widget.form.tile.value = 448
+    widget.run.native.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=ENOUGH)
+    made = viewer.layers[-1].metadata["colorgan"]
+    assert not made["complete"] and made["why"] == "in progress"
+    paths[-1].unlink()
+    qtbot.waitUntil(lambda: not widget.busy, timeout=ENOUGH)
+    made = viewer.layers[-1].metadata["colorgan"]
+    assert made["model"] == MODEL and not made["complete"]
+    assert "plane 7.npy" in made["why"] and made["why"] == widget.status.value
+
+
+def test_a_preview_that_fails_says_so_until_one_succeeds(viewer, qtbot, files, gray):
+    lazy, paths = files
+    broken = viewer.add_image(lazy, name="lazy", contrast_limits=(0, 255))
+    good = viewer.add_image(gray, name="good")
+    widget = open_dock(viewer)
+    for path in paths:
+        path.unlink()
+    widget.layers.value = [broken]
+    widget.show_preview.value = True
+    qtbot.waitUntil(lambda: "No preview" in widget.status.value, timeout=ENOUGH)
+    assert "The layer 'lazy' cannot be read" in widget.status.value
+    widget.layers.value = [good]
+    qtbot.waitUntil(lambda: not widget.status.value, timeout=ENOUGH)
+
+
+@pytest.mark.parametrize(
     ("error", "text"),
     [(ValueError("odd"), "unexpected went wrong (ValueError: odd)"),
      (RuntimeError("CUDA out of memory"), "Memory ran out"),
@@ -385,7 +626,7 @@ def test_nan_pixels_are_reported(viewer, qtbot, gray, messages):
     viewer.add_image(holes, contrast_limits=(0, 1))
     widget = open_dock(viewer)
     run(widget, qtbot)
-    assert any("10 pixels are NaN" in text for text in messages)
+    assert any("10 pixels have no value" in text for text in messages)
     assert not viewer.layers[-1].data[10:12, 10:15].any()
 
 
@@ -402,15 +643,14 @@ def test_dask_and_multiscale_layers(viewer, qtbot, gray):
     assert viewer.layers[-1].data.shape == (*gray.shape, 3)
 
 
-def test_a_large_result_is_multiscale_and_its_levels_agree(viewer, qtbot, gray):
+def test_a_large_result_has_one_level(viewer, qtbot, gray):
     large = np.tile(gray, (1, 8))
     viewer.add_image(large, name="large")
     widget = open_dock(viewer)
     run(widget, qtbot)
     result = viewer.layers[-1]
-    assert result.multiscale
-    assert is_colored(result.data[0])
-    np.testing.assert_array_equal(result.data[1], result.data[0][::2, ::2])
+    assert not result.multiscale and result.data.shape == (*large.shape, 3)
+    assert is_colored(result.data)
 
 
 def test_a_preview_appears_and_the_last_request_wins(viewer, qtbot, gray):
@@ -552,24 +792,62 @@ def test_damaged_settings_count_as_none(viewer, damage):
     assert _settings.load_settings() == _settings.preferences()
 
 
-@pytest.mark.parametrize("limits", ["as displayed", "percentiles"])
-def test_copy_as_python_makes_the_same_picture(viewer, qtbot, gray, limits):
-    stack = np.stack([gray * 3.0, 255.0 - gray])
+PLACED = {
+    "scale": (3, 0.5, 0.25),
+    "translate": (10, 3, 4),
+    "rotate": (0, 0, 20),
+    "affine": [[1, 0, 0, 0], [0, 1, 0.2, 5], [0, 0, 1, 6], [0, 0, 0, 1]],
+    "units": ("um", "nm", "nm"),
+    "axis_labels": ("t", "y", "x"),
+}
+LAST = {
+    "scale": (0.5, 0.25, 3),
+    "translate": (3, 4, 10),
+    "affine": [[1, 0, 0, 5], [0, 2, 0, 6], [0, 0, 1, 0], [0, 0, 0, 1]],
+    "units": ("nm", "nm", "um"),
+    "axis_labels": ("y", "x", "z"),
+}
+
+
+@pytest.mark.parametrize(
+    ("limits", "planes", "place"),
+    [
+        ("as displayed", "whole stack", PLACED),
+        ("as displayed, inverted", "whole stack", LAST),
+        ("as displayed, inverted", "current plane", LAST),
+        ("percentiles", "current plane", PLACED),
+    ],
+)
+def test_copy_as_python_makes_the_same_layer(
+    viewer, qtbot, gray, limits, planes, place
+):
+    stack = np.stack([gray[:40, :60] * 3.0, 255.0 - gray[:40, :60]])
     layer = viewer.add_image(
-        stack, name="it's a stack", contrast_limits=(10, 200), gamma=1.2
+        stack if place is PLACED else np.moveaxis(stack, 0, -1),
+        name="it's a stack",
+        contrast_limits=(10, 200),
+        gamma=1.2,
+        colormap="gray_r" if "inverted" in limits else "gray",
+        **place,
     )
     widget = open_dock(viewer)
-    widget.form.planes.value = "current plane"
-    widget.form.limits.value = limits
-    viewer.dims.set_current_step(0, 1)
+    widget.form.planes.value = planes
+    widget.form.limits.value = limits.split(",")[0]
+    if place is LAST:
+        viewer.dims.order = (2, 0, 1)
+    viewer.dims.set_current_step(0 if place is PLACED else 2, 1)
     run(widget, qtbot)
-    result = viewer.layers[-1].data[0]
+    result = viewer.layers[-1]
     widget.layers.value = [layer]
     widget.copy.native.click()
-    code = QApplication.clipboard().text()
-    names = {"viewer": viewer}
-    exec(code, names)
-    np.testing.assert_array_equal(names["rgb"], result)
+    exec(QApplication.clipboard().text(), {"viewer": viewer})
+    again = viewer.layers[-1]
+    assert again is not result and again.rgb
+    np.testing.assert_array_equal(again.data, result.data)
+    for what in ("scale", "translate", "rotate", "shear", "affine"):
+        np.testing.assert_allclose(getattr(again, what), getattr(result, what))
+    assert again.units == result.units and again.axis_labels == result.axis_labels
+    assert viewer.dims.units is not None  # napari drops those that do not fit
 
 
 def test_copy_as_python_tells_vividness(viewer, qtbot, gray, unsure):
@@ -617,8 +895,12 @@ def test_models_are_offered_with_their_pictures(viewer, home, unsure):
     assert examples.sizeHint().width() == 2 * examples.sizeHint().height()
 
 
-def test_a_picture_that_cannot_be_read_is_left_out(viewer, home):
-    (home / "models" / f"{MODEL}.jpg").write_bytes(b"no picture")
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'
+
+
+@pytest.mark.parametrize("content", [b"no picture", SVG])
+def test_a_picture_that_cannot_be_read_is_left_out(viewer, home, content):
+    (home / "models" / f"{MODEL}.jpg").write_bytes(content)
     widget = open_dock(viewer)
     assert icon_of(widget, MODEL) is None
     assert not widget.models._examples.isVisibleTo(widget.native)
@@ -636,14 +918,27 @@ def test_a_model_that_comes_later_is_offered_with_its_picture(viewer, home, tiny
 
 def test_the_result_is_redrawn_seldom_and_only_where_it_is_seen(viewer, gray):
     layer = viewer.add_image(np.stack([gray, gray]))
-    times = iter([0.0, 0.05, 0.1, 5.0, 5.05, 5.5, 5.6])
-    refresher = Refresher(layer, clock=lambda: next(times))
-    here = (0.0, 0.0, 0.0)
+    times = iter([0.0, 0.05, 0.1, 5.0, 5.05, 5.5, 5.5, 5.6, 5.6])
+    axes = PlaneAxes.last(3)
+    viewer.dims.set_current_step(0, 0)
+    here = View.of(viewer)
+    refresher = Refresher(layer, axes, clock=lambda: next(times))
     assert refresher.changed((0,), here)  # at 0, takes 0.05 s
     assert not refresher.changed((0,), here)  # 0.1: too soon
     assert refresher.changed((0,), here)  # 5.0, takes 0.05 s, next after 5.55
     assert not refresher.changed((0,), here)  # 5.5
     assert not refresher.changed((1,), here)  # another plane is shown
+    viewer.dims.order = (1, 0, 2)  # now a line of each is shown
+    assert refresher.changed((1,), View.of(viewer))  # 5.6
+
+
+def test_drawing_a_large_result_counts_too(viewer):
+    layer = viewer.add_image(np.zeros((4000, 5000, 3), np.uint8), rgb=True)
+    times = iter([0.0, 0.0, 1.0, 2.0, 2.0])
+    refresher = Refresher(layer, PlaneAxes.last(2), clock=lambda: next(times))
+    here = View.of(viewer)
+    drawn = [refresher.changed((), here) for _ in range(3)]  # at 0, 1 and 2 s
+    assert drawn == [True, False, True]  # 20 megapixels take 0.2 s to draw
 
 
 def test_opening_the_dock_does_not_import_torch():
@@ -659,6 +954,9 @@ def test_opening_the_dock_does_not_import_torch():
         "widget = module.ColorizeWidget(viewer)\n"
         "assert widget.run.enabled, widget.reason.value\n"
         "assert 'torch' not in sys.modules\n"
+        # as a window that closes does: PyQt's own end may crash on what is left
+        "widget.native.deleteLater()\n"
+        "app.sendPostedEvents(None, 52)\n"
     )
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
     done = subprocess.run(

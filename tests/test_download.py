@@ -242,7 +242,7 @@ def test_a_file_that_is_no_model_is_refused_by_its_address(server, path, folder)
     url, sha256 = server.put(path, b"<html>Please log in.</html>")
     with pytest.raises(CheckpointError) as failure:
         finish(download_job(url, sha256, "theirs"))
-    assert str(failure.value).startswith(f"'{url}' is not a")
+    assert str(failure.value).startswith(f"'{url}' is a web page")
     assert not zoo.user_folder().joinpath("theirs.safetensors").exists()
 
 

@@ -9,14 +9,14 @@ import torch
 from PIL import Image
 from skimage import color, data
 
-from napari_colorgan.errors import BadImageFile, BadSetting, ColorganError, Stopped
+from napari_colorgan.errors import BadImageFile, BadPair, BadSetting, Stopped
 from napari_colorgan.job import STOP, Control, finish
 from napari_colorgan.metrics import Figures, compare
 from napari_colorgan.training.evaluate import (
     PictureScored,
     Scores,
     evaluate_job,
-    read_truth,
+    pair_readers,
 )
 from napari_colorgan.training.pairs import Pair, gray_of
 from napari_colorgan.training.scoring import Score, color_pair, score
@@ -35,6 +35,14 @@ def photos(tmp_path_factory):
 @pytest.fixture
 def colorizer(make_colorizer):
     return make_colorizer(context="whole", working_size=64)
+
+
+def read_truth(folder, name, side):
+    """Read the only plane of a colour picture, its shorter side resized to `side`."""
+    ((pair,),) = (
+        read() for known, read in pair_readers(folder, side=side) if known == name
+    )
+    return pair.color
 
 
 def replies(colorizer, monkeypatch, prediction):
@@ -84,7 +92,7 @@ def test_scores_are_means_over_pictures(colorizer, photos):
     scores = finish(evaluate_job(photos, colorizer, side=64))
     rows = []
     for name in ("0.png", "1.png", "2.png"):
-        truth = read_truth(photos / name, 64)
+        truth = read_truth(photos, name, 64)
         rows.append(score(Pair(name, gray_of(truth), truth), colorizer))
     assert [row.name for row in scores.rows] == [row.name for row in rows]
     assert scores.figures == Figures.mean([row.figures for row in rows])
@@ -155,7 +163,7 @@ def test_a_folder_without_color_is_named(colorizer, tmp_path):
 
 def test_an_unreadable_picture_is_named(colorizer, tmp_path):
     (tmp_path / "a.png").write_bytes(b"no picture")
-    with pytest.raises(BadImageFile, match=r"a\.png' cannot be read"):
+    with pytest.raises(BadImageFile, match=r"a\.png' is not a picture"):
         finish(evaluate_job(tmp_path, colorizer))
 
 
@@ -175,7 +183,7 @@ def test_colored_truth_keeps_the_lightness_of_the_truth(colorizer, photo):
 @pytest.mark.parametrize("shape", [(300, 200), (50, 80)])
 def test_truths_are_compared_at_one_size(tmp_path, shape):
     Image.fromarray(data.astronaut()[: shape[0], : shape[1]]).save(tmp_path / "a.png")
-    truth = read_truth(tmp_path / "a.png", 100)
+    truth = read_truth(tmp_path, "a.png", 100)
     assert min(truth.shape[:2]) == 100
     assert truth.shape[0] / truth.shape[1] == pytest.approx(
         shape[0] / shape[1], rel=0.02
@@ -192,7 +200,7 @@ def test_the_size_follows_the_context(
     Image.fromarray(data.astronaut()[:50, :70]).save(tmp_path / "a.png")
     colorizer = make_colorizer(context=context)
     scores = finish(evaluate_job(tmp_path, colorizer, side=side))
-    truth = read_truth(tmp_path / "a.png", expected)
+    truth = read_truth(tmp_path, "a.png", expected)
     pair = Pair("a.png", gray_of(truth), truth)
     assert scores.figures == score(pair, colorizer).figures
 
@@ -239,9 +247,16 @@ def test_pairs_are_limited_too(make_colorizer, folders):
 
 
 def test_a_missing_partner_is_named(make_colorizer, folders):
+    (folders[0] / "flat.png").unlink()
+    (folders[1] / "flat.png").unlink()
     (folders[1] / "1.png").unlink()
-    with pytest.raises(ColorganError, match="1"):
-        finish(evaluate_job(folders[0], make_colorizer(), gray=folders[1]))
+    scores = finish(evaluate_job(folders[0], make_colorizer(), gray=folders[1]))
+    assert [row.name for row in scores.rows] == ["0"]
+    assert scores.left_out == (str(folders[0] / "1.png"),)
+    assert "1 of 2 pictures cannot be used" in scores.note
+    with pytest.raises(BadPair, match=r"No partner .*1\.png"):
+        job = evaluate_job(folders[0], make_colorizer(), gray=folders[1], strict=True)
+        finish(job)
 
 
 # report

@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -18,6 +19,7 @@ from napari_colorgan import color
 from napari_colorgan.checkpoints import bioimageio, onnx
 from napari_colorgan.checkpoints.bioimageio import export_bioimageio_job
 from napari_colorgan.checkpoints.onnx import export_onnx_job
+from napari_colorgan.checkpoints.pix2pix import read_pix2pix
 from napari_colorgan.checkpoints.standalone import (
     MissingExtra,
     architecture_source,
@@ -32,6 +34,7 @@ from napari_colorgan.job import STOP, finish
 from napari_colorgan.models import standalone
 from napari_colorgan.sample_data import picture_for
 
+GOLDENS = Path(__file__).parent / "goldens"
 CPU = torch.device("cpu")
 KINDS = {
     "photograph": ("compact", {"predicts_chroma": True}, "whole", "stored", 0.8),
@@ -50,9 +53,6 @@ KINDS = {
     "ResNet": ("resnet", {"out_channels": 3}, "local", "picture", None),
 }
 """Generator, options, context, statistics and vividness."""
-
-SEE_NO_BORDER = ("instance", "ResNet")
-"""Kinds whose statistics are the picture's: a border around it would count."""
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def package(checkpoint, path, **changes):
 # -- one network from gray to RGB
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in SEE_NO_BORDER])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", [(240, 320), (300, 181), (90, 130)])
 def test_an_exported_network_gives_the_colors_of_napari(make, kind, shape):
     ours, theirs = both_colorings(make(kind), shape)
@@ -137,12 +137,16 @@ def test_an_exported_network_gives_the_colors_of_napari(make, kind, shape):
     assert ours.std(axis=-1).mean() > 1
 
 
-@pytest.mark.parametrize("kind", SEE_NO_BORDER)
-def test_the_rest_does_so_away_from_the_border_of_the_picture(make, kind):
-    ours, theirs = both_colorings(make(kind), (360, 400))
-    inside = np.s_[130:-130, 130:-130]
-    assert abs(theirs - ours)[inside].max() < 1
-    assert ours[inside].std(axis=-1).mean() > 1
+@pytest.mark.parametrize("name", ["unet256_batch_1to2", "resnet9_instance_3to3"])
+@pytest.mark.parametrize("shape", [(240, 320), (20, 27)])
+def test_an_imported_model_has_the_same_statistics_when_exported(name, shape):
+    """They are those of the picture, and of none of what is reflected around it."""
+    checkpoint = read_pix2pix(GOLDENS / f"{name}_net_G.pth")
+    about = checkpoint.metadata
+    assert (about.context, about.statistics) == ("local", "picture")
+    ours, theirs = both_colorings(checkpoint, shape)
+    assert abs(theirs - ours).max() < 0.6
+    assert ours.std(axis=-1).mean() > 1
 
 
 def test_long_and_tiny_pictures_are_seen_at_a_bounded_size():
@@ -205,7 +209,7 @@ arguments, gray, expected = torch.load("case.pt", weights_only=False)
 network = build_standalone(**arguments)
 network.load_state_dict(torch.load("weights.pt", weights_only=True))
 with torch.no_grad():
-    assert abs(network(gray).numpy() - expected).max() < 1e-5
+    assert abs(network(gray).numpy() - expected).max() < 1e-4  # 1e-7 of gray do that
 """
         run = subprocess.run(
             [sys.executable, "-c", program],
@@ -251,6 +255,11 @@ def test_onnx_and_torchscript_agree_with_torch(make, kind, tmp_path):
         assert abs(found - expected).max() < 1e-4
         assert abs(predicted(script, gray) - expected).max() < 1e-5
         assert expected.shape == (shape[0], 3, *shape[1:])
+    picture = data.camera()[:240, 100:420]
+    gray = (picture / np.float32(255))[None, None]
+    (found,) = session.run(["rgb"], {"gray": gray})
+    napari = colorize(picture, Colorizer(checkpoint, CPU), limits=(0, 255))
+    assert abs(found[0].transpose(1, 2, 0) * 255 - napari).max() < 2
     about = session.get_modelmeta().custom_metadata_map
     assert (about["name"], about["license"]) == ("test", "CC0-1.0")
 

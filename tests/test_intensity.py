@@ -100,6 +100,17 @@ def test_gamma_bends_after_scaling():
     assert np.allclose(bent, plain**2)
 
 
+def test_inversion_comes_after_gamma():
+    values = np.linspace(0, 20, 9)
+    bent = scale(values, Limits(0.0, 20.0, gamma=2.0))
+    turned = scale(values, Limits(0.0, 20.0, gamma=2.0, inverted=True))
+    assert np.allclose(turned, 1 - bent)
+    levels = np.arange(256, dtype=np.uint8)
+    assert np.allclose(
+        scale(levels, Limits(0.0, 255.0, inverted=True)), levels[::-1] / 255
+    )
+
+
 def test_hot_pixels_do_not_decide_about_the_limits():
     camera = data.camera().astype(np.uint16) * 16
     clean = percentile_limits(camera)

@@ -77,7 +77,8 @@ def check_discovery(python: Path, package: Path, cwd: Path) -> None:
     found = json.loads(run(python, "-I", "-c", DISCOVER, cwd=cwd).splitlines()[-1])
     assert Path(found["package"]).parent.resolve() == package.resolve()
     assert found["version"]
-    wanted = {"commands", "widgets", "menus", "sample_data", "configurations"}
+    wanted = {"commands", "configurations", "menus", "sample_data", "widgets"}
+    wanted.add("writers")
     assert wanted <= set(found["contributions"])
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import io
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from PIL import Image
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
@@ -33,7 +35,7 @@ from napari_colorgan.widgets import (
     model_manager,
 )
 from napari_colorgan.widgets._model_details import facts
-from napari_colorgan.widgets._model_jobs import ExportAs
+from napari_colorgan.widgets._model_jobs import FORMATS, ExportAs
 from napari_colorgan.widgets._models_changed import models_changed
 
 ENOUGH = 60_000  # ms; for what takes a second on an idle machine
@@ -483,13 +485,15 @@ def test_a_checkpoint_comes_with_its_card_and_its_picture(
     made = make_checkpoint(provenance="Seeded.", context="whole")
     save(made, home / "mine.safetensors")
     (home / "mine.md").write_text("# mine\n\nOf a colleague.\n")
-    (home / "mine.jpg").write_bytes(b"examples")
+    examples = io.BytesIO()
+    Image.new("RGB", (160, 160)).save(examples, "JPEG")
+    (home / "mine.jpg").write_bytes(examples.getvalue())
     import_file(manager, qtbot, home / "mine.safetensors")
     assert manager.form.name.value == "mine 2"
     answer(manager, qtbot)
     model = zoo.find("mine 2")
     assert model.card == "# mine 2\n\nOf a colleague.\n"
-    assert model.picture.read_bytes() == b"examples"
+    assert model.picture.read_bytes() == examples.getvalue()
     about = model.metadata
     sha256 = hashlib.sha256((home / "mine.safetensors").read_bytes()).hexdigest()
     provenance = f"Imported from 'mine.safetensors' (SHA-256 {sha256}). Seeded."
@@ -557,14 +561,18 @@ def test_a_model_file_is_dropped(manager, qtbot, pth, home):
 # -- export
 
 
-@pytest.mark.parametrize("form", ["checkpoint", "pix2pix"])
-def test_what_is_exported_can_be_imported(manager, qtbot, home, messages, form):
-    suffix = {"checkpoint": ".safetensors", "pix2pix": ".pth"}[form]
-    path = home / f"exported{suffix}"
-    manager.write(zoo.find("mine"), path, ExportAs(form=form))
+@pytest.mark.parametrize("form", ["checkpoint", "pix2pix", "bioimageio"])
+def test_what_is_exported_can_be_imported(
+    manager, qtbot, home, messages, form, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)  # which takes long
+    path = home / f"exported{FORMATS[form][1]}"
+    choice = ExportAs(form=form, authors=("Ada L.",), license="CC0-1.0")
+    manager.write(zoo.find("mine"), path, choice)
     finish(manager, qtbot)
     assert any("was written" in text for text in messages)
-    import_file(manager, qtbot, path)
+    assert drop(manager, path)
+    finish(manager, qtbot)
     answer(manager, qtbot)
     weights, before = (load(zoo.find(n).path).weights for n in ("exported", "mine"))
     assert all((weights[name] == value).all() for name, value in before.items())

@@ -17,7 +17,7 @@ from napari_colorgan.errors import (
     PairMismatch,
     Stopped,
 )
-from napari_colorgan.job import STOP, finish
+from napari_colorgan.job import STOP, Progress, finish
 from napari_colorgan.training.pairs import (
     Pair,
     digest,
@@ -26,12 +26,21 @@ from napari_colorgan.training.pairs import (
     read_folders_job,
     save_pairs,
 )
+from napari_colorgan.training.picture_files import PicturesLeftOut
 
 GRAY_STACK, STACK = (layer[0] for layer in sample_data.pair())
 
 
 def read(*folders: Path) -> list[Pair]:
-    return finish(read_folders_job(*folders))
+    return finish(read_folders_job(*folders, strict=True))
+
+
+def read_good(*folders: Path) -> tuple[list[Pair], str]:
+    """Return what can be used, and what is said of the rest."""
+    events: list[Progress] = []
+    pairs = finish(read_folders_job(*folders), events.append)
+    told = [event for event in events if isinstance(event, PicturesLeftOut)]
+    return pairs, " ".join(note for event in told for note in event.notes)
 
 
 def write(path: Path, array) -> None:
@@ -87,12 +96,12 @@ def test_stacks_in_files_give_a_pair_per_plane(tmp_path: Path) -> None:
 def test_every_file_is_an_event(folders: tuple[Path, Path]) -> None:
     events = list(read_folders_job(*folders))
     assert [(event.done, event.total) for event in events] == [
-        (number, 6) for number in range(1, 7)
+        (number, 3) for number in range(1, 4)
     ]
     assert len(list(read_folders_job(folders[0]))) == 3
 
 
-@pytest.mark.parametrize("after", range(1, 7))
+@pytest.mark.parametrize("after", range(1, 4))
 def test_stop_ends_the_reading(folders: tuple[Path, Path], after: int) -> None:
     job = read_folders_job(*folders)
     for _ in range(after):
@@ -111,6 +120,13 @@ def test_every_picture_without_a_partner_is_named(folders: tuple[Path, Path]) ->
     for path in (color / "c.png", color / "d.png", gray / "e.png"):
         assert f"'{path}'" in str(caught.value)
     assert "a.png" not in str(caught.value)
+    pairs, notes = read_good(color, gray)
+    assert [pair.name for pair in pairs] == ["a", "b", "more/a"]
+    assert notes.startswith("3 of 6 pictures cannot be used")
+    assert f"'{gray / 'e.png'}' has no partner of the same name." in notes
+    write(gray / "f.png", GRAY_STACK[3])
+    with pytest.raises(BadImageFile, match=r"More than half of 7 .*f\.png' has no"):
+        read_good(color, gray)
 
 
 def test_two_pictures_of_one_name_are_named(folders: tuple[Path, Path]) -> None:
@@ -125,17 +141,56 @@ def test_two_pictures_of_one_name_are_named(folders: tuple[Path, Path]) -> None:
 
 def test_pictures_in_the_wrong_folder_are_named(folders: tuple[Path, Path]) -> None:
     color, gray = folders
-    write(color / "a.png", GRAY_STACK[0])
-    write(color / "more" / "a.png", gray2rgb(GRAY_STACK[0]))
-    write(gray / "b.bmp", STACK[1])
-    with pytest.raises(BadPair) as caught:
+    write(color / "a.png", gray2rgb(GRAY_STACK[0]))
+    with pytest.raises(BadPair, match=r"color/a\.png' is a gray picture among the col"):
         read(color, gray)
-    coloured, grays = str(caught.value).split("; and ")
-    assert "gray pictures among the coloured ones" in coloured
-    assert str(color / "a.png") in coloured
-    assert str(color / "more" / "a.png") in coloured
-    assert "colour pictures among the gray ones" in grays
-    assert str(gray / "b.bmp") in grays
+    assert len(read_good(color, gray)[0]) == 2
+    write(gray / "b.bmp", STACK[1])
+    with pytest.raises(BadImageFile, match=r"half of 3 .*b\.bmp' is a colour picture"):
+        read_good(color, gray)
+
+
+def test_a_scan_that_is_off_by_one_is_gray(folders: tuple[Path, Path]) -> None:
+    color, gray = folders
+    scan = gray2rgb(GRAY_STACK[1])
+    scan[7, 9, 1] += 1
+    write(gray / "b.bmp", scan)
+    Image.fromarray(gray2rgb(GRAY_STACK[0])).save(gray / "a.webp", quality=60)
+    (gray / "a.png").unlink()
+    pairs = read(color, gray)
+    np.testing.assert_array_equal(pairs[1].gray, GRAY_STACK[1] / np.float32(255))
+    assert abs(pairs[0].gray - GRAY_STACK[0] / np.float32(255)).mean() < 0.02
+
+
+@pytest.mark.parametrize("inner", ["gray", "color"])
+def test_a_folder_in_the_other_one_is_no_part_of_it(folders, inner: str) -> None:
+    color, gray = folders
+    if inner == "gray":
+        gray = gray.rename(color / "gray")
+    else:
+        color = color.rename(gray / "color")
+    assert [pair.name for pair in read(color, gray)] == ["a", "b", "more/a"]
+
+
+def test_names_of_other_systems_match(folders: tuple[Path, Path]) -> None:
+    color, gray = folders
+    (color / "a.png").rename(color / "F\u00e4rbung.PNG")
+    (gray / "a.png").rename(gray / "Fa\u0308rbung.png")
+    (gray / "more" / "a.ome.tif").rename(gray / "more" / "A.TIF")
+    pairs = read(color, gray)
+    assert [pair.name for pair in pairs] == ["F\u00e4rbung", "b", "more/a"]
+    np.testing.assert_array_equal(pairs[0].gray, GRAY_STACK[0] / np.float32(255))
+
+
+def test_what_programs_leave_in_folders_is_no_picture(folders) -> None:
+    color, gray = folders
+    (color / "._a.png").write_bytes(b"\0\5\x16\7")
+    write(color / ".ipynb_checkpoints" / "a-checkpoint.png", STACK[0])
+    write(gray / "__MACOSX" / "a.png", GRAY_STACK[0])
+    pairs, notes = read_good(color, gray)
+    assert [pair.name for pair in pairs] == ["a", "b", "more/a"]
+    assert notes.startswith("3 hidden or cached entries are left out: ")
+    assert str(color / "._a.png") in notes
 
 
 def test_folders_without_pictures(tmp_path: Path, folders: tuple[Path, Path]) -> None:
@@ -157,9 +212,12 @@ def test_files_that_fit_nothing(folders: tuple[Path, Path]) -> None:
     (gray / "b.bmp").write_bytes(b"not a picture at all")
     with pytest.raises(BadImageFile, match=r"b\.bmp' is not a picture"):
         read(color, gray)
+    pairs, notes = read_good(color, gray)
+    assert [pair.name for pair in pairs] == ["a", "more/a"]
+    assert "1 of 3 pictures cannot be used" in notes and "b.bmp' is not a" in notes
     tifffile.imwrite(color / "b.tif", np.zeros((2, 30, 1), np.uint8)[..., 0])
     (color / "b.png").unlink()
-    with pytest.raises(BadPair, match=r"gray pictures .*b\.tif"):
+    with pytest.raises(BadPair, match=r"b\.tif' is a gray picture among"):
         read(color)
 
 

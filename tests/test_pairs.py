@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import dask
 import dask.array
 import numpy as np
 import pytest
@@ -315,19 +316,54 @@ def test_one_odd_pair_does_not_decide() -> None:
 # splitting
 
 
+def different(count: int) -> list[Pair]:
+    """Pairs of pictures that differ in one pixel, called "0", "1", ..."""
+    pairs = []
+    for number in range(count):
+        picture = SMALL.copy()
+        picture[5, 6] = number
+        pairs += pairs_of(picture, name=str(number))
+    return pairs
+
+
 @pytest.mark.parametrize(
     ("count", "share", "held_out"),
     [(2, 0.2, 1), (2, 0.9, 1), (4, 0.2, 1), (10, 0.2, 2), (10, 0.25, 2), (5, 0.9, 4)],
 )
 def test_whole_pairs_are_held_out(count: int, share: float, held_out: int) -> None:
-    (pair,) = pairs_of(SMALL)
-    pairs = [dataclasses.replace(pair, name=str(i)) for i in range(count)]
+    pairs = different(count)
     parts = split(pairs, share, seed=3)
     assert len(parts.held_out) == held_out
+    chosen = np.random.default_rng(3).permutation(count)[:held_out]  # as in old states
+    assert names(parts.held_out) == [str(number) for number in sorted(chosen)]
     assert sorted(names(parts.train + parts.held_out), key=int) == names(pairs)
     assert names(split(pairs, share, seed=3).held_out) == names(parts.held_out)
     chosen = {tuple(names(split(pairs, share, seed).held_out)) for seed in range(20)}
     assert len(chosen) > 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_pictures_stay_together(seed: int) -> None:
+    pairs = different(4)
+    copies = [dataclasses.replace(pair, name=f"{pair.name}b") for pair in pairs[:3]]
+    copies[0] = dataclasses.replace(copies[0], gray=1 - copies[0].gray)  # its colours
+    parts = split([*pairs, *copies], 0.5, seed)
+    held_out = {name[0] for name in names(parts.held_out)}
+    assert len(held_out) == 2
+    assert not held_out & {name[0] for name in names(parts.train)}
+    assert len(parts.train) + len(parts.held_out) == 7
+
+
+def test_a_picture_that_is_given_twice_is_cut_once() -> None:
+    left, right = np.zeros((2, 200, 400), bool)
+    left[:, :300], right[:, 150:] = True, True
+    pairs = [numbered(200, 400, mask) for mask in (left, right)]
+    parts = split(pairs, 0.2, seed=0)
+    assert names(parts.train) == ["slide (left 75 %)"] * 2
+    assert names(parts.held_out) == ["slide (right 20 %)"]  # `left` ends before
+    assert max(places(pair)[1].max() for pair in parts.train) == 299
+    assert places(parts.held_out[0])[1].min() == 320
+    assert split(pairs[:1], 0.2, seed=0).held_out[0].shape == (200, 160)
 
 
 def numbered(height: int, width: int, mask=None) -> Pair:
@@ -499,3 +535,19 @@ def test_a_digest_tells_pairs_apart() -> None:
     assert len(digests) == 1 + len(others)
     (again,) = pairs_of(SMALL.copy())
     assert digest([again]) == digest([pair])
+
+
+@pytest.mark.parametrize("which", ["colour", "gray"])
+def test_lazy_pictures_that_cannot_be_read_are_named(tmp_path, photo, which):
+    array = photo if which == "colour" else photo[..., 1].astype(np.float32)
+    np.save(tmp_path / "gone.npy", array)
+    read = dask.delayed(np.load)(tmp_path / "gone.npy")
+    lazy = dask.array.from_delayed(read, array.shape, array.dtype)
+    (tmp_path / "gone.npy").unlink()
+    pair = {"color": photo, "gray": None} | {
+        "color" if which == "colour" else "gray": lazy
+    }
+    with pytest.raises(
+        BadArray, match=rf"^The {which} picture .* cannot be read: .*gone"
+    ):
+        pairs_of(**pair, name="scan")

@@ -563,7 +563,10 @@ def discriminator(tmp_path):
 
 
 def pixel_discriminator(tmp_path):
-    return saved(tmp_path, {"net.0.weight": torch.zeros(8, 6, 1, 1)})
+    shapes = {0: (8, 6, 1, 1), 2: (16, 8, 1, 1), 3: (16,), 5: (1, 16, 1, 1)}
+    return saved(
+        tmp_path, {f"net.{n}.weight": torch.zeros(s) for n, s in shapes.items()}
+    )
 
 
 def something_else(tmp_path):
@@ -635,10 +638,10 @@ def a_folder(tmp_path):
 CORPUS = {
     malicious: rf"Python objects \('{os.name}.mkdir'\).*state_dict",
     malicious_old: rf"Python objects \('{os.name}.mkdir'\).*state_dict",
-    bare_pickle: "not a file that torch.save wrote.*Choose",
+    bare_pickle: "is a Python pickle.*could run any program.*state_dict",
     whole_network: r"Python objects \('torch.nn.modules.container.Sequential.*state",
-    torchscript: "a program, such as TorchScript.*never run.*state_dict",
-    exported_program: "a program, such as TorchScript.*never run.*state_dict",
+    torchscript: "is TorchScript: a program.*never run.*state_dict",
+    exported_program: r"torch.export wrote \(.pt2\).*never run.*state_dict",
     zip_bomb: "declares more than it holds.*Fetch",
     zip_bomb_that_declares_little: "declares more than it holds.*Fetch",
     one_part_many_times: "declares more than it holds.*Fetch",
@@ -650,13 +653,13 @@ CORPUS = {
     truncated: "is damaged.*Fetch it again",
     truncated_old: "is damaged.*Fetch it again",
     damaged: "is damaged.*Fetch it again",
-    web_page: "not a file that torch.save wrote.*Choose",
-    pair: "several things, such as 'netG_A'.*Save these",
-    methods_overridden: "several things, such as 'a'.*Save these",
+    web_page: "is a web page.*in a browser",
+    pair: r"weights are in 'netG_A', 'netG_B'.*torch.load\(FILE\)\['netG_A'\]",
+    methods_overridden: r"several things \('a'\) and no weights.*Choose",
     one_tensor: "no weights by name but 'Tensor'.*state_dict",
     discriminator: "is a discriminator.*Choose the file of the generator",
     pixel_discriminator: "is a discriminator.*Choose the file of the generator",
-    something_else: "no generator.*'weight', 'bias'.*expected a U-Net.*or a ResNet",
+    something_else: r"no generator.*weight \(2 x 2\).*expected a U-Net.*or a ResNet",
     resize_convolutions: "enlarges by resizing.*expected the transposed",
     other_layers: r"1 are missing \('model.model.3.bias'\) and 1 are unknown \('model"
     r".model.0.gain'\)",
@@ -666,7 +669,7 @@ CORPUS = {
     not_a_number: "'model.model.3.bias'.*no finite numbers",
     whole_numbers: "'model.model.3.bias'.*no finite numbers",
     absent: "cannot be read: No such file",
-    a_folder: "cannot be read",
+    a_folder: "cannot be read as a model: it is a folder",
 }
 
 

@@ -1,5 +1,6 @@
 """Arrays are read as gray planes with limits that are fixed once."""
 
+import dask
 import dask.array
 import numpy as np
 import pytest
@@ -414,3 +415,12 @@ def test_xarray_names_its_axes(gray):
         )
     lazy = Source.of(named.chunk())
     np.testing.assert_array_equal(lazy.read((2,), lazy.plane((2,)).whole), stack[2])
+
+
+def test_a_lazy_array_that_cannot_be_read_is_named(tmp_path, gray):
+    np.save(tmp_path / "gone.npy", gray)
+    read = dask.delayed(np.load)(tmp_path / "gone.npy")
+    source = Source.of(dask.array.from_delayed(read, gray.shape, gray.dtype))
+    (tmp_path / "gone.npy").unlink()
+    with pytest.raises(BadArray, match=r"^The array cannot be read: .*gone\.npy"):
+        source.plane().gray(source.plane().whole)

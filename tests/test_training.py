@@ -3,6 +3,8 @@
 import csv
 import json
 import math
+import re
+import shutil
 import sys
 import types
 import zipfile
@@ -32,6 +34,7 @@ from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.training import precision, train, updates
 from napari_colorgan.training.augment import (
+    Augmentation,
     age_gray,
     display_gray,
     simulate_hints,
@@ -39,12 +42,13 @@ from napari_colorgan.training.augment import (
 )
 from napari_colorgan.training.batches import PictureBatches
 from napari_colorgan.training.config import TrainConfig
+from napari_colorgan.training.holding_out import hold_out, keep
 from napari_colorgan.training.losses import chroma_loss
 from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.picture_files import (
     PictureRead,
+    PicturesLeftOut,
     is_color,
-    list_pictures,
 )
 from napari_colorgan.training.pictures import list_files, read_pictures_job
 from napari_colorgan.training.pretrained import (
@@ -106,6 +110,7 @@ def run(tmp_path, photos, monkeypatch):
         judge_every=None,
         gray=None,
         start=None,
+        strict=False,
         **settings,
     ):
         events, control = [], Control()
@@ -129,6 +134,7 @@ def run(tmp_path, photos, monkeypatch):
             minutes=minutes,
             judged=judged,
             judge_every=judge_every,
+            strict=strict,
         )
         return finish(job, listen, control), events
 
@@ -157,12 +163,6 @@ def test_gray_pictures_are_left_out(tmp_path, photo, gray):
     assert not is_color(np.repeat(gray[..., None], 3, axis=-1))
 
 
-def test_pictures_are_found_in_folders_below_and_sorted(photos):
-    names = [path.name for path in list_pictures(photos)]
-    assert sorted(names) == ["0.JPG", "0.png", "1.JPG", "1.png", "2.JPG", "2.png"]
-    assert list_pictures(photos) == sorted(list_pictures(photos))
-
-
 @pytest.mark.parametrize("content", ["nothing", "gray", "no folder"])
 def test_a_folder_without_color_is_named(tmp_path, gray, content):
     folder = tmp_path / content
@@ -189,14 +189,14 @@ def test_an_unreadable_picture_is_named(tmp_path, photo):
         ("huge.png", bytes(bomb)),
     ):
         (tmp_path / name).write_bytes(damaged)
-        with pytest.raises(BadImageFile, match=rf"{name}' cannot be read as a picture"):
+        with pytest.raises(BadImageFile, match=rf"{name}' is "):
             read_pictures([tmp_path], side=64)
         (tmp_path / name).unlink()
 
 
 def test_cached_pictures_have_the_side_asked_for_and_are_never_enlarged(photos):
     cache = read_pictures([photos], side=64)
-    found = [one.color for pictures in cache.folders[0] for one in pictures]
+    found = [one.color for one in cache.folders[0]]
     assert len(found) == len(cache) == 6
     assert {min(p.shape[:2]) for p in found} <= {60, 64}
     assert all(p.dtype == np.uint8 for p in found)
@@ -204,7 +204,7 @@ def test_cached_pictures_have_the_side_asked_for_and_are_never_enlarged(photos):
 
 @pytest.mark.parametrize(
     "shown",
-    [{}, {"min_scale": 0.5}, {"min_scale": 1.0}, {"magnification": (0.01, 1)}],
+    [{}, {"min_scale": 0.5}, {"min_scale": 1.0}, {"magnification": lambda _: 0.03}],
 )
 def test_crops_are_parts_of_the_pictures(tmp_path, photo, shown):
     save(tmp_path, "a.png", photo)
@@ -254,7 +254,8 @@ def test_crops_may_be_shown_at_other_magnifications(tmp_path):
     save(tmp_path, "a.png", stripes)
     cache = read_pictures([tmp_path], side=300)
     random = np.random.default_rng(2)
-    crops = sample(cache, 90, 64, random, magnification=(0.25, 2))
+    other = Augmentation(config(min_magnification=0.25, max_magnification=2), "lab")
+    crops = sample(cache, 90, 64, random, magnification=other.magnification)
     periods = []
     for crop in crops[:, 0]:
         spectra = [torch.fft.rfft(crop.mean(dim)).abs()[1:] for dim in (0, 1)]
@@ -276,22 +277,6 @@ def test_large_folders_do_not_drown_small_ones(tmp_path):
     crops = sample(cache, 400, 8, np.random.default_rng(3), min_scale=1.0)
     share = (crops[:, 2, 0, 0] > 0.5).float().mean()
     assert share == pytest.approx(1 / 6, abs=0.06)  # square roots: 1 of 5 + 1
-
-
-def test_rare_classes_may_be_seen_more_often_than_their_share(tmp_path):
-    red, blue = np.zeros((2, 40, 40, 3), np.uint8)
-    red[..., 0], blue[..., 2] = 200, 200
-    for number in range(25):
-        save(tmp_path, f"street_{number:04}.png", red)
-    save(tmp_path, "face_0001.png", blue)
-    shares = []
-    for power in (0.5, 1.0):
-        job = read_pictures_job([tmp_path], list_files([tmp_path]), 40, power)
-        rng = np.random.default_rng(3)
-        crops = sample(finish(job), 400, 8, rng, min_scale=1.0)
-        shares.append((crops[:, 2, 0, 0] > 0.5).float().mean())
-    assert shares[0] == pytest.approx(1 / 6, abs=0.06)  # square roots: 1 of 5 + 1
-    assert shares[1] == pytest.approx(1 / 26, abs=0.03)
 
 
 # -- augmentation
@@ -959,9 +944,9 @@ def test_held_out_pictures_are_chosen_once_and_never_learned_from(
     monkeypatch.setattr(
         train,
         "read_pictures_job",
-        lambda folders, files, *rest: (
+        lambda folders, files, *rest, **options: (
             read.append({f.name for f in files[0]})
-            or read_pictures_job(folders, files, *rest)
+            or read_pictures_job(folders, files, *rest, **options)
         ),
     )
     run(stop_at=2, validation=0.34)
@@ -1008,7 +993,9 @@ def pairs(tmp_path):
     return tmp_path / "color", tmp_path / "gray"
 
 
-@pytest.mark.parametrize("shown", [{}, {"min_scale": 0.6}, {"magnification": (0.1, 4)}])
+@pytest.mark.parametrize(
+    "shown", [{}, {"min_scale": 0.6}, {"magnification": lambda _: 0.5}]
+)
 def test_crops_of_a_pair_stay_together(pairs, shown):
     color, gray = pairs
     files = list_files([color], gray)
@@ -1037,13 +1024,47 @@ def test_a_picture_without_partner_is_named(run, pairs):
     color, gray = pairs
     (gray / "coffee.tif").unlink()
     with pytest.raises(BadPair, match=r"coffee\.png"):
-        run(folders=[color], gray=gray)
+        run(folders=[color], gray=gray, strict=True)
+    _, events = run(folders=[color], gray=gray)
+    (told,) = [event for event in events if isinstance(event, PicturesLeftOut)]
+    assert re.search(r"1 of 3 pictures cannot .*coffee\.png' has no par", told.notes[0])
+
+
+def test_copies_of_held_out_pictures_are_not_learned_from(run, tmp_path, photos):
+    folder = tmp_path / "copies"
+    shutil.copytree(photos, folder / "photos")
+    shutil.copytree(photos, folder / ".ipynb_checkpoints")
+    for name in ("0", "1", "2"):
+        with Image.open(photos / f"{name}.png") as image:
+            image.save(folder / f"copy {name}.bmp")
+    options = {"folders": [folder], "validation": 0.2}
+    _, events = run(stop_at=3, **options)
+    (told,) = [event for event in events if isinstance(event, PicturesLeftOut)]
+    record = json.loads((tmp_path / "a.split.json").read_text())
+    (held,) = record["held_out"]
+    doubled = [name for name in held if not name.endswith("JPG")]
+    assert doubled and len(held) == 2
+    assert told.notes[0].startswith(f"{len(doubled)} pictures equal ones that are held")
+    assert "6 hidden or cached" in told.notes[1]
+    resumed, _ = run(**options)
+    whole, _ = run("b", **options)
+    assert same_weights(resumed, whole)
+
+
+def test_a_training_that_learned_from_copies_goes_on_as_it_was(tmp_path, photos):
+    record = tmp_path / "a.split.json"
+    record.write_text(json.dumps({"held_out": [["0.png"]]}))
+    parts = hold_out(list_files([photos]), 0.2, 3, record)
+    assert [file.name for file in parts.held_out[0]] == ["0.png"]
+    assert parts.apart == []
+    keep(parts.held_out, record)
+    assert hold_out(list_files([photos]), 0.2, 3, record).apart == parts.held_out[0]
 
 
 def test_the_notebook_sees_whole_pictures_squeezed(photos):
     cache = read_pictures([photos], side=64)
     crops = sample(cache, 40, 32, np.random.default_rng(1), squeeze=True)
-    pictures = [one.color for group in cache.folders[0] for one in group]
+    pictures = [one.color for one in cache.folders[0]]
     seen = [
         np.asarray(Image.fromarray(rgb).resize((32, 32), Image.Resampling.BILINEAR))
         for rgb in pictures
@@ -1129,7 +1150,7 @@ def test_every_step_sees_other_crops_whatever_came_before(photos):
         ({"min_scale": 0.7}, {"min_scale": 0.7}),
         (
             {"context": "local", "min_magnification": 0.2, "max_magnification": 3},
-            {"magnification": (0.2, 3)},
+            {},
         ),
     ],
 )
@@ -1140,7 +1161,8 @@ def test_training_sources_have_the_lightness_of_the_pictures(photos, settings, s
     source, target, hints = batch.source, batch.target, batch.hints
     rng = np.random.default_rng([settings.seed, 0])
     rng.integers(2**62)
-    rgb = sample(cache, 2, 32, rng, **shown)
+    magnification = Augmentation(settings, "lab").magnification
+    rgb = sample(cache, 2, 32, rng, magnification=magnification, **shown)
     lab = color.rgb2lab(rgb.movedim(1, -1).numpy())
     assert np.allclose((source[:, 0] + 1) * 50, lab[..., 0], atol=0.01)
     assert np.allclose(target.movedim(1, -1) * 110, lab[..., 1:], atol=0.01)

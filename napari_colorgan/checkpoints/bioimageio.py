@@ -1,7 +1,7 @@
 """Write a checkpoint as a BioImage.IO package: for Fiji, ilastik and Python.
 
-See https://bioimage.io and the Python package `bioimageio.spec`. Packages are written
-here and never read: theirs may bring Python code.
+See https://bioimage.io and the Python package `bioimageio.spec`. What is read of a
+package, and what never is, tells `checkpoints.package`.
 """
 
 import io
@@ -19,17 +19,19 @@ from torch import Tensor
 import napari_colorgan
 from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.checkpoints.onnx import check_onnx, onnx_of
+from napari_colorgan.checkpoints.package import ABOUT_PACKAGE, CARD, CHECKPOINT
 from napari_colorgan.checkpoints.standalone import (
     MissingExtra,
     Sizes,
     architecture_source,
+    colored,
     quiet,
     require,
     sizes_of,
     standalone_of,
     tell,
 )
-from napari_colorgan.checkpoints.store import Checkpoint
+from napari_colorgan.checkpoints.store import Checkpoint, to_bytes
 from napari_colorgan.errors import BadSetting, CheckpointError
 from napari_colorgan.job import Job
 from napari_colorgan.models.standalone import Standalone
@@ -48,7 +50,7 @@ def export_bioimageio_job(
     license: str = "",  # noqa: A002, the name of the metadata's field
     parent: str = "",
 ) -> Job[Path]:
-    """Write a zip file with weights, test arrays, cover and documentation.
+    """Write a zip file with weights, test arrays, cover, documentation and checkpoint.
 
     The weights are a PyTorch state dict with its architecture as Python source, a
     TorchScript file and, where the extra `onnx` is installed, an ONNX file.
@@ -70,6 +72,8 @@ def export_bioimageio_job(
     CheckpointError
         The checkpoint cannot be used, its licence is no SPDX identifier, or the file
         cannot be written.
+    NoColors
+        What it predicts for the picture is not finite.
     Stopped
         On STOP; nothing is written.
     """
@@ -87,8 +91,7 @@ def export_bioimageio_job(
     sizes = sizes_of(network, about)
     yield from tell(0, 4)
     gray = _middle(picture, _test_side(sizes))
-    with torch.no_grad():
-        rgb = network(gray)
+    rgb = colored(network, gray, about)
     yield from tell(1, 4)
     files = {
         "weights.pt": _saved(network.state_dict()),
@@ -97,7 +100,8 @@ def export_bioimageio_job(
         "gray.npy": _npy(gray),
         "rgb.npy": _npy(rgb),
         "cover.png": _cover(gray, rgb),
-        "README.md": _documentation(checkpoint, sizes, documentation).encode(),
+        CHECKPOINT: to_bytes(checkpoint),
+        CARD: _documentation(checkpoint, sizes, documentation).encode(),
     }
     yield from tell(2, 4)
     try:
@@ -190,7 +194,7 @@ def _documentation(checkpoint: Checkpoint, sizes: Sizes, card: str) -> str:
         )
     made_by = f"napari-colorgan {napari_colorgan.__version__}"
     return (
-        f"{card.strip()}\n\n## This package\n\n"
+        f"{card.strip()}{ABOUT_PACKAGE}"
         "Gray in [0, 1] (sRGB-encoded, as 8-bit pictures divided by 255 are) becomes "
         f"red, green and blue in [0, 1]. {sees} Made by {made_by} from the checkpoint "
         f"with the SHA-256 {checkpoint.digest}.\n\n"

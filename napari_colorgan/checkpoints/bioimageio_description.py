@@ -12,6 +12,7 @@ from bioimageio.spec.model import v0_5
 import napari_colorgan
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.onnx import OPSET
+from napari_colorgan.checkpoints.package import CARD, CHECKPOINT
 from napari_colorgan.checkpoints.standalone import Sizes, arguments_of
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import CheckpointError
@@ -64,7 +65,8 @@ def pack(
         authors=[v0_5.Author(name=author) for author in authors],
         license=license_id,
         cite=[v0_5.CiteEntry(text=_CITATION, doi=v0_5.Doi(_CITATION_DOI))],
-        documentation=v0_5.FileDescr(source=folder / "README.md"),
+        documentation=v0_5.FileDescr(source=folder / CARD),
+        attachments=[v0_5.FileDescr(source=folder / CHECKPOINT)],
         covers=[v0_5.FileDescr(source=folder / "cover.png")],
         tags=["2d", "pytorch", "pix2pix", "gan", kind],
         parent=v0_5.LinkedModel(id=v0_5.ModelId(parent)) if parent else None,

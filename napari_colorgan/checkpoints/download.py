@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 from concurrent.futures import ThreadPoolExecutor, wait
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
@@ -33,7 +33,7 @@ def download_job(
 
     Parameters
     ----------
-    url : of a checkpoint of ours, or of weights of the pix2pix code
+    url : of a checkpoint or package of ours, or of weights of the pix2pix code
     sha256 : of that file
     replace_old : whether an older model of this name may go
 
@@ -55,8 +55,7 @@ def download_job(
         folder.mkdir(parents=True)
     except OSError as error:
         raise _not_writable(folder, error) from error
-    # the suffix tells what is in it
-    path = folder / f"download{PurePosixPath(urlsplit(url).path).suffix[:16]}"
+    path = folder / "download"
     target = _Target(url, path)
     # in a thread, for a server that says nothing must not delay a stop
     pool = ThreadPoolExecutor(1)

@@ -1,17 +1,26 @@
-"""Model files of any origin: checkpoints of ours, and weights of the pix2pix code."""
+"""Model files of any origin: checkpoints and packages of ours, weights of pix2pix."""
 
 import dataclasses
 import hashlib
+import io
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.card import imported_card
-from napari_colorgan.checkpoints.metadata import Metadata
+from napari_colorgan.checkpoints.metadata import Context, Metadata, Statistics
+from napari_colorgan.checkpoints.package import read_package
 from napari_colorgan.checkpoints.pix2pix import read_pix2pix
 from napari_colorgan.checkpoints.pth import read_bounded
 from napari_colorgan.checkpoints.store import Checkpoint, load
+from napari_colorgan.errors import BadSetting
+
+_MOST_PIXELS = 1 << 24  # of a picture; ours have 0.1 million
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,8 @@ class Import:
     """The file, whose card and picture may lie beside it."""
     ours: bool
     """Whether napari-colorgan wrote the file, which then tells how it is to be used."""
+    card: str = ""
+    """Markdown that came in the file itself."""
 
     @property
     def metadata(self) -> Metadata:
@@ -36,8 +47,9 @@ class Import:
 
     @property
     def picture(self) -> bytes:
-        """Content of the picture beside the file; empty if there is none."""
-        return zoo.copy_of_picture(self.source)
+        """Content of the JPEG beside the file; empty if there is none to be shown."""
+        content = zoo.copy_of_picture(self.source)
+        return content if _is_jpeg(content) else b""
 
     def install(
         self, name: str, *, picture: bytes = b"", replace_old: bool = False
@@ -54,36 +66,59 @@ class Import:
         BadSetting, NameTaken, CheckpointError
             See `zoo.install`.
         """
-        card = (
-            zoo.copy_of_card(self.source, name.strip())
-            if self.ours
-            else imported_card(self.metadata, name.strip())
-        )
         return zoo.install(
             self.checkpoint,
             name,
-            card,
+            self._card(name.strip()),
             picture=picture or self.picture,
             replace_old=replace_old,
         )
 
+    def _card(self, name: str) -> str:
+        if not self.ours:
+            return imported_card(self.metadata, name)
+        if self.card:
+            return zoo.retitled(self.card, self.metadata.name, name)
+        return zoo.copy_of_card(self.source, name)
 
-def read_model(path: Path, where: str = "") -> Import:
-    """Read a model file of any kind that can be imported.
+
+def read_model(
+    path: Path,
+    where: str = "",
+    *,
+    context: Context | None = None,
+    statistics: Statistics | None = None,
+    dropout: bool | None = None,
+    license: str = "",  # noqa: A002, the name of the metadata's field
+) -> Import:
+    """Read a model file of any kind that can be imported; its content tells the kind.
 
     Parameters
     ----------
     where : what its provenance calls the file; default: its name
+    context, statistics, dropout, license : of weights of the pix2pix code, see
+        `read_pix2pix`; a file of ours tells these itself
 
     Raises
     ------
     CheckpointError
-        See `read_bounded`, `load` and `read_pix2pix`.
+        See `read_bounded`, `load`, `read_package` and `read_pix2pix`.
+    BadSetting
+        A setting is given that the file tells itself, or that its generator lacks.
     """
+    settings: dict[str, Any] = {
+        "context": context,
+        "statistics": statistics,
+        "dropout": dropout,
+        "license": license,
+    }
     content = read_bounded(path)
-    # a safetensors file begins with the length of its header
-    ours = path.suffix.lower() == ".safetensors" or content[8:9] == b"{"
-    checkpoint = load(path, content) if ours else read_pix2pix(path, content)
+    checkpoint, card = _read_ours(content, path)
+    ours = checkpoint is not None
+    if checkpoint is None:
+        checkpoint = read_pix2pix(path, content, **settings)
+    else:
+        _check_left_out(settings, path)
     # the generator is built so that what cannot be used is not installed
     checkpoint.generator()
     about = checkpoint.metadata
@@ -93,7 +128,37 @@ def read_model(path: Path, where: str = "") -> Import:
         provenance = f"{provenance} {about.provenance}".strip()
     about = dataclasses.replace(about, provenance=provenance)
     source = zoo.Model(path.stem, path, about)
-    return Import(dataclasses.replace(checkpoint, metadata=about), source, ours)
+    checkpoint = dataclasses.replace(checkpoint, metadata=about)
+    return Import(checkpoint, source, ours, card)
+
+
+def _read_ours(content: bytes, path: Path) -> tuple[Checkpoint | None, str]:
+    """Checkpoint and card that napari-colorgan wrote; None if the file is another."""
+    if content[8:9] == b"{":  # safetensors: the length of its header, then that
+        return load(path, content), ""
+    return read_package(content, path) or (None, "")
+
+
+def _check_left_out(settings: Mapping[str, Any], path: Path) -> None:
+    for name, value in settings.items():
+        if value not in (None, ""):
+            raise BadSetting(
+                name,
+                value,
+                f"left out, for '{path.name}' was written by napari-colorgan and tells "
+                "itself how it is used",
+            )
+
+
+def _is_jpeg(content: bytes) -> bool:
+    try:
+        with Image.open(io.BytesIO(content), formats=("JPEG",)) as picture:
+            if picture.width * picture.height > _MOST_PIXELS:
+                return False
+            picture.load()
+    except Exception:  # Pillow raises a dozen types on damage
+        return False
+    return True
 
 
 def suggest_name(path: Path) -> str:

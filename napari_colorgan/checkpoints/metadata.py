@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from napari_colorgan.checkpoints.foreign import HEAD, ZIP, refusal
 from napari_colorgan.errors import CheckpointError
 
 SCHEMA = 1
@@ -127,6 +128,11 @@ class Metadata:
         return cls(**values)
 
 
+def storable(text: str) -> str:
+    """Text that any program can read; names of files may hold bytes of no text."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _is_vividness(value: object) -> bool:
     if value is None:
         return True
@@ -152,24 +158,32 @@ def read_header(path: Path) -> dict[str, Any]:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            text = file.read(length) if 2 <= length <= _MAX_HEADER else b""
+            head = file.read(HEAD)
+            length = int.from_bytes(head[:8], "little")
+            if 2 <= length <= _MAX_HEADER:
+                head += file.read(max(0, 8 + length - len(head)))
     except OSError as error:
         raise CheckpointError(
             f"'{path}' cannot be read: {error.strerror}. Check the path and its "
             "permissions."
         ) from error
-    return _checked_header(text, size, path)
+    return _checked_header(head, size, path)
 
 
 def header_of(content: bytes, path: Path) -> dict[str, Any]:
     """Return the same of a file that has been read; `path` is named in errors."""
-    length = int.from_bytes(content[:8], "little")
-    text = content[8 : 8 + length] if 2 <= length <= _MAX_HEADER else b""
-    return _checked_header(text, len(content), path)
+    return _checked_header(content, len(content), path)
 
 
-def _checked_header(text: bytes, size: int, path: Path) -> dict[str, Any]:
+def _checked_header(head: bytes, size: int, path: Path) -> dict[str, Any]:
+    if head.startswith((ZIP, b"\x80")):  # as torch.save begins
+        raise CheckpointError(
+            f"'{path}' is not a checkpoint of napari-colorgan. If it is a package of "
+            "it, or weights of the PyTorch pix2pix code, import it first: colorgan "
+            "import FILE, or Import... in the Model manager."
+        )
+    length = int.from_bytes(head[:8], "little")
+    text = head[8 : 8 + length] if 2 <= length <= _MAX_HEADER else b""
     try:
         header = json.loads(text)
         ours = header["__metadata__"]
@@ -179,9 +193,6 @@ def _checked_header(text: bytes, size: int, path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError):
         found = False
     if not found or len(header) > _MAX_TENSORS or size > _MAX_FILE:
-        raise CheckpointError(
-            f"'{path}' is not a checkpoint of napari-colorgan, or it is damaged. "
-            "Choose a .safetensors file that napari-colorgan wrote, or fetch it again."
-        )
+        raise refusal(head, path)
     result: dict[str, Any] = header
     return result

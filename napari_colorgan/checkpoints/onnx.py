@@ -3,10 +3,17 @@
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.checkpoints.metadata import Metadata
-from napari_colorgan.checkpoints.standalone import quiet, require, standalone_of, tell
+from napari_colorgan.checkpoints.standalone import (
+    colored,
+    quiet,
+    require,
+    standalone_of,
+    tell,
+)
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.job import Job
 from napari_colorgan.models.standalone import Standalone
@@ -30,12 +37,15 @@ def export_onnx_job(checkpoint: Checkpoint, path: str | Path) -> Job[Path]:
         The extra `onnx` is not installed.
     CheckpointError
         The checkpoint cannot be used, or the file not be written.
+    NoColors
+        What it predicts is not finite.
     Stopped
         On STOP; nothing is written.
     """
     check_onnx()
     network = standalone_of(checkpoint)
     yield from tell(0, 2)
+    colored(network, _example(network), checkpoint.metadata)
     content = onnx_of(network, checkpoint.metadata)
     yield from tell(1, 2)
     path = Path(path)
@@ -53,8 +63,7 @@ def check_onnx() -> None:
 def onnx_of(network: Standalone, metadata: Metadata) -> bytes:
     """Content of an ONNX file with name, description and licence; takes a minute."""
     vary = torch.export.Dim.DYNAMIC
-    side = max(_EXAMPLE_SIDE, 2 * network.stride)
-    example = torch.rand(2, 1, side, side + network.stride)  # equal ones stay equal
+    example = _example(network)
     with quiet():
         program = torch.onnx.export(
             network,
@@ -72,3 +81,9 @@ def onnx_of(network: Standalone, metadata: Metadata) -> bytes:
         program.model.metadata_props[name] = getattr(metadata, name)
     content: bytes = program.model_proto.SerializeToString()
     return content
+
+
+def _example(network: Standalone) -> Tensor:
+    """Noise (2, 1, H, W), of different sides: in a trace, equal ones stay equal."""
+    side = max(_EXAMPLE_SIDE, 2 * network.stride)
+    return torch.rand(2, 1, side, side + network.stride)

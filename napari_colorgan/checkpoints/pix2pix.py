@@ -19,12 +19,11 @@ from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.checkpoints.metadata import Context, Metadata, Statistics
 from napari_colorgan.checkpoints.pix2pix_names import (
     recognise,
-    some,
     unprefixed,
     weight_names,
     without_statistics,
 )
-from napari_colorgan.checkpoints.pth import read_bounded, weights_of
+from napari_colorgan.checkpoints.pth import read_bounded, some, weights_of
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import BadSetting, CheckpointError
 from napari_colorgan.models import GeneratorSpec, build

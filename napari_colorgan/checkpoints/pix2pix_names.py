@@ -5,10 +5,12 @@ Its names are places in nested sequences, where paddings and activations count, 
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from torch import Tensor, nn
 
+from napari_colorgan.checkpoints.pth import some
 from napari_colorgan.errors import CheckpointError
 from napari_colorgan.models import GeneratorSpec
 from napari_colorgan.models.norm import Norm
@@ -41,20 +43,26 @@ def recognise(weights: Mapping[str, Tensor], path: Path) -> GeneratorSpec:
         spec = _unet(weights)
     elif _kernel(weights, "model.1.weight") == 7:
         spec = _resnet(weights, path)
-    elif (
-        _kernel(weights, "model.0.weight") == 4 or _kernel(weights, "net.0.weight") == 1
-    ):
+    elif _is_discriminator(weights):
         raise CheckpointError(
             f"'{path}' is a discriminator, which judges pictures and makes none. "
             "Choose the file of the generator, such as 'latest_net_G.pth'."
         )
     else:
+        shapes = (f"{k[:60]} ({_by(weights[k].shape)})" for k in weights)
         raise CheckpointError(
             f"'{path}' is no generator of the PyTorch pix2pix code: its weights are "
-            f"{some(weights)}, expected a U-Net ('model.model.0.weight', 4 x 4 px) or "
-            "a ResNet ('model.1.weight', 7 x 7 px). Choose another file."
+            f"{some(shapes)}, expected a U-Net ('model.model.0.weight', 4 x 4 px) or "
+            "a ResNet ('model.1.weight', 7 x 7 px). No other network can be imported; "
+            "choose another file."
         )
     channels = spec.options["in_channels"], spec.options["out_channels"]
+    if not channels[1]:
+        raise CheckpointError(
+            f"'{path}' begins as a {spec.name} of the PyTorch pix2pix code does, but "
+            f"has not its last layer among its weights ({some(weights)}): the code "
+            "that made it was changed. Choose another file."
+        )
     if channels[0] not in (1, 3) or channels[1] not in (2, 3):
         raise CheckpointError(
             f"'{path}' reads {channels[0]} channels and writes {channels[1]}; a model "
@@ -176,7 +184,26 @@ def _size(weights: Mapping[str, Tensor], name: str, dimension: int) -> int:
     return 0 if _kernel(weights, name) is None else weights[name].shape[dimension]
 
 
-def some(names: Iterable[str]) -> str:
-    """Name the first ones, for a sentence."""
-    shown = [repr(name[:60]) for name in names]
-    return ", ".join(shown[:3]) + (", ..." if len(shown) > 3 else "") or "none"
+def _is_discriminator(weights: Mapping[str, Tensor]) -> bool:
+    """Tell convolutions in one row that end in a single channel.
+
+    Those of a PatchGAN are 4 x 4 px and called `model`, those that judge single px
+    1 x 1 px and `net`. A generator has more channels at its end.
+    """
+    matches = [re.fullmatch(r"(model|net)\.(\d+)\.\w+", name) for name in weights]
+    places = sorted({(match[1], int(match[2])) for match in matches if match})
+    if not all(matches):
+        return False
+    names = [f"{there}.{number}.weight" for there, number in places]
+    rows = [weights[name] for name in names if _kernel(weights, name)]
+    side = 4 if places[0][0] == "model" else 1
+    return (
+        len(rows) > 1
+        and all(row.shape[2:] == (side, side) for row in rows)
+        and all(a.shape[0] == b.shape[1] for a, b in pairwise(rows))
+        and rows[-1].shape[0] == 1
+    )
+
+
+def _by(shape: Iterable[int]) -> str:
+    return " x ".join(map(str, shape)) or "a number"

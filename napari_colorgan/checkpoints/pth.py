@@ -9,19 +9,27 @@ import io
 import pickle
 import pickletools
 import re
+import stat
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from napari_colorgan.checkpoints.foreign import (
+    HOW_TO_SAVE,
+    ZIP,
+    refusal,
+    zip_refusal,
+)
 from napari_colorgan.errors import CheckpointError
 
 _MAX_FILE = 1 << 30  # bytes; a U-Net of 10 halvings has 0.3 GB
 _MAX_PICKLE = 1 << 20  # bytes; what is no tensor, in a U-Net 20 kB
 _MAX_ENTRIES = 4096
 
-_ZIP = b"PK\x03\x04"
 _LEGACY = pickle.dumps(0x1950A86A20F9469CFC6C, 2)  # before torch 1.6, of 2020
 _ENTRY = re.compile(
     r"[^/]+/(data\.pkl|version|byteorder|\.format_version|\.storage_alignment"
@@ -40,7 +48,7 @@ _GLOBALS = frozenset(  # as pickletools writes them
         "torch LongStorage",
     ]
 )
-_HOW_TO_SAVE = "Save its weights where it was made: torch.save(net.state_dict(), FILE)"
+_GENERATOR = re.compile(r"(net|model)?_?g(en\w*)?(_?(a|b|ab|ba|ema|running))?", re.I)
 
 
 def read_bounded(path: Path) -> bytes:
@@ -51,6 +59,11 @@ def read_bounded(path: Path) -> bytes:
     CheckpointError
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe may never end
+            raise CheckpointError(
+                f"'{path}' cannot be read as a model: it is a folder or a device. "
+                "Choose a file."
+            )
         with path.open("rb") as file:
             content = file.read(_MAX_FILE + 1)
     except OSError as error:
@@ -74,13 +87,10 @@ def weights_of(content: bytes, path: Path) -> dict[str, Tensor]:
     CheckpointError
         It holds anything but one dictionary of tensors, or not what it declares.
     """
-    if not content.startswith((_ZIP, _LEGACY)):
-        raise CheckpointError(
-            f"'{path}' is not a file that torch.save wrote. Choose a .pth file of "
-            "weights, such as 'latest_net_G.pth'."
-        )
+    if not content.startswith((ZIP, _LEGACY)):
+        raise refusal(content, path)
     try:
-        checked = _checked_zip if content.startswith(_ZIP) else _checked_legacy
+        checked = _checked_zip if content.startswith(ZIP) else _checked_legacy
         found = torch.load(
             checked(content, path), map_location="cpu", weights_only=True
         )
@@ -93,15 +103,11 @@ def weights_of(content: bytes, path: Path) -> dict[str, Tensor]:
     if not isinstance(found, dict) or not found:
         raise CheckpointError(
             f"'{path}' holds no weights by name but {type(found).__name__!r}. "
-            f"{_HOW_TO_SAVE}."
+            f"{HOW_TO_SAVE}"
         )
     weights = dict(dict.items(found))  # its own attributes are the file's, too
-    if others := [k for k, v in weights.items() if not isinstance(v, Tensor)]:
-        raise CheckpointError(
-            f"'{path}' holds several things, such as {str(others[0])[:60]!r}, and not "
-            "the weights of one generator alone. Save these into a file of their own, "
-            "with torch.save."
-        )
+    if not all(isinstance(value, Tensor) for value in weights.values()):
+        raise _several(weights, path)
     if sum(t.numel() * t.element_size() for t in weights.values()) > len(content):
         raise _too_large(path)
     return {str(name): tensor.detach() for name, tensor in weights.items()}
@@ -111,12 +117,9 @@ def _checked_zip(content: bytes, path: Path) -> io.BytesIO:
     """Copy what is expected in the file, so that torch sees nothing else."""
     with zipfile.ZipFile(io.BytesIO(content)) as found:
         entries = found.infolist()
-        for entry in entries:
-            if not _ENTRY.fullmatch(entry.filename):
-                raise CheckpointError(
-                    f"'{path}' holds {entry.filename[:60]!r}: it is a program, such as "
-                    f"TorchScript or .pt2, which is never run. {_HOW_TO_SAVE}."
-                )
+        names = [entry.filename for entry in entries]
+        if not names or not all(map(_ENTRY.fullmatch, names)):
+            raise zip_refusal(names, path)
         if (
             len(entries) > _MAX_ENTRIES
             or any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
@@ -150,10 +153,46 @@ def _check_pickle(file: io.BytesIO, limit: int, path: Path) -> None:
             name = str(argument).replace(" ", ".")[:60]
             raise CheckpointError(
                 f"'{path}' holds Python objects ({name!r}) besides weights; to open it "
-                f"could run any program. {_HOW_TO_SAVE}."
+                f"could run any program. {HOW_TO_SAVE}"
             )
         if isinstance(argument, int) and argument > limit:
             raise _too_large(path)
+
+
+def _several(things: dict[Any, Any], path: Path) -> CheckpointError:
+    """Say where in a dictionary the weights of a generator are."""
+    if {"state", "param_groups"} <= set(things):
+        return CheckpointError(
+            f"'{path}' is the state of an optimizer, which trains a network and is "
+            "none. Choose the file of the generator, such as 'latest_net_G.pth'."
+        )
+    names = [name for name, value in things.items() if _is_weights(value)]
+    if not names:
+        return CheckpointError(
+            f"'{path}' holds several things ({some(map(str, things))}) and no weights "
+            "by name alone. Choose a file of the generator's weights, such as "
+            "'latest_net_G.pth'."
+        )
+    names.sort(key=lambda name: not _GENERATOR.fullmatch(str(name)))
+    return CheckpointError(
+        f"'{path}' holds several things ({some(map(str, things))}); weights are in "
+        f"{some(map(str, names))}. Save those of the generator alone, and import that "
+        f"file: torch.save(torch.load(FILE)[{str(names[0])[:60]!r}], 'net_G.pth')."
+    )
+
+
+def _is_weights(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(isinstance(tensor, Tensor) for tensor in dict.values(value))
+    )
+
+
+def some(names: Iterable[str]) -> str:
+    """Name the first ones, for a sentence."""
+    shown = [repr(name[:60]) for name in names]
+    return ", ".join(shown[:3]) + (", ..." if len(shown) > 3 else "") or "none"
 
 
 def _too_large(path: Path) -> CheckpointError:

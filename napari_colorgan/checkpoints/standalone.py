@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint
-from napari_colorgan.errors import ColorganError, Stopped
+from napari_colorgan.errors import ColorganError, NoColors, Stopped
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.models.standalone import Standalone
 
@@ -59,6 +62,21 @@ def standalone_of(checkpoint: Checkpoint) -> Standalone:
     """
     settings = _settings_of(checkpoint.metadata)
     return Standalone(checkpoint.generator(), **settings).eval()
+
+
+def colored(network: Standalone, gray: Tensor, metadata: Metadata) -> Tensor:
+    """RGB (N, 3, H, W) of `gray`, from which an export is known to work.
+
+    Raises
+    ------
+    NoColors
+        It is not finite.
+    """
+    with torch.no_grad():
+        rgb: Tensor = network(gray)
+    if not rgb.isfinite().all():
+        raise NoColors(metadata.name)
+    return rgb
 
 
 def sizes_of(network: Standalone, metadata: Metadata) -> Sizes:

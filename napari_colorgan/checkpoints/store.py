@@ -109,13 +109,18 @@ def save(checkpoint: Checkpoint, path: str | Path) -> None:
     CheckpointError
         The file cannot be written.
     """
+    with replacing(Path(path)) as file:
+        file.write(to_bytes(checkpoint))
+
+
+def to_bytes(checkpoint: Checkpoint) -> bytes:
+    """Content of a checkpoint file."""
     metadata = {
         METADATA_KEY: checkpoint.metadata.to_json(),
         DIGEST_KEY: checkpoint.digest,
     }
     tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.weights.items()}
-    with replacing(Path(path)) as file:
-        file.write(safetensors.torch.save(tensors, metadata))
+    return safetensors.torch.save(tensors, metadata)
 
 
 def load(path: str | Path, content: bytes | None = None) -> Checkpoint:

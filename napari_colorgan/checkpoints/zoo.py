@@ -44,6 +44,8 @@ CARD, PICTURE = ".md", ".jpg"  # of the files beside it
 SUFFIXES = (_SUFFIX, CARD, PICTURE)
 """Of the files of a model, whose names are otherwise its own."""
 
+_MOST_BESIDE = 8_000_000  # bytes of a card or a picture; ours have 60,000
+
 _LONGEST_NAME = 60  # of up to 4 bytes; with its suffix below 255, file systems' limit
 _FORBIDDEN = frozenset('<>:"/\\|?*')  # in file names on Windows, or anywhere
 _DEVICES = frozenset(  # Windows opens these whatever their suffix
@@ -107,7 +109,7 @@ class Model:
     @property
     def own_card(self) -> str:
         """Markdown of the file beside it; empty if there is none."""
-        text = _read(self.path.with_suffix(CARD))
+        text = read_beside(self.path.with_suffix(CARD))
         return text.decode("utf-8", errors="replace")
 
     @property
@@ -258,15 +260,20 @@ def install(
 
 def copy_of_card(model: Model, name: str) -> str:
     """Card beside a model for a copy of that name; empty if there is none."""
-    title, newline, rest = model.own_card.partition("\n")
-    if title.strip() == f"# {model.name}":
-        title = f"# {name}"
+    return retitled(model.own_card, model.name, name)
+
+
+def retitled(card: str, old: str, new: str) -> str:
+    """Put another name into the title of a card."""
+    title, newline, rest = card.partition("\n")
+    if title.strip() == f"# {old}":
+        title = f"# {new}"
     return f"{title}{newline}{rest}"
 
 
 def copy_of_picture(model: Model) -> bytes:
     """Content of the picture beside a model; empty if there is none."""
-    return b"" if model.picture is None else _read(model.picture)
+    return b"" if model.picture is None else read_beside(model.picture)
 
 
 def _shipped_folder() -> Path:
@@ -280,17 +287,22 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _read(path: Path) -> bytes:
+def read_beside(path: Path) -> bytes:
+    """Content of what came with a model; empty for what is no file, or endless."""
+    if not _is_file(path):
+        return b""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(_MOST_BESIDE + 1)
     except OSError:
         return b""
+    return content if len(content) <= _MOST_BESIDE else b""
 
 
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # such as a name that is too long for the file system
+    except (OSError, ValueError):  # a name too long for the file system, or with NUL
         return False
 
 

@@ -19,20 +19,26 @@ from napari_colorgan.cli import (
     export,
     fine_tune,
     import_,
+    info,
     models,
     train,
 )
+from napari_colorgan.cli._terminal import say, show_anything
 from napari_colorgan.errors import ColorganError
 
 
 class _Commands(TyperGroup):
     """All commands; our errors become one line and exit code 2, also under a test."""
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        show_anything()
+        return super().main(*arguments, **options)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except ColorganError as error:
-            typer.echo(f"Error: {' '.join(str(error).split())}", err=True)
+            say(f"Error: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(2) from None
 
 
@@ -53,7 +59,7 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"napari-colorgan {napari_colorgan.__version__}")
+        say(f"napari-colorgan {napari_colorgan.__version__}")
         raise typer.Exit
 
 
@@ -76,6 +82,7 @@ def _prepare(
 
 for _command in (
     colorize.colorize,
+    info.info,
     models.models,
     fine_tune.fine_tune,
     train.train,

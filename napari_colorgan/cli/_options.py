@@ -69,6 +69,14 @@ ReportFolder = Annotated[
     Path | None,
     typer.Option("--report", help="Folder for a quality report: a page, tables."),
 ]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Stop at the first picture that cannot be used, instead of leaving it "
+        "out.",
+    ),
+]
 
 
 def given(**options: Any) -> dict[str, Any]:

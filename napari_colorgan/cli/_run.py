@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, TypeVar
 
 import typer
 
+from napari_colorgan.cli._terminal import say
 from napari_colorgan.errors import Stopped
 from napari_colorgan.job import Control, Job, Progress, finish
 
@@ -44,7 +45,7 @@ class Run:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         if isinstance(error, Stopped) and self._signal is not None:
-            typer.echo(str(error), err=True)
+            say(str(error), err=True)
             raise typer.Exit(128 + self._signal)
         return False
 
@@ -77,12 +78,12 @@ class Run:
         """Print a line in the place of the progress bar, which is drawn anew."""
         if self._bar is not None:
             typer.echo("\r\x1b[K", nl=False, err=True)
-        typer.echo(text, err=err)
+        say(text, err=err)
 
     def exit_if_stopped(self, what_is_kept: str) -> None:
         """End the command with the exit code of the signal, if there was one."""
         if self._signal is not None:
-            typer.echo(f"Stopped: {what_is_kept}.", err=True)
+            say(f"Stopped: {what_is_kept}.", err=True)
             raise typer.Exit(128 + self._signal)
 
     def _draw(self, event: Progress, stack: ExitStack) -> None:

@@ -1,24 +1,41 @@
 """`colorgan colorize`."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.cli._batch import (
+    BatchProgress,
+    Choices,
+    check_items,
+    color_all_job,
+    color_into_job,
+    list_items,
+)
 from napari_colorgan.cli._options import ContextChoice, Device, ModelName, Vividness
 from napari_colorgan.cli._run import Run
+from napari_colorgan.cli._terminal import say, say_notes
 from napari_colorgan.errors import BadImageFile
-from napari_colorgan.job import STOP, Job, Progress, finish
+from napari_colorgan.job import Job, Progress
 
 
 def colorize(
-    source: Annotated[
-        Path, typer.Argument(metavar="IN", help="PNG, JPEG, TIFF, WebP, BMP or GIF.")
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="IN...",
+            help="PNG, JPEG, TIFF, WebP, BMP or GIF; or several, or folders of them.",
+        ),
     ],
     result: Annotated[
-        Path, typer.Argument(metavar="OUT", help="PNG, JPEG or TIFF; stacks: TIFF.")
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="PNG, JPEG or TIFF; stacks: TIFF. For several: a folder, made if "
+            "there is none; names stay, types where they can be written.",
+        ),
     ],
     model: ModelName = zoo.DEFAULT,
     axes: Annotated[
@@ -42,12 +59,30 @@ def colorize(
     from_color: Annotated[
         bool, typer.Option("--from-color", help="Use the lightness of a colour IN.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace OUT.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace OUT, or results in it.")
+    ] = False,
 ) -> None:
-    """Colour a gray image or stack.
+    """Colour a gray image or stack, or many into a folder.
 
-    Ctrl-C keeps what is coloured by then and leaves the rest gray.
+    Ctrl-C keeps what is coloured by then and leaves the rest gray; of many, those that
+    are finished. What cannot be coloured is named at the end (exit code 1).
     """
+    # one file and a folder, for a pattern of the shell may match one file only
+    into_folder = result.is_dir() and not result.suffix
+    if len(sources) > 1 or sources[0].is_dir() or into_folder:
+        _colorize_many(
+            sources,
+            result,
+            Choices(axes, limits, from_color, force),
+            model,
+            device=device,
+            context=context,
+            tile=tile,
+            vividness=vividness,
+        )
+        return
+    (source,) = sources
     from napari_colorgan.image_io import ResultFile, check_output, read_image
     from napari_colorgan.inference.source import Source
 
@@ -86,7 +121,12 @@ def colorize(
 
     with Run("Colouring") as run:
         with ResultFile(
-            result, gray.shape, gray.axes.leading, image.pixel_size
+            result,
+            gray.shape,
+            gray.axes.leading,
+            image.pixel_size,
+            tags=image.tags,
+            made={"complete": False},
         ) as file:
             loading = colorizer_job(
                 model, device=device, context=context, tile=tile, vividness=vividness
@@ -94,11 +134,12 @@ def colorize(
             colorizer = run.finish(color_job(gray, loading, file.array), remember)
             if not last.done:
                 run.exit_if_stopped(f"nothing was coloured, '{result}' is not written")
-        for note in notes:
-            typer.echo(f"Note: {note}", err=True)
+            complete = last.done == last.total
+            file.made = colorizer.record(gray, source.name, complete=complete)
+        say_notes(notes)
         settings = colorizer.settings()
         used = "its lightness" if gray.channels == "color" else "gray values"
-        typer.echo(
+        say(
             f"'{result}': {' x '.join(map(str, gray.shape))} px, coloured by "
             f"'{model}' ({settings['context']} context, {settings['device']}) from "
             f"{used} {gray.limits.low:g} (black) to {gray.limits.high:g} (white)."
@@ -109,17 +150,35 @@ def colorize(
 
 
 def color_job(gray: Any, loading: Job[Any], out: Any) -> Job[Any]:
-    """Colour into `out` with what `loading` makes, and return that.
-
-    `out` becomes gray first, plane by plane, for it may be larger than memory.
-    """
-    from napari_colorgan.inference.colorize import colorize_job, gray_canvas_job
-
+    """Colour into `out` with what `loading` makes, and return that."""
     colorizer = yield from loading
-    for plane in gray.planes():
-        one = replace(gray, array=gray.array[plane.index])
-        out[plane.index] = finish(gray_canvas_job(one))
-        if (yield Progress(0, 1)) is STOP:
-            return colorizer
-    yield from colorize_job(gray, colorizer, out=out)
+    yield from color_into_job(gray, colorizer, out)
     return colorizer
+
+
+def _colorize_many(
+    sources: list[Path], out: Path, choices: Choices, model: str, **options: Any
+) -> None:
+    zoo.find(model)
+    items, notes = list_items(sources, out)
+    check_items(items, out, force=choices.force)
+    from napari_colorgan.inference.colorize import ModelLoaded, colorizer_job
+
+    def remember(event: Progress) -> None:
+        if isinstance(event, ModelLoaded) and event.note:
+            notes.append(event.note)
+
+    with Run("Colouring") as run:
+        job = color_all_job(items, out, colorizer_job(model, **options), choices)
+        outcome = run.finish(job, remember, shown=BatchProgress)
+        say_notes([*notes, *outcome.notes])
+        settings = outcome.colorizer.settings()
+        say(
+            f"'{out}': {outcome.done} of {len(items)} pictures, coloured by '{model}' "
+            f"({settings['context']} context, {settings['device']})."
+        )
+        for failure in outcome.failures:
+            say(f"Not coloured: {failure}", err=True)
+        run.exit_if_stopped(f"'{out}' holds the pictures that were finished")
+    if outcome.failures:
+        raise typer.Exit(1)

@@ -12,6 +12,7 @@ import typer
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.cli._options import ModelName
 from napari_colorgan.cli._run import Run
+from napari_colorgan.cli._terminal import say
 from napari_colorgan.cli.colorize import color_job
 
 _QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
@@ -27,7 +28,7 @@ def demo(
     """Open napari with a sample photograph and colour it."""
     zoo.find(model)
     if reason := _why_no_window():
-        typer.echo(f"{reason}, so the sample is coloured into files.")
+        say(f"{reason}, so the sample is coloured into files.")
         _write_demo(out, model)
     else:
         _show_demo(model)
@@ -64,15 +65,16 @@ def _write_demo(folder: Path, model: str) -> None:
 
     canvas = np.zeros((height, width, 3), np.uint8)
     with Run("Colouring") as run:
-        run.finish(color_job(gray, colorizer_job(model), canvas))
+        colorizer = run.finish(color_job(gray, colorizer_job(model), canvas))
         run.exit_if_stopped("nothing is written")
-    with ResultFile(colored, (height, width)) as file:
+    made = colorizer.record(gray, "the sample photograph", complete=True)
+    with ResultFile(colored, (height, width), made=made) as file:
         file.array[...] = canvas
-    with ResultFile(both, (height, 2 * width)) as file:
+    with ResultFile(both, (height, 2 * width), made=made) as file:
         file.array[:, :width] = gray.array[..., None]
         file.array[:, width:] = canvas
-    typer.echo(f"'{colored}': the sample, coloured by '{model}'.")
-    typer.echo(f"'{both}': before and after.")
+    say(f"'{colored}': the sample, coloured by '{model}'.")
+    say(f"'{both}': before and after.")
 
 
 def _why_no_window() -> str:

@@ -7,6 +7,7 @@ import typer
 from napari_colorgan.checkpoints.download import download_job
 from napari_colorgan.cli._options import Replace
 from napari_colorgan.cli._run import Run
+from napari_colorgan.cli._terminal import say
 
 
 def download(
@@ -23,5 +24,5 @@ def download(
     """Fetch a model from the internet and make it one of your models."""
     with Run("Downloading") as run:
         model = run.finish(download_job(url, sha256, name, replace_old=replace))
-    typer.echo(f"'{model.name}': {model.description or 'no description'}")
-    typer.echo(f"Colour with it: colorgan colorize IN OUT --model '{model.name}'")
+    say(f"'{model.name}': {model.description or 'no description'}")
+    say(f"Colour with it: colorgan colorize IN OUT --model '{model.name}'")

@@ -13,10 +13,12 @@ from napari_colorgan.cli._options import (
     GrayFolder,
     ModelName,
     ReportFolder,
+    Strict,
     Vividness,
     check_writable,
 )
 from napari_colorgan.cli._run import Run
+from napari_colorgan.cli._terminal import say
 from napari_colorgan.job import Job
 
 
@@ -42,8 +44,12 @@ def evaluate(
         Path | None, typer.Option("--json", help="Write the scores here, too.")
     ] = None,
     report: ReportFolder = None,
+    strict: Strict = False,
 ) -> None:
-    """Compare a model's colours with the true ones of colour pictures."""
+    """Compare a model's colours with the true ones of colour pictures.
+
+    Pictures that cannot be used are named and left out, if at least half can be.
+    """
     zoo.find(model)
     if json_file is not None:
         check_writable("--json", json_file)
@@ -59,19 +65,25 @@ def evaluate(
             model, device=device, context=context, vividness=vividness
         )
         scores = yield from evaluate_job(
-            color, colorizer, gray=gray, limit=limit, side=side, report=report
+            color,
+            colorizer,
+            gray=gray,
+            limit=limit,
+            side=side,
+            report=report,
+            strict=strict,
         )
         return colorizer.settings(), scores
 
     with Run("Comparing") as run:
         settings, scores = run.finish(job())
         if scores.note:
-            typer.echo(f"Note: {scores.note}", err=True)
-        typer.echo(str(scores))
+            say(f"Note: {scores.note}", err=True)
+        say(str(scores))
         if json_file is not None:
             content = settings | {"model": model} | scores.as_dict()
             text = json.dumps(content, indent=2, allow_nan=False)
             json_file.write_text(text + "\n", "utf-8")
         if report is not None:
-            typer.echo(f"'{report / 'index.html'}': the report.")
+            say(f"'{report / 'index.html'}': the report.")
         run.exit_if_stopped("these are the scores of the pictures so far")

@@ -8,6 +8,7 @@ import typer
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.cli._options import check_out
 from napari_colorgan.cli._run import Run
+from napari_colorgan.cli._terminal import say
 from napari_colorgan.errors import BadSetting
 
 Format = Literal["bioimageio", "onnx", "pix2pix"]
@@ -103,4 +104,4 @@ def export(
                 from napari_colorgan.checkpoints.pix2pix import write_pix2pix
 
                 write_pix2pix(checkpoint, out)
-    typer.echo(f"'{out}': '{found.name}', {_FOR[format_]}.")
+    say(f"'{out}': '{found.name}', {_FOR[format_]}.")

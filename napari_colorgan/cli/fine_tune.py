@@ -16,17 +16,17 @@ from napari_colorgan.cli._options import (
     GrayFolder,
     License,
     ReportFolder,
+    Strict,
     TaskChoice,
     TrainedCheckpoint,
     check_out,
     given,
 )
 from napari_colorgan.cli._run import Run
+from napari_colorgan.cli._terminal import say, say_notes
 from napari_colorgan.errors import BadSetting, Stopped
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.training.config import START, FineTuneConfig, Scheme
-
-_MOST_NOTES = 20
 
 
 def fine_tune(
@@ -51,6 +51,7 @@ def fine_tune(
         bool, typer.Option("--resume", help="Go on from NAME.state.")
     ] = False,
     report: ReportFolder = None,
+    strict: Strict = False,
     recipe: Annotated[
         Scheme,
         typer.Option(help="paper: pix2pix as published; notebook: its Keras variant."),
@@ -74,7 +75,8 @@ def fine_tune(
 ) -> None:
     """Fine-tune a model on pairs of gray and colour pictures.
 
-    A part is held out to judge by, and the best model is kept. After Ctrl-C, the same
+    A part is held out to judge by, and the best model is kept. Pictures that cannot be
+    used are named and left out, if at least half can be. After Ctrl-C, the same
     command with --resume goes on.
     """
     if minutes is not None and steps is not None:
@@ -96,6 +98,7 @@ def fine_tune(
     from napari_colorgan.inference.device import choose_device
     from napari_colorgan.training.events import StepDone
     from napari_colorgan.training.fine_tune import fine_tune_job
+    from napari_colorgan.training.picture_files import PicturesLeftOut
     from napari_colorgan.training.report import check_folder
     from napari_colorgan.training.scoring import table
 
@@ -104,17 +107,23 @@ def fine_tune(
         check_folder("--report", report)
     about = given(name=name or out.stem, description=description, license=license_)
     with Run("Reading") as run:
-        pairs, notes = run.finish(_read_job(color, gray))
-        _print_notes(notes)
+        left_out: list[str] = []
+
+        def remember(event: Progress) -> None:
+            if isinstance(event, PicturesLeftOut):
+                left_out.extend(event.notes)
+
+        pairs, notes = run.finish(_read_job(color, gray, strict=strict), remember)
+        say_notes([*left_out, *notes])
         run.label = "Training"
         job = fine_tune_job(
             pairs, start, config, device=device, out=out, resume=resume, about=about
         )
         result = run.finish(job, _News(run).tell, shown=StepDone)
         best = next(one for one in reversed(result.history.validations) if one.best)
-        typer.echo(f"'{out}': the best model, of step {best.done} ({result.ended}).")
+        say(f"'{out}': the best model, of step {best.done} ({result.ended}).")
         kinds = {"best": best.now, "before": best.before, "left gray": best.gray}
-        typer.echo(table("held-out part", kinds))
+        say(table("held-out part", kinds))
         run.exit_if_stopped(
             f"'{out}' holds the best so far; the same command with --resume goes on"
         )
@@ -124,7 +133,7 @@ def fine_tune(
             page = run.finish(
                 _report_job(report, pairs, start, config, device, result, settings)
             )
-            typer.echo(f"'{page}': the report.")
+            say(f"'{page}': the report.")
             run.exit_if_stopped("the report has the pictures so far")
 
 
@@ -197,11 +206,13 @@ def _check_out(out: Path, resume: bool) -> None:
         )
 
 
-def _read_job(color: Path, gray: Path | None) -> Job[tuple[list[Any], list[str]]]:
+def _read_job(
+    color: Path, gray: Path | None, *, strict: bool
+) -> Job[tuple[list[Any], list[str]]]:
     """Pairs, and what the user should know about them."""
     from napari_colorgan.training.pairs import check, read_folders_job
 
-    pairs = yield from read_folders_job(color, gray)
+    pairs = yield from read_folders_job(color, gray, strict=strict)
     notes: list[str] = []
     for done, pair in enumerate(pairs, 1):
         found = check(pair)
@@ -244,13 +255,6 @@ def _report_job(
         before=None if base is None else Colorizer(base, place),
     )
     return page
-
-
-def _print_notes(notes: list[str]) -> None:
-    for note in notes[:_MOST_NOTES]:
-        typer.echo(f"Note: {note}", err=True)
-    if more := len(notes[_MOST_NOTES:]):
-        typer.echo(f"Note: There are {more} more such notes.", err=True)
 
 
 def _duration(seconds: float) -> str:

@@ -6,15 +6,19 @@ from typing import Annotated
 import typer
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.checkpoints.card import imported_card
 from napari_colorgan.checkpoints.metadata import Statistics
 from napari_colorgan.cli._options import ContextChoice, Replace
+from napari_colorgan.cli._terminal import say
 from napari_colorgan.job import finish
 
 
 def import_(
     file: Annotated[
-        Path, typer.Argument(help="Weights of a generator, such as latest_net_G.pth.")
+        Path,
+        typer.Argument(
+            help="A .safetensors file or package (.zip) of napari-colorgan, or weights "
+            "of the pix2pix code, such as latest_net_G.pth."
+        ),
     ],
     name: Annotated[
         str | None, typer.Option(help="Of the model. Default: that of the file.")
@@ -39,28 +43,27 @@ def import_(
     ] = "",
     replace: Replace = False,
 ) -> None:
-    """Make a generator of the PyTorch pix2pix code one of your models.
+    """Make a model file one of your models.
 
-    The options of its training are read from train_opt.txt beside it, if there.
+    A file that napari-colorgan wrote tells itself how it is used. For a generator of
+    the PyTorch pix2pix code, the options of its training are read from train_opt.txt
+    beside it, if there, and the options below say the rest.
     """
     name = zoo.check_name(file.stem if name is None else name, taken_too=replace)
-    from napari_colorgan.checkpoints.pix2pix import read_pix2pix
+    from napari_colorgan.checkpoints.imports import read_model
     from napari_colorgan.inference.examples import sample_job
 
-    checkpoint = read_pix2pix(
+    model = read_model(
         file,
         context=context,
         statistics=statistics,
         dropout=dropout,
         license=license_,
     )
-    about = checkpoint.metadata
-    card = imported_card(about, name)
-    picture = finish(sample_job(checkpoint))
-    zoo.install(checkpoint, name, card, picture=picture, replace_old=replace)
+    about = model.metadata
+    picture = model.picture or finish(sample_job(model.checkpoint))
+    model.install(name, picture=picture, replace_old=replace)
     kind = "colorization" if about.codec == "lab" else "translation"
-    typer.echo(f"'{name}': {about.description}")
-    typer.echo(
-        f"Used for {kind}, {about.context} context, {about.statistics} statistics."
-    )
-    typer.echo(f"Colour with it: colorgan colorize IN OUT --model '{name}'")
+    say(f"'{name}': {about.description}".rstrip(" :"))
+    say(f"Used for {kind}, {about.context} context, {about.statistics} statistics.")
+    say(f"Colour with it: colorgan colorize IN OUT --model '{name}'")

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.cli._terminal import say
 
 
 def models(
@@ -14,7 +15,7 @@ def models(
 ) -> None:
     """List the models, or print the card of one."""
     if name is not None:
-        typer.echo(zoo.find(name).card)
+        say(zoo.find(name).card)
         return
     rows = [("NAME", "GENERATOR", "KIND", "CONTEXT", "LICENCE")]
     descriptions = [""]
@@ -26,6 +27,6 @@ def models(
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row, description in zip(rows, descriptions, strict=True):
         cells = (c.ljust(width) for c, width in zip(row, widths, strict=True))
-        typer.echo("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())
         if description:
-            typer.echo(f"    {description}")
+            say(f"    {description}")

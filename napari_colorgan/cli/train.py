@@ -15,12 +15,14 @@ from napari_colorgan.cli._options import (
     Device,
     GrayFolder,
     License,
+    Strict,
     TaskChoice,
     TrainedCheckpoint,
     check_out,
     given,
 )
 from napari_colorgan.cli._run import Run
+from napari_colorgan.cli._terminal import say
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Progress
 from napari_colorgan.training.recipe import GENERATORS, Recipe
@@ -85,6 +87,7 @@ def train(
         int | None,
         typer.Option(min=1, help="Steps between two scores. Default: ten minutes."),
     ] = None,
+    strict: Strict = False,
     name: CheckpointName = None,
     license_: License = None,
     provenance: Annotated[
@@ -98,6 +101,7 @@ def train(
 ) -> None:
     """Train a model on folders of colour pictures, or of gray and colour ones.
 
+    Pictures that cannot be used are named and left out, if at least half can be.
     Ctrl-C, --minutes or a crash lose little: the same command goes on from NAME.state.
     """
     sources = [*(folders or ()), *([color] if color else ())]
@@ -140,6 +144,7 @@ def train(
 
     from napari_colorgan.checkpoints.store import load
     from napari_colorgan.inference.device import choose_device
+    from napari_colorgan.training.picture_files import PicturesLeftOut
     from napari_colorgan.training.train import StepDone, train_job
 
     if threads is not None:
@@ -148,7 +153,10 @@ def train(
 
     def remember(event: Progress) -> None:
         nonlocal last
-        if isinstance(event, StepDone):
+        if isinstance(event, PicturesLeftOut):
+            for note in event.notes:
+                run.say(f"Note: {note}", err=True)
+        elif isinstance(event, StepDone):
             last = event
             run.label = f"Training, loss {event.loss:.4f}"
 
@@ -162,14 +170,15 @@ def train(
         minutes=minutes,
         judged=judge or (),
         judge_every=judge_every,
+        strict=strict,
     )
     with Run("Training") as run:
         checkpoint = run.finish(job, remember)
         done = checkpoint.metadata.training["steps_done"]
         loss = f", loss {last.loss:.4f}" if isinstance(last, StepDone) else ""
-        typer.echo(f"'{out}': {done} of {config.steps} steps{loss}.")
+        say(f"'{out}': {done} of {config.steps} steps{loss}.")
         if done < config.steps:
-            typer.echo("The same command goes on from here.")
+            say("The same command goes on from here.")
         run.exit_if_stopped(f"'{out}' holds the training so far")
 
 

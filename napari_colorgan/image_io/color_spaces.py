@@ -20,6 +20,7 @@ _TYPES = (np.uint8, np.uint16, np.float32)  # of pixels that a profile may be fo
 _AT_ONCE = 1 << 20  # px converted in float64
 _PROBES = 6  # colours along each axis that tell whether a profile is sRGB's
 _SAME = 1  # of 255: a profile that changes colours by no more is sRGB's
+_MADE, _IN_2000 = slice(24, 36), (7, 208, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0)  # of a profile
 # JFIF 1.02, of ITU-R BT.601: R, G, B from Y, Cb, Cr around their middle
 _RGB_OF_YCBCR = ((1, 0, 1.402), (1, -0.344136, -0.714136), (1, 1.772, 0))
 
@@ -62,6 +63,17 @@ def changes(profile: bytes, dtype: np.dtype[Any], samples: int) -> bool:
     if space == "gray" and dtype != np.uint8:
         return False
     return space == "cmyk" or not _is_srgb(profile, space)
+
+
+@lru_cache(maxsize=1)
+def srgb_profile() -> bytes:
+    """ICC profile of sRGB, which results are written with."""
+    import imagecodecs
+
+    profile = bytearray(imagecodecs.cms_profile("srgb"))
+    # made in 2000, not now: equal pictures give equal files
+    profile[_MADE] = bytes(_IN_2000)
+    return bytes(profile)
 
 
 def from_cmyk(array: Array) -> Array:

@@ -1,12 +1,13 @@
 """What was read from a picture file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_colorgan.image_io.pixel_size import PixelSize
+from napari_colorgan.image_io.tags import Tags
 
 Array = npt.NDArray[Any]
 
@@ -26,6 +27,8 @@ class ImageFile:
     pixel_size: PixelSize | None = None
     notes: tuple[str, ...] = ()
     """Sentences about what of the file was left out."""
+    tags: Tags = field(default_factory=Tags)
+    """What the file says of itself in words."""
 
 
 def upright(array: Array, orientation: int, places: tuple[int, int]) -> Array:

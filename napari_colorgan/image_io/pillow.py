@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageSequence
 
-from napari_colorgan.image_io import color_spaces, pixel_size
+from napari_colorgan.image_io import color_spaces, pixel_size, tags
 from napari_colorgan.image_io.image_file import ORIENTATION, ImageFile, upright
 
 Array = npt.NDArray[Any]
@@ -35,6 +35,7 @@ def read_with_pillow(path: Path, axes: str | None) -> ImageFile:
                 array = upright(array, turn, (0, 1))
                 if size is not None and turn > 4:
                     size = size.turned()
+            words = tags.of_pillow(image)
     notes: tuple[str, ...] = ()
     if profile:
         array, notes = color_spaces.in_srgb(array, profile, path)
@@ -47,7 +48,7 @@ def read_with_pillow(path: Path, axes: str | None) -> ImageFile:
             f"'{path}' has colour or transparency at 16 bits per channel, which was "
             "reduced to 8; a TIFF would keep all of them.",
         )
-    return ImageFile(array, axes or letters, size, notes)
+    return ImageFile(array, axes or letters, size, notes, words)
 
 
 def pixels(image: Image.Image, profile: bytes | None = None) -> Array:

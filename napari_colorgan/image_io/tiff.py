@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from napari_colorgan.errors import BadImageFile
-from napari_colorgan.image_io import color_spaces, pixel_size
+from napari_colorgan.image_io import color_spaces, pixel_size, tags
 from napari_colorgan.image_io.image_file import ORIENTATION, ImageFile, upright
 from napari_colorgan.image_io.pillow import pixels
 
@@ -54,9 +54,10 @@ def read_tiff(path: Path, axes: str | None) -> ImageFile:
         size = pixel_size.of_tiff(tiff, series)
         if size is not None and turn > 4:
             size = size.turned()
+        words = tags.of_tiff(tiff, page)
     if axes is None:
         array, axes = _tidy(array, stored)
-    return ImageFile(array, axes, size, notes)
+    return ImageFile(array, axes, size, notes, words)
 
 
 def _main_series(path: Path, tiff: Any) -> tuple[Any, tuple[str, ...]]:

@@ -14,8 +14,17 @@ import tifffile
 from PIL import Image
 
 from napari_colorgan.errors import BadImageFile
-from napari_colorgan.image_io import pixel_size
+from napari_colorgan.image_io import color_spaces, pixel_size
 from napari_colorgan.image_io.pixel_size import PixelSize
+from napari_colorgan.image_io.tags import (
+    Record,
+    Tags,
+    TiffKind,
+    fill_in,
+    for_exif,
+    for_png,
+    for_tiff,
+)
 
 RGB = npt.NDArray[np.uint8]
 
@@ -26,6 +35,9 @@ _TYPES = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
+SUFFIXES = tuple(_TYPES)
+"""Ends of names, in lower case, that a result may have."""
+
 _JPEG_SIDE = 65500  # px; libjpeg's limit
 _IMAGEJ_BYTES = (1 << 32) - (1 << 25)  # its TIFFs have 32-bit offsets; room for tags
 
@@ -68,6 +80,14 @@ def check_output(path: Path, shape: tuple[int, ...], *, force: bool = False) -> 
     _create_beside(path).unlink()
 
 
+def named_like(path: Path, planes: int = 1) -> Path:
+    """Return the name of a result like its source's, with a type that can hold it."""
+    kind = _TYPES.get(path.suffix.lower())
+    if kind == "TIFF" or (kind is not None and planes == 1):
+        return path
+    return path.with_suffix(".png" if planes == 1 else ".tif")
+
+
 class ResultFile:
     """A picture file in the making; it appears under its name when it is complete.
 
@@ -81,6 +101,9 @@ class ResultFile:
     shape : (..., Y, X)
     leading : a letter for each dimension before Y and X
     size : of a pixel, written as far as the format can hold it
+    tags : what the file that was coloured says of itself, to be kept
+    made : how it is coloured, or None if it is not coloured here. The attribute of this
+        name may be replaced within the block, for the end is known last
 
     Raises
     ------
@@ -94,11 +117,16 @@ class ResultFile:
         shape: tuple[int, ...],
         leading: str = "",
         size: PixelSize | None = None,
+        *,
+        tags: Tags | None = None,
+        made: Record | None = None,
     ) -> None:
+        self.made = made
         self._path = path
         self._shape = (*shape, 3)
         self._leading = leading
         self._size = size
+        self._tags = tags or Tags()
         self._kind = _TYPES[path.suffix.lower()]
         self._array: RGB | None = None
 
@@ -138,29 +166,24 @@ class ResultFile:
             self._discard()
 
     def _create_tiff(self) -> RGB:
-        ome = self._path.name.lower().endswith((".ome.tif", ".ome.tiff"))
-        imagej = (
-            not ome
-            # ImageJ steps RGB through these only, and orders them like this
-            and self._leading in ("", "T", "Z", "TZ")
-            and math.prod(self._shape) < _IMAGEJ_BYTES
-        )
-        metadata: dict[str, Any] = {"axes": f"{self._leading}YXS"}
-        tags: dict[str, Any] = {}
-        if self._size is not None and ome:
+        kind = self._tiff_kind()
+        metadata, options = for_tiff(self._tags, self.made, kind)
+        metadata["axes"] = f"{self._leading}YXS"
+        if self._size is not None and kind == "ome":
             metadata |= pixel_size.for_ome(self._size)
         elif self._size is not None:
-            tags = pixel_size.for_tags(self._size, convert=not imagej)
-            metadata |= pixel_size.for_imagej(self._size) if imagej else {}
+            options |= pixel_size.for_tags(self._size, convert=kind == "plain")
+            metadata |= pixel_size.for_imagej(self._size) if kind == "imagej" else {}
         array: RGB = tifffile.memmap(
             self._temporary,
             shape=self._shape,
             dtype=np.uint8,
             photometric="rgb",
-            ome=ome,
-            imagej=imagej,
+            ome=kind == "ome",
+            imagej=kind == "imagej",
             metadata=metadata,
-            **tags,
+            iccprofile=color_spaces.srgb_profile(),
+            **options,
         )
         if hasattr(os, "posix_fallocate"):
             # the file is sparse: without this a full disk would kill the process later
@@ -168,22 +191,40 @@ class ResultFile:
                 os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
         return array
 
+    def _tiff_kind(self) -> TiffKind:
+        if self._path.name.lower().endswith((".ome.tif", ".ome.tiff")):
+            return "ome"
+        # ImageJ steps RGB through these only, and orders them like this
+        steps = self._leading in ("", "T", "Z", "TZ")
+        return "imagej" if steps and math.prod(self._shape) < _IMAGEJ_BYTES else "plain"
+
     def _complete(self) -> None:
         if isinstance(self._array, np.memmap):
             self._array.flush()
+            self._array = None
+            if self.made is not None:
+                fill_in(self._temporary, self._tags, self.made)
         else:
-            picture = Image.fromarray(self.array.reshape(self._shape[-3:]))
-            # chroma at half the resolution, JPEG's default, would blur what was made
-            options: dict[str, Any] = {"quality": 95, "subsampling": 0}
-            if self._kind == "PNG":
-                options = {}
-            if self._size is not None and (dpi := pixel_size.for_dpi(self._size)):
-                options["dpi"] = dpi
-            picture.save(self._temporary, self._kind, **options)
-        self._array = None
+            self._save_with_pillow()
+            self._array = None
         with self._temporary.open("r+b") as file:
             os.fsync(file.fileno())
         self._temporary.replace(self._path)
+
+    def _save_with_pillow(self) -> None:
+        picture = Image.fromarray(self.array.reshape(self._shape[-3:]))
+        options: dict[str, Any] = {
+            "icc_profile": color_spaces.srgb_profile(),
+            "exif": for_exif(self._tags, self.made),
+        }
+        if self._kind == "PNG":
+            options["pnginfo"] = for_png(self._tags, self.made)
+        else:
+            # chroma at half the resolution, JPEG's default, would blur what was made
+            options |= {"quality": 95, "subsampling": 0}
+        if self._size is not None and (dpi := pixel_size.for_dpi(self._size)):
+            options["dpi"] = dpi
+        picture.save(self._temporary, self._kind, **options)
 
     def _discard(self) -> None:
         self._array = None

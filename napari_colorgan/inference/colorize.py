@@ -56,7 +56,10 @@ class InvalidPixels(Progress):
     count: int
 
     def __str__(self) -> str:
-        return f"{self.count} pixels are NaN or infinite; they are black in the result."
+        return (
+            f"{self.count} pixels have no value (NaN, infinite, or marked as missing); "
+            "they are black in the result."
+        )
 
 
 def colorizer_job(

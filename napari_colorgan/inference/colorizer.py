@@ -11,8 +11,8 @@ from torch import Tensor
 from napari_colorgan.checkpoints.metadata import Context, Metadata
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS, Codec, enliven
-from napari_colorgan.errors import BadSetting, CheckpointError
-from napari_colorgan.inference.source import Plane
+from napari_colorgan.errors import BadSetting, CheckpointError, NoColors
+from napari_colorgan.inference.source import Plane, Source
 from napari_colorgan.inference.statistics import Statistics, StatisticsMeter
 from napari_colorgan.inference.tiling import Tiling
 from napari_colorgan.inference.views import LocalView, View, WholeView
@@ -93,6 +93,11 @@ class Colorizer:
         """Prediction (N, 2 or 3, H, W) in [-1, 1], on the CPU, for gray in [0, 1].
 
         Sides are multiples of `stride`; `statistics` come from `measure`.
+
+        Raises
+        ------
+        NoColors
+            It is not finite, which is the model's fault: gray always is.
         """
         source = self.codec.encode(gray.to(self.device))
         source = source.contiguous(memory_format=torch.channels_last)
@@ -104,6 +109,8 @@ class Colorizer:
                     self._generator, statistics, source
                 )
         result: Tensor = prediction.float().cpu()
+        if not result.sum().isfinite():  # one pass; values are within -1 and 1
+            raise NoColors(self.checkpoint.metadata.name)
         return result if self.vividness is None else enliven(result, self.vividness)
 
     @torch.inference_mode()
@@ -145,6 +152,23 @@ class Colorizer:
             | (whole if self.context == "whole" else local)
             | vivid
         )
+
+    def record(self, source: Source, name: str, *, complete: bool) -> dict[str, Any]:
+        """Return how a result was made, for its file.
+
+        Parameters
+        ----------
+        name : of what was coloured
+        complete : whether all of it was
+        """
+        used = "lightness" if source.channels == "color" else "gray values"
+        return self.settings() | {
+            "source": name,
+            "used": used,
+            "limits": [source.limits.low, source.limits.high],
+            "gamma": source.limits.gamma,
+            "complete": complete,
+        }
 
 
 def _vividness(

@@ -22,7 +22,7 @@ Gray = npt.NDArray[np.float32]
 # and 10 % of its pixels exceed 4. No share of pixels may be more, for a red cell on a
 # white slide is small.
 _ALIKE = 4 / 255
-_BAND = 1 << 22  # values compared at once
+_BAND = 1 << 18  # values compared at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Limits:
     high: float
     gamma: float = 1.0
     """Exponent after scaling to [0, 1], as napari's layers have it."""
+    inverted: bool = False
+    """Whether `low` is shown as white, as colormaps do that fall from light to dark."""
 
     @classmethod
     def checked(cls, low: float, high: float, gamma: float = 1.0) -> Self:
@@ -45,7 +47,10 @@ class Limits:
         """
         if not (np.isfinite([low, high]).all() and low < high):
             raise BadSetting(
-                "limits", (low, high), "two finite numbers, low before high"
+                "limits",
+                (low, high),
+                "two finite numbers, low before high; where low values shall be "
+                "white, invert the picture",
             )
         if not (np.isfinite(gamma) and gamma > 0):
             raise BadSetting("gamma", gamma, "a positive number")
@@ -116,6 +121,8 @@ def percentile_limits(sample: npt.NDArray[Any]) -> Limits:
 def scale(values: npt.NDArray[Any], limits: Limits) -> Gray:
     """Gray values to [0, 1], clipped; a value at two equal limits becomes 0.5.
 
+    Gamma and inversion come last, in this order, as in napari.
+
     Raises no warning and keeps no NaN: what is not finite must be replaced by the
     caller, here NaN becomes 0.
     """
@@ -133,6 +140,8 @@ def scale(values: npt.NDArray[Any], limits: Limits) -> Gray:
         x = np.clip(np.nan_to_num(x, nan=0.0), 0, 1)
     if limits.gamma != 1:
         x **= limits.gamma
+    if limits.inverted:
+        x = 1 - x
     return x.astype(np.float32)
 
 
@@ -144,6 +153,7 @@ def has_color(values: npt.NDArray[Any]) -> bool:
     finite tell nothing.
     """
     apart = largest = 0.0
+    certain = _ALIKE * 255 if values.dtype == np.uint8 else np.inf
     for part in _bands(values):
         red, green, blue = (part[..., channel] for channel in range(3))
         high = np.maximum(np.maximum(red, green), blue)
@@ -155,6 +165,8 @@ def has_color(values: npt.NDArray[Any]) -> bool:
         if high.size:
             with np.errstate(over="ignore"):
                 apart = max(apart, float((high - low).max()))
+            if apart > certain:  # most pictures, and so they are read no slower
+                return True
             largest = max(largest, float(high.max()), -float(low.min()))
     step = 1 if values.dtype.kind in "ui" else 0
     return apart > max(step, _ALIKE * largest)

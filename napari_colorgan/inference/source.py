@@ -21,6 +21,7 @@ from napari_colorgan.inference.intensity import (
     percentile_limits,
     scale,
 )
+from napari_colorgan.job import is_out_of_memory
 
 _SAMPLED_PLANES = 16
 _SAMPLED_PIXELS = 1 << 20
@@ -43,6 +44,8 @@ class Source:
     """Whether there are RGB samples, and whether these differ."""
     fill: float = 0.5
     """Gray in [0, 1] that stands in for NaN and infinite pixels."""
+    name: str = "The array"
+    """What errors call it."""
 
     @classmethod
     def of(
@@ -87,23 +90,23 @@ class Source:
         array = _in_order(array, named.order)
         if limits is not None and not isinstance(limits, Limits):
             limits = _checked(limits)
-        if "S" in named.letters and _has_color(array):
+        if "S" in named.letters and _has_color(array, name):
             if not from_color:
                 raise ColorSource(name)
             limits = limits or measured_color_limits(array, dtype, name)
-            return cls(array, named, limits, "color")
+            return cls(array, named, limits, "color", name=name)
         channels: Literal["none", "equal"] = "equal" if "S" in named.letters else "none"
-        source = cls(array, named, Limits(0.0, 1.0), channels)
+        source = cls(array, named, Limits(0.0, 1.0), channels, name=name)
         if limits is None and (dtype.kind == "b" or dtype == np.uint8):
             limits = full_range(dtype)
         if limits is not None and np.dtype(array.dtype).kind != "f":
-            return cls(array, named, limits, channels)
+            return cls(array, named, limits, channels, name=name)
         sample = source._sample()
         limits = limits or percentile_limits(sample)
         finite = sample[np.isfinite(sample)]
         # scaled first: the mean of two of the largest floats is infinite
         fill = float(np.median(scale(finite, limits))) if finite.size else 0.5
-        return cls(array, named, limits, channels, fill)
+        return cls(array, named, limits, channels, fill, name)
 
     @property
     def leading(self) -> tuple[int, ...]:
@@ -149,7 +152,7 @@ class Source:
 
     def read(self, index: tuple[int, ...], region: Region) -> npt.NDArray[Any]:
         """Values of part of a plane as they are; lightness in [0, 1] for colour."""
-        values = np.asarray(self.array[(*index, *region)])
+        values = read_part(self.array, (*index, *region), self.name)
         if self.channels == "color":
             return _lightness(values, self.limits)
         return values[..., 0] if self.channels == "equal" else values
@@ -183,7 +186,7 @@ def measured_color_limits(array: Any, dtype: np.dtype[Any], name: str) -> Limits
         return full_range(dtype)
     low, high = math.inf, -math.inf
     for index in indices(array.shape[:-3]):
-        values = np.asarray(array[index])[..., :3]
+        values = read_part(array, index, name)[..., :3]
         finite = values[np.isfinite(values)]
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
@@ -215,7 +218,7 @@ class Plane:
         """Return this plane with its values in memory, read and computed only once."""
         if isinstance(self.source.array, np.ndarray):
             return self
-        values = np.asarray(self.source.array[self.index])
+        values = read_part(self.source.array, self.index, self.source.name)
         return Plane(replace(self.source, array=values), ())
 
     def gray(self, region: Region) -> Gray:
@@ -295,6 +298,31 @@ def _as_array(array: Any, name: str) -> Any:
         raise BadArray(f"{name} cannot be read as an array: {error}.") from error
 
 
+def read_part(array: Any, part: Any, name: str) -> npt.NDArray[Any]:
+    """Read part of an array of any origin, such as a file that may be gone by now.
+
+    Parameters
+    ----------
+    part : an index as numpy's
+    name : what errors call the array
+
+    Raises
+    ------
+    BadArray
+        It cannot be read, for whatever reason.
+    """
+    try:
+        return np.asarray(array[part])
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        cause = str(error).strip().split("\n")[0] or type(error).__name__
+        raise BadArray(
+            f"{name} cannot be read: {cause.rstrip('.')}. Check that its file is still "
+            "where it was and whole, then open it again."
+        ) from error
+
+
 def _checked(limits: Sequence[float]) -> Limits:
     try:
         values = [float(value) for value in limits]
@@ -319,9 +347,11 @@ def _in_order(array: Any, order: tuple[int, ...]) -> Any:
     return array.transpose(order)
 
 
-def _has_color(array: Any) -> bool:
+def _has_color(array: Any, name: str) -> bool:
     """Whether R, G and B differ anywhere, read plane by plane."""
-    return any(has_color(np.asarray(array[i])) for i in indices(array.shape[:-3]))
+    return any(
+        has_color(read_part(array, index, name)) for index in indices(array.shape[:-3])
+    )
 
 
 def _lightness(values: npt.NDArray[Any], limits: Limits) -> Gray:

@@ -21,7 +21,7 @@ from napari_colorgan.color import (
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models import Generator, GeneratorSpec, build
 
-_GRID = 32  # px; sides of what `whole` sees, unless the stride asks for more
+_GRID = 32  # px; sides of what is seen, unless the stride asks for more
 _BORDER = 32  # px of reflection that `local` sees around a picture
 
 
@@ -60,13 +60,13 @@ class Standalone(nn.Module):
             expected = f"one for {generator.out_channels} channels, as predicted"
             raise BadSetting("codec", codec, expected)
         self.working_size = working_size if context == "whole" else None
-        # not where it would be part of the picture's statistics
-        self.border = _BORDER if (context, statistics) == ("local", "stored") else 0
+        self.border = 0 if context == "whole" else _BORDER
         self.vividness = vividness or 0.0
         self.spreads = levels == "spread"
         self.stride = generator.stride
-        if statistics == "picture":
-            _normalise_by_picture(generator)
+        self.measured = (
+            _normalise_by_picture(generator) if statistics == "picture" else None
+        )
         self.generator = generator
 
     def forward(self, gray: Tensor) -> Tensor:
@@ -77,10 +77,7 @@ class Standalone(nn.Module):
             seen = _reduced(gray, self.working_size, _GRID)
             if self.spreads:
                 seen = spread(seen)
-        source = _reflected(self.codec.encode(seen), self.border, self.stride)
-        bottom, right = self.border + seen.shape[-2], self.border + seen.shape[-1]
-        prediction = self.generator(source)
-        prediction = prediction[..., self.border : bottom, self.border : right]
+        prediction = self._predict(self.codec.encode(seen))
         if self.generator.predicts_chroma:
             prediction = enliven(prediction, self.vividness)
         if self.working_size is not None:
@@ -90,6 +87,22 @@ class Standalone(nn.Module):
             return lab_to_rgb(fit_every_chroma(lab))
         return self.codec.decode(gray, prediction)
 
+    def _predict(self, source: Tensor) -> Tensor:
+        """Prediction for a source of any sides.
+
+        What is reflected around the picture is no part of its statistics, so these are
+        measured without the border, and then held fixed.
+        """
+        bottom, right = self.border + source.shape[-2], self.border + source.shape[-1]
+        if self.measured is not None:
+            self.measured.begin()
+            if self.border:
+                self.generator(_reflected(source, 0, self.stride, _GRID))
+                self.measured.end()
+        seen = _reflected(source, self.border, self.stride, _GRID)
+        prediction: Tensor = self.generator(seen)
+        return prediction[..., self.border : bottom, self.border : right]
+
 
 def build_standalone(
     generator: str, options: dict[str, Any], **settings: Any
@@ -98,26 +111,56 @@ def build_standalone(
     return Standalone(build(GeneratorSpec(generator, options)), **settings).eval()
 
 
+class _Measured:
+    """Means and variances of one picture, in the order of the layers that see them."""
+
+    def __init__(self) -> None:
+        self._measuring = True
+        self._layers: list[tuple[Tensor, Tensor]] = []
+
+    def begin(self) -> None:
+        """Measure the next picture."""
+        self._measuring = True
+        self._layers.clear()
+
+    def end(self) -> None:
+        """Give what was measured, layer by layer."""
+        self._measuring = False
+
+    def of(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Variance and mean: of `x` itself, or as the layer has measured them."""
+        if not self._measuring:
+            return self._layers.pop(0)
+        var, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
+        self._layers.append((var, mean))
+        return var, mean
+
+
 class _PictureNorm(nn.Module):
     """Normalise every picture by its own mean and variance, instead of `layer`."""
 
-    def __init__(self, layer: nn.BatchNorm2d | nn.InstanceNorm2d) -> None:
+    def __init__(
+        self, layer: nn.BatchNorm2d | nn.InstanceNorm2d, measured: _Measured
+    ) -> None:
         super().__init__()
         self.weight, self.bias, self.eps = layer.weight, layer.bias, layer.eps
+        self._measured = measured
 
     def forward(self, x: Tensor) -> Tensor:
-        var, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
+        var, mean = self._measured.of(x)
         x = (x - mean) * (var + self.eps).rsqrt()
         if self.weight is None:
             return x
         return x * self.weight.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
 
 
-def _normalise_by_picture(network: nn.Module) -> None:
+def _normalise_by_picture(network: nn.Module) -> _Measured:
+    measured = _Measured()
     for parent in list(network.modules()):
         for name, layer in parent.named_children():
             if isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d):
-                setattr(parent, name, _PictureNorm(layer))
+                setattr(parent, name, _PictureNorm(layer, measured))
+    return measured
 
 
 # A trace would take sizes for constants, so what reckons with them is compiled there.
@@ -154,11 +197,15 @@ def _enlarged(small: Tensor, picture: Tensor) -> Tensor:
 
 
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
-def _reflected(x: Tensor, border: int, stride: int) -> Tensor:
-    """Continue by `border` px of reflection, and after to multiples of `stride`."""
+def _reflected(x: Tensor, border: int, stride: int, least: int) -> Tensor:
+    """Continue by `border` px of reflection, and after to multiples of `stride`.
+
+    Sides are `least` px or more, for of fewer px there are hardly statistics.
+    """
     for dim in (2, 3):
         length = x.shape[dim]
-        padded = (length + 2 * border + stride - 1) // stride * stride
+        padded = _larger(length + 2 * border, least)
+        padded = (padded + stride - 1) // stride * stride
         index = torch.arange(padded, device=x.device) - border
         # as a tensor: ONNX knows no remainder by a number that varies
         period = torch.full_like(index, _larger(2 * length - 2, 1))

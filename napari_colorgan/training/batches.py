@@ -53,7 +53,7 @@ class PictureBatches:
             config.crop,
             rng,
             min_scale=config.min_scale if config.context == "whole" else None,
-            magnification=(config.min_magnification, config.max_magnification),
+            magnification=self._augmentation.magnification,
             squeeze=config.scheme == "notebook",
         )
         gray = crops.gray

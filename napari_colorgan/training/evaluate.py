@@ -1,26 +1,30 @@
 """How well a model colours pictures whose true colours are known."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from napari_colorgan.errors import BadImageFile, ColorganError, Stopped
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.metrics import FIGURES, Figures
-from napari_colorgan.training.pairs import Pair, pair_of_color, read_folders_job
-from napari_colorgan.training.picture_files import is_color, list_pictures, open_rgb
+from napari_colorgan.training.pairs import (
+    Pair,
+    match_folders,
+    pair_of_color,
+    read_color_file,
+    read_pair_files,
+)
+from napari_colorgan.training.picture_files import LeftOut
 from napari_colorgan.training.report import Report, check_folder
 from napari_colorgan.training.scoring import Score, score_job, table
 
-RGB = npt.NDArray[np.uint8]
 T = TypeVar("T")
 
 WHOLE_SIDE = 256
@@ -33,7 +37,9 @@ class Scores:
 
     rows: tuple[Score, ...]
     left_out: tuple[str, ...] = ()
-    """Names of pictures without colour."""
+    """Names of pictures without colour, and of those that cannot be used."""
+    note: str = ""
+    """Which these are and why, in sentences; empty if none is."""
 
     @property
     def pictures(self) -> int:
@@ -54,16 +60,6 @@ class Scores:
     def gain(self) -> float:
         """PSNR over leaving the pictures gray, dB."""
         return self.figures.psnr - self.gray.psnr
-
-    @property
-    def note(self) -> str:
-        """Which pictures were left out, as a sentence; empty if none was."""
-        if not self.left_out:
-            return ""
-        names = ", ".join(self.left_out[:5])
-        more = ", ..." if len(self.left_out) > 5 else ""
-        count = f"{len(self.left_out)} of {len(self.left_out) + self.pictures}"
-        return f"{count} pictures have no colour and are left out: {names}{more}."
 
     def as_dict(self) -> dict[str, Any]:
         """Means and `rows` by name, for JSON; what is not a finite number is None."""
@@ -98,28 +94,33 @@ def evaluate_job(
     limit: int | None = None,
     side: int | None = None,
     report: Path | None = None,
+    strict: bool = False,
 ) -> Job[Scores]:
     """Colour gray pictures and compare them with their colour pictures.
 
-    Pictures without colour are left out. On STOP the scores are those of the pictures
-    so far.
+    Pictures without colour are left out, and those that cannot be used, if at least
+    half can be. Every plane of a stack is a picture. On STOP the scores are those of
+    the pictures so far.
 
     Parameters
     ----------
     color : folder of colour pictures
     gray : folder of the gray pictures to them; default their own lightness
-    limit : take that many pictures, evenly spread over the sorted names
+    limit : take so many pictures, of files evenly spread over the sorted names
     side : px to which the shorter side of pictures is resized before anything else;
         default 256 for `whole` context, so that scores of models can be compared, and
         their own size for `local`
     report : folder for a quality report
+    strict : raise the error of the first picture that cannot be used
 
     Raises
     ------
     BadImageFile
-        There are no colour pictures, or a file cannot be read or written.
-    BadPair
-        Files have no partner, or pictures do not fit together.
+        There are no colour pictures, too many cannot be used, or a file cannot be
+        written.
+    BadImageFile, BadPair
+        If `strict`: a file cannot be read or has no partner, or pictures do not fit
+        together.
     BadSetting
         `report` is no place for one.
     Stopped
@@ -129,70 +130,93 @@ def evaluate_job(
         check_folder("report", report)
     if side is None and colorizer.context == "whole":
         side = WHOLE_SIDE
-    readers = yield from _readers_job(color, gray, limit, side)
+    left_out = LeftOut(strict=strict)
+    readers = pair_readers(color, gray, limit=limit, side=side, left_out=left_out)
     settings = colorizer.settings() | {"color": color, "gray": gray or "from colour"}
     writer: Report | None = None
     rows: list[Score] = []
-    left_out: list[str] = []
-    for done, read in enumerate(readers):
-        pair = read()
-        if is_color(pair.color):
-            scored = yield from score_job(pair, colorizer, done, len(readers))
+    missing = 0
+    for done, missing, name, pair in _read_all(readers, left_out):
+        if pair is not None:
+            scored = yield from score_job(pair, colorizer, done - 1, len(readers))
             if scored is None:
                 break
             rows.append(Score(scored.name, scored.figures, scored.gray))
             if report is not None:
                 writer = writer or Report(report, settings)
                 writer.add(pair, scored)
-        else:
-            left_out.append(pair.name)
-        if (yield PictureScored(done + 1, len(readers), pair.name)) is STOP:
+        missing -= 1
+        stop = (yield PictureScored(done, len(readers), name)) is STOP
+        if stop or len(rows) == limit:
             break
-    scores = Scores(tuple(rows), tuple(left_out))
     if not rows:
-        raise _nothing(color, stopped=len(left_out) < len(readers))
+        raise _nothing(color, stopped=missing > 0)
+    scores = Scores(tuple(rows), left_out.names, " ".join(left_out.notes))
     if writer is not None:
-        writer.finish(of=len(readers) - len(left_out), notes=[scores.note])
+        of = len(rows) + missing
+        writer.finish(of=min(of, limit or of), notes=left_out.notes)
     return scores
 
 
-def truth_readers(
-    folder: Path, limit: int | None = None, side: int | None = None
-) -> list[Callable[[], Pair]]:
-    """Functions that read one colour picture each, so that one is in memory at a time.
+def pair_readers(
+    color: Path,
+    gray: Path | None = None,
+    *,
+    limit: int | None = None,
+    side: int | None = None,
+    left_out: LeftOut | None = None,
+) -> list[tuple[str, Callable[[], list[Pair]]]]:
+    """Name each picture file and say how to read it, for one to be in memory at a time.
+
+    A stack is read as several pairs, a picture without colour as none.
 
     Parameters
     ----------
-    limit : take that many pictures, evenly spread over the sorted names
-    side : px to which the shorter side is resized; the gray picture is made afterwards
+    limit : take that many files, evenly spread over the sorted names
+    side : px to which the shorter side is resized; a gray picture that is made of the
+        colours is made afterwards
+    left_out : is told of what is not used; default: a picture without partner is an
+        error
 
     Raises
     ------
-    BadImageFile
-        By such a function: its picture cannot be read.
+    BadImageFile, BadPair
+        Files do not match; or by what is returned: a picture cannot be used.
     """
-    paths = _spread(list_pictures(folder), limit)
-    return [partial(_read, path, folder, side) for path in paths]
+    left_out = left_out or LeftOut(strict=True)
+    if gray is not None:
+        matched = match_folders(color, gray, left_out)
+        return [
+            (name, partial(_read_pair, name, path, partner, side))
+            for name, path, partner in _spread(matched, limit)
+        ]
+    paths = _spread(left_out.find(color), limit)
+    left_out.expect(len(paths))
+    names = [path.relative_to(color).as_posix() for path in paths]
+    return [
+        (name, partial(_read_truth, name, path, side))
+        for name, path in zip(names, paths, strict=True)
+    ]
 
 
-def read_truth(path: Path, side: int | None = None) -> RGB:
-    """Read a picture as RGB (Y, X, 3); `side`: px to which its shorter side is resized.
+def _read_all(
+    readers: Sequence[tuple[str, Callable[[], list[Pair]]]], left_out: LeftOut
+) -> Iterator[tuple[int, int, str, Pair | None]]:
+    """Read pair by pair; no pair stands for a file that is left out.
 
-    Raises
-    ------
-    BadImageFile
+    Each comes with the files that are read, the pairs and files to come and itself, as
+    far as that is known, and its name.
     """
-    return np.asarray(_with_side(open_rgb(path), side))
-
-
-def _readers_job(
-    color: Path, gray: Path | None, limit: int | None, side: int | None
-) -> Job[list[Callable[[], Pair]]]:
-    """Functions that return one pair each."""
-    if gray is None:
-        return truth_readers(color, limit, side)
-    pairs = yield from read_folders_job(color, gray)
-    return [partial(_resized, pair, side) for pair in _spread(pairs, limit)]
+    for done, (name, read) in enumerate(readers, 1):
+        pairs: list[Pair] = []
+        with left_out.if_bad(name):
+            if not (pairs := read()):
+                left_out.add_gray(name)
+        later = len(readers) - done
+        if not pairs:
+            yield done, later + 1, name, None
+        for number, pair in enumerate(pairs):
+            yield done, later + len(pairs) - number, pair.name, pair
 
 
 def _spread(items: list[T], limit: int | None) -> list[T]:
@@ -201,10 +225,17 @@ def _spread(items: list[T], limit: int | None) -> list[T]:
     return [items[number * len(items) // limit] for number in range(limit)]
 
 
-def _read(path: Path, folder: Path, side: int | None) -> Pair:
-    truth = read_truth(path, side)
-    name = path.relative_to(folder).as_posix()
-    return pair_of_color(name, truth)
+def _read_truth(name: str, path: Path, side: int | None) -> list[Pair]:
+    return [
+        pair_of_color(plane, np.asarray(_with_side(Image.fromarray(rgb), side)))
+        for plane, rgb in read_color_file(name, path)
+    ]
+
+
+def _read_pair(
+    name: str, color: Path, gray: Path | None, side: int | None
+) -> list[Pair]:
+    return [_resized(pair, side) for pair in read_pair_files(name, color, gray)]
 
 
 def _resized(pair: Pair, side: int | None) -> Pair:

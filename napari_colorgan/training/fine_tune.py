@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from napari_colorgan.checkpoints.metadata import Context, Metadata
+from napari_colorgan.checkpoints.metadata import Context, Metadata, storable
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS
 from napari_colorgan.errors import BadSetting, CheckpointError, NoPairs, Stopped
@@ -257,7 +257,8 @@ def _described(
     }
     if unknown := set(about) - set(texts):
         raise BadSetting("about", sorted(unknown)[0], f"one of {', '.join(texts)}")
-    return dataclasses.replace(metadata, **(texts | dict(about)))
+    texts = {key: storable(text) for key, text in (texts | dict(about)).items()}
+    return dataclasses.replace(metadata, **texts)
 
 
 @contextlib.contextmanager

@@ -2,24 +2,37 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.errors import BadImageFile, CheckpointError
+from napari_colorgan.image_io.folders import is_hidden, match_names
 from napari_colorgan.training.pictures import PictureFile
 
 Files = list[list[PictureFile]]
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Pictures of each folder that are learned from, and those that are held out."""
+
+    learned: Files
+    held_out: Files
+    apart: list[PictureFile]
+    """Held out, and no copies of them are to be learned from."""
+
+
 def hold_out(
     files: Sequence[Sequence[PictureFile]], share: float, seed: int, record: Path
-) -> tuple[Files, Files]:
+) -> Parts:
     """Divide the pictures of each folder into those learned from and those held out.
 
     Where there is a `record` it is obeyed, so that no picture changes sides; pictures
-    that were added since are learned from.
+    that were added since are learned from. So are copies of those held out if it was
+    written when nobody looked for them: such a training goes on as it was.
 
     Raises
     ------
@@ -28,23 +41,27 @@ def hold_out(
     CheckpointError
         `record` cannot be read, or is of other folders.
     """
+    copies_apart = True
     if record.exists():
-        names = _read(record, len(files))
+        names, copies_apart = _read(record, len(files))
     else:
         rng = np.random.default_rng(seed)
         names = [_chosen(of_folder, share, rng) for of_folder in files]
     learned: Files = []
     held: Files = []
     for of_folder, out in zip(files, names, strict=True):
-        chosen = set(out)
-        learned.append([file for file in of_folder if file.name not in chosen])
-        held.append([file for file in of_folder if file.name in chosen])
-        if missing := sorted(chosen - {file.name for file in held[-1]}):
+        here = match_names(out, [file.name for file in of_folder])
+        wanted = set(here.values())
+        learned.append([file for file in of_folder if file.name not in wanted])
+        held.append([file for file in of_folder if file.name in wanted])
+        missing = [n for n in out if n not in here and not is_hidden(Path(n))]
+        if missing:
             raise BadImageFile(
                 f"'{record}' holds out pictures that are no longer there: "
                 f"{', '.join(missing[:3])}. Put them back, or use another output file."
             )
-    return learned, held
+    apart = [file for of_folder in held for file in of_folder] if copies_apart else []
+    return Parts(learned, held, apart)
 
 
 def keep(held_out: Sequence[Sequence[PictureFile]], record: Path) -> None:
@@ -56,8 +73,9 @@ def keep(held_out: Sequence[Sequence[PictureFile]], record: Path) -> None:
         `record` cannot be written.
     """
     names = [[file.name for file in of_folder] for of_folder in held_out]
+    content = {"held_out": names, "copies_apart": True}
     with replacing(record) as file:
-        file.write(json.dumps({"held_out": names}, indent=1).encode())
+        file.write(json.dumps(content, indent=1).encode())
 
 
 def _chosen(
@@ -75,13 +93,15 @@ def _chosen(
     return sorted(files[number].name for number in chosen)
 
 
-def _read(record: Path, folders: int) -> list[list[str]]:
+def _read(record: Path, folders: int) -> tuple[list[list[str]], bool]:
+    """Names held out of each folder, and whether their copies are, too."""
     try:
-        names = json.loads(record.read_text(encoding="utf-8"))["held_out"]
+        content = json.loads(record.read_text(encoding="utf-8"))
+        names, copies_apart = content["held_out"], bool(content.get("copies_apart"))
         fits = len(names) == folders and all(
             type(name) is str for of_folder in names for name in of_folder
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"'{record}' cannot be read ({error}). Remove it together with the state "
             "beside it to start anew."
@@ -91,5 +111,4 @@ def _read(record: Path, folders: int) -> list[list[str]]:
             f"'{record}' was made for other folders. Give the same folders to go on, "
             "or another output file."
         )
-    result: list[list[str]] = names
-    return result
+    return names, copies_apart

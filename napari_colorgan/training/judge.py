@@ -15,7 +15,7 @@ from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, Job
 from napari_colorgan.metrics import Figures
 from napari_colorgan.training.pairs import Pair
-from napari_colorgan.training.picture_files import PictureRead
+from napari_colorgan.training.picture_files import LeftOut, PictureRead
 from napari_colorgan.training.pictures import PictureFile, read_pairs
 from napari_colorgan.training.scoring import Scored, gray_rgb, score_job
 from napari_colorgan.training.validation import part_of
@@ -71,14 +71,17 @@ class Judge:
 
 
 def read_judge_job(
-    folders: Mapping[str, Sequence[PictureFile]], context: Context, device: torch.device
+    folders: Mapping[str, Sequence[PictureFile]],
+    context: Context,
+    device: torch.device,
+    left_out: LeftOut,
 ) -> Job[Judge]:
     """Read some pictures of each folder, spread evenly over them.
 
     Raises
     ------
     BadImageFile, BadPair
-        A folder holds no colour pictures, or a file cannot be read.
+        A folder holds no colour pictures, or too many files cannot be read.
     Stopped
         On STOP.
     """
@@ -86,7 +89,9 @@ def read_judge_job(
     for done, (name, files) in enumerate(folders.items()):
         read[name] = []
         for file in files[:: max(1, len(files) // _JUDGED)]:
-            read[name] += [part_of(one, context, _PIXELS) for one in read_pairs(file)]
+            with left_out.if_bad(str(file.color)):
+                pairs = read_pairs(file)
+                read[name] += [part_of(pair, context, _PIXELS) for pair in pairs]
             if (yield PictureRead(done, len(folders))) is STOP:
                 raise Stopped("Stopped while reading pictures; nothing has changed.")
         if not read[name]:

@@ -84,5 +84,5 @@ def _half(value: Tensor) -> Tensor:
 
 def _append(path: Path, header: str, rows: Sequence[str]) -> None:
     new = not path.exists()
-    with path.open("a", encoding="utf-8") as file:
+    with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
         file.write("\n".join([header] * new + [*rows, ""]))

@@ -1,8 +1,7 @@
 """Folders of colour pictures, decoded once, and random crops of them."""
 
-import re
-from collections import defaultdict
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -14,20 +13,16 @@ from PIL import Image
 from torch import Tensor
 
 from napari_colorgan.errors import BadImageFile, Stopped
+from napari_colorgan.image_io.folders import SUFFIXES
 from napari_colorgan.job import STOP, Job
 from napari_colorgan.training.pairs import (
     Pair,
     match_folders,
     pair_of_color,
+    read_color_file,
     read_pair_files,
 )
-from napari_colorgan.training.picture_files import (
-    SUFFIXES,
-    PictureRead,
-    is_color,
-    list_pictures,
-    open_rgb,
-)
+from napari_colorgan.training.picture_files import LeftOut, PictureRead, is_color
 
 Kind = TypeVar("Kind", bound=np.generic)
 
@@ -72,22 +67,16 @@ class PictureCache:
 
     Parameters
     ----------
-    folders : of each folder the pictures of each class; all have a gray side or none
-    class_power : classes of a folder are drawn from in proportion to their size to this
-        power: 1 draws all pictures alike, 0.5 favours rare classes
+    folders : the pictures of each; all have a gray side or none
     """
 
-    def __init__(
-        self, folders: Sequence[Sequence[Sequence[Picture]]], class_power: float = 1.0
-    ) -> None:
+    def __init__(self, folders: Sequence[Sequence[Picture]]) -> None:
         self.folders = folders
-        self._shares = _shares([sum(map(len, classes)) for classes in folders], 0.5)
-        self._class_shares = [
-            _shares(list(map(len, classes)), class_power) for classes in folders
-        ]
+        weights = np.sqrt(list(map(len, folders)))
+        self._shares = weights / weights.sum()
 
     def __len__(self) -> int:
-        return sum(len(pictures) for classes in self.folders for pictures in classes)
+        return sum(map(len, self.folders))
 
     def sample(
         self,
@@ -96,17 +85,17 @@ class PictureCache:
         rng: np.random.Generator,
         *,
         min_scale: float | None = None,
-        magnification: tuple[float, float] = (1.0, 1.0),
+        magnification: Callable[[np.random.Generator], float] = lambda rng: 1.0,
         squeeze: bool = False,
     ) -> Crops:
         """Random square crops, flipped.
 
         With `min_scale` they are that part or more of a picture's shorter side,
         resized, for a photograph is seen as a whole. Without, they are cut out at about
-        native resolution and turned, for a micrograph has no up. `magnification` is the
-        least and the most by which they are then reduced or enlarged, every factor of
-        two alike; a picture that becomes too small for the square is continued by
-        reflection. With `squeeze`, all of a picture is resized to the square.
+        native resolution and turned, for a micrograph has no up. `magnification` draws
+        by how much they are then reduced or enlarged; a picture that becomes too small
+        for the square is continued by reflection. With `squeeze`, all of a picture is
+        resized to the square.
         """
         crops = [
             self._crop(side, rng, min_scale, magnification, squeeze)
@@ -124,12 +113,10 @@ class PictureCache:
         side: int,
         rng: np.random.Generator,
         min_scale: float | None,
-        magnification: tuple[float, float],
+        magnification: Callable[[np.random.Generator], float],
         squeeze: bool,
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
-        folder = int(rng.choice(len(self.folders), p=self._shares))
-        share = self._class_shares[folder]
-        pictures = self.folders[folder][int(rng.choice(len(share), p=share))]
+        pictures = self.folders[int(rng.choice(len(self.folders), p=self._shares))]
         picture = pictures[int(rng.integers(len(pictures)))]
         height, width = picture.color.shape[:2]
         shorter, shown = min(height, width), side
@@ -162,86 +149,106 @@ class PictureCache:
 
 
 def list_files(
-    folders: Sequence[Path], gray: Path | None = None
+    folders: Sequence[Path],
+    gray: Path | None = None,
+    left_out: LeftOut | None = None,
 ) -> list[list[PictureFile]]:
     """Pictures below each folder; with `gray`, their partners of the same names.
+
+    Parameters
+    ----------
+    left_out : is told of what is not used; default: a picture without partner is an
+        error
 
     Raises
     ------
     BadImageFile, BadPair
         As `pairs.match_folders` does, of a gray folder.
     """
+    left_out = left_out or LeftOut(strict=True)
     if gray is not None:
         (color,) = folders
-        return [[PictureFile(*found) for found in match_folders(color, gray)]]
-    return [
+        matched = match_folders(color, gray, left_out)
+        return [[PictureFile(*names) for names in matched]]
+    files = [
         [
             PictureFile(path.relative_to(folder).as_posix(), path)
-            for path in list_pictures(folder)
+            for path in left_out.find(folder)
         ]
         for folder in folders
     ]
+    left_out.expect(sum(map(len, files)))
+    return files
 
 
 def read_pictures_job(
     folders: Sequence[Path],
     files: Sequence[Sequence[PictureFile]],
     side: int,
-    class_power: float = 1.0,
+    *,
+    left_out: LeftOut | None = None,
+    apart: Sequence[PictureFile] = (),
 ) -> Job[PictureCache]:
     """Decode pictures, at most `side` px on the short side.
 
     Pictures without colour are left out: they would teach that nothing has one.
-    Pictures in one folder whose names agree up to the first digit are a class.
 
     Parameters
     ----------
     folders : are named in errors
     files : of each folder
+    left_out : is told of what is not used; default: the first bad picture is an error
+    apart : pictures of which no copy is read
 
     Raises
     ------
     BadImageFile
-        A folder holds no colour pictures, or a file cannot be read.
+        A folder holds no colour pictures, or too many files cannot be read.
     BadPair
-        A gray picture does not fit its colour picture.
+        If `left_out` is strict: a gray picture does not fit its colour picture.
     Stopped
         On STOP; there is nothing to keep.
     """
-    total = sum(map(len, files))
+    left_out = left_out or LeftOut(strict=True)
+    total = len(apart) + sum(map(len, files))
     done = 0
-    found: list[list[list[Picture]]] = []
+    known: set[bytes] = set()
+    for file in apart:
+        known |= set(map(_digest, _read_learnable(file, side, left_out)))
+        done += 1
+        yield from _read_job(done, total)
+    read: list[list[Picture]] = []
     for folder, of_folder in zip(folders, files, strict=True):
-        classes: defaultdict[tuple[Path, str], list[Picture]] = defaultdict(list)
+        read.append([])
         for file in of_folder:
-            classes[_class_of(file.color)] += [
-                picture
-                for picture in read_file(file, side)
-                if picture.gray is not None or is_color(picture.color)
-            ]
+            pictures = _read_learnable(file, side, left_out)
+            others = [p for p in pictures if not known or _digest(p) not in known]
+            if len(others) < len(pictures):
+                left_out.add_copy(str(file.color))
+            read[-1] += others
             done += 1
-            if (yield PictureRead(done, total)) is STOP:
-                raise Stopped(
-                    "Stopped while reading the pictures; nothing has changed."
-                )
-        found.append([pictures for pictures in classes.values() if pictures])
-        if not found[-1]:
+            yield from _read_job(done, total)
+        if not read[-1]:
             raise BadImageFile(
                 f"'{folder}' holds no colour pictures. Give a folder with files of "
                 f"one of the types {', '.join(SUFFIXES)}."
             )
-    return PictureCache(found, class_power)
+    return PictureCache(read)
 
 
 def read_file(file: PictureFile, side: int) -> list[Picture]:
     """Pictures of a file, at most `side` px on the short side; a stack has several.
+
+    Of those without a gray picture, only the ones with colour worth learning from.
 
     Raises
     ------
     BadImageFile, BadPair
     """
     if file.gray is None:
-        return [Picture(_shrunk(np.asarray(open_rgb(file.color)), side))]
+        planes = [rgb for _, rgb in read_color_file(file.name, file.color)]
+        small = [_shrunk(rgb, side) for rgb in planes]
+        return [Picture(rgb) for rgb in small if is_color(rgb)]
     return [
         Picture(_shrunk(pair.color, side), _shrunk(pair.gray, side).clip(0, 1))
         for pair in read_pair_files(file.name, file.color, file.gray)
@@ -257,39 +264,46 @@ def read_pairs(file: PictureFile) -> list[Pair]:
     """
     if file.gray is not None:
         return read_pair_files(file.name, file.color, file.gray)
-    truth = np.asarray(open_rgb(file.color))
-    return [pair_of_color(file.name, truth)] if is_color(truth) else []
+    planes = read_color_file(file.name, file.color)
+    return [pair_of_color(name, rgb) for name, rgb in planes if is_color(rgb)]
+
+
+def _read_job(done: int, total: int) -> Job[None]:
+    if (yield PictureRead(done, total)) is STOP:
+        raise Stopped("Stopped while reading the pictures; nothing has changed.")
+
+
+def _read_learnable(file: PictureFile, side: int, left_out: LeftOut) -> list[Picture]:
+    """Pictures of a file as `read_file`; none where it is left out."""
+    with left_out.if_bad(str(file.color)):
+        if not (pictures := read_file(file, side)):
+            left_out.add_gray(str(file.color))
+        return pictures
+    return []
+
+
+def _digest(picture: Picture) -> bytes:
+    sha = hashlib.blake2b(str(picture.color.shape).encode(), digest_size=16)
+    sha.update(np.ascontiguousarray(picture.color).data)
+    return sha.digest()
 
 
 def _native_part(
     shorter: int,
     side: int,
     rng: np.random.Generator,
-    magnification: tuple[float, float],
+    magnification: Callable[[np.random.Generator], float],
 ) -> tuple[float, int]:
     """Px to cut out of a picture, and px of a square of `side` that they are to fill.
 
     These are fewer than `side` where the picture, reduced, is too small for the square.
     """
     native = min(side * rng.uniform(*_NATIVE_SCALE), shorter)
-    least, most = magnification
-    if least == most == 1:
+    factor = magnification(rng)
+    if factor == 1:
         return native, side
-    factor = least * (most / least) ** rng.random()
     size = min(native / factor, shorter)
     return size, max(1, round(side * factor * size / native))
-
-
-def _class_of(path: Path) -> tuple[Path, str]:
-    beginning = re.match(r"\D*", path.stem)
-    assert beginning is not None  # it matches anything
-    return path.parent, beginning.group()
-
-
-def _shares(sizes: Sequence[int], power: float) -> npt.NDArray[np.float64]:
-    weights = np.asarray(sizes, float) ** power
-    shares: npt.NDArray[np.float64] = weights / weights.sum()
-    return shares
 
 
 def _shrunk(samples: npt.NDArray[Kind], side: int) -> npt.NDArray[Kind]:

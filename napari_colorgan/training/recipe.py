@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from napari_colorgan.checkpoints.metadata import Metadata
+from napari_colorgan.checkpoints.metadata import Metadata, storable
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.training.config import CODEC_OF, TrainConfig, check_names
 
@@ -93,13 +93,17 @@ class Recipe:
         elif name == "compact" and config.scheme == "phases":
             options["predicts_chroma"] = True
             vividness = config.vividness
+        about: dict[str, Any] = {
+            key: storable(value) if type(value) is str else value
+            for key, value in self.about.items()
+        }
         return Metadata(
             generator=name,
             options=options,
             codec=CODEC_OF[config.task],
             context=config.context,
             vividness=vividness,
-            **self.about,
+            **about,
         )
 
 

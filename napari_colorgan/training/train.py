@@ -22,6 +22,7 @@ from napari_colorgan.training.holding_out import Files, hold_out, keep
 from napari_colorgan.training.judge import read_judge_job
 from napari_colorgan.training.output import Output
 from napari_colorgan.training.pairs import Pair, decide_task, pair_of_color
+from napari_colorgan.training.picture_files import LeftOut
 from napari_colorgan.training.pictures import (
     PictureCache,
     PictureFile,
@@ -61,6 +62,7 @@ def train_job(
     minutes: float | None = None,
     judged: Sequence[Path] = (),
     judge_every: int | None = None,
+    strict: bool = False,
 ) -> Job[Checkpoint]:
     """Train on the pictures below `folders`; write `out`, and go on from it next time.
 
@@ -80,13 +82,16 @@ def train_job(
     minutes : stop after this time; the schedule follows the recipe's steps alone
     judged : folders of other pictures, to be coloured and scored like the held-out ones
     judge_every : steps after which that is done; default every ten minutes
+    strict : raise the error of the first picture that cannot be used. Default: these
+        are left out, if at least half can be, and `PicturesLeftOut` tells of them
 
     Raises
     ------
     CheckpointError
         `out`.state was made with other settings, or files cannot be written.
     BadImageFile, BadPair
-        A folder holds no colour pictures, or a file cannot be read or has no partner.
+        A folder holds no colour pictures, or too many files cannot be read or have no
+        partner.
     BadSetting
         The generator cannot be built, or does not fit the crops or `start`.
     Stopped
@@ -102,11 +107,16 @@ def train_job(
     wanted = dataclasses.asdict(config)
     state = _read_state(state_file, wanted) if state_file.exists() else None
     record = out.with_suffix(".split.json")
-    files, held_out = hold_out(
-        list_files(folders, gray), config.validation, config.seed, record
+    left_out = LeftOut(strict=strict)
+    parts = hold_out(
+        list_files(folders, gray, left_out), config.validation, config.seed, record
     )
     pictures = yield from read_pictures_job(
-        folders, files, config.cache_side, config.class_power
+        folders,
+        parts.learned,
+        config.cache_side,
+        left_out=left_out,
+        apart=parts.apart,
     )
     task = config.task
     if task == "auto":
@@ -114,12 +124,13 @@ def train_job(
     recipe = recipe.replaced(task=task)
     config = recipe.config
     metadata = _with_ancestor(recipe.metadata, start)
-    shown = _shown(held_out, judged)
-    judge = yield from read_judge_job(shown, metadata.context, device)
+    shown = _shown(parts.held_out, judged, left_out)
+    judge = yield from read_judge_job(shown, metadata.context, device, left_out)
+    yield from left_out.events()
     began = saved = time.monotonic()
     generator = _generator(metadata, config, pictures, start, fresh=state is None)
     if config.validation and not record.exists():
-        keep(held_out, record)
+        keep(parts.held_out, record)
     trainer = Trainer(
         generator,
         config,
@@ -158,16 +169,18 @@ def train_job(
     return (yield from output.save_job())
 
 
-def _shown(held_out: Files, judged: Sequence[Path]) -> dict[str, list[PictureFile]]:
+def _shown(
+    held_out: Files, judged: Sequence[Path], left_out: LeftOut
+) -> dict[str, list[PictureFile]]:
     """Pictures to judge by, under a name for each of their folders."""
-    shown = {str(folder): list_files([folder])[0] for folder in judged}
+    shown = {str(folder): list_files([folder], None, left_out)[0] for folder in judged}
     if others := [file for of_folder in held_out for file in of_folder]:
         shown["held out"] = others
     return shown
 
 
 def _task(pictures: PictureCache) -> Task:
-    some = [p for classes in pictures.folders for c in classes for p in c[:1]]
+    some = [p for each in pictures.folders for p in each[:: len(each) // 8 + 1]]
     return decide_task(
         [
             Pair("pair", p.gray, p.color)

@@ -21,13 +21,20 @@ class ColorizeForm(Container[Any]):
         super().__init__(labels=False)
         self.models = ModelPicker()
         self.model = self.models.names
-        self.planes = ComboBox(label="Planes", choices=get_args(Planes))
+        self.planes = ComboBox(
+            label="Planes",
+            choices=get_args(Planes),
+            tooltip="whole stack: all planes along the axes labelled y and x, without "
+            "such labels along those that are displayed; current plane: the one that "
+            "is displayed",
+        )
         self.limits = ComboBox(
             label="Gray limits",
             choices=get_args(LimitsChoice),
             tooltip="Which gray values become black and white: those of the layer's "
-            "contrast limits and gamma, all of its type, or the 0.1 and 99.9 % "
-            "percentiles of the whole array",
+            "contrast limits, gamma and colormap (one that runs from white to black "
+            "is a negative, as gray_r); all of its type, from black to white; or the "
+            "0.1 and 99.9 % percentiles of the whole array, from black to white",
         )
         self.vividness = FloatSlider(label="Vividness", min=0, max=1, step=0.05)
         self.context = ComboBox(

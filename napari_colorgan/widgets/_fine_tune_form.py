@@ -16,7 +16,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.training.config import START, FineTuneConfig, Task
-from napari_colorgan.widgets._room import fold, shorten, wrap
+from napari_colorgan.widgets._room import explain, fold, shorten, wrap
 from napari_colorgan.widgets._run_folder import RunSettings
 
 _SCRATCH = {  # name in the picker: scheme
@@ -210,7 +210,7 @@ class FineTuneForm(Container[Any]):
             self.gan.visible = self.scheme == "fine-tune"
         if self.start.value not in _SCRATCH and self.start.value is not None:
             with contextlib.suppress(ColorganError):  # said when the training starts
-                self.start.tooltip = zoo.find(str(self.start.value)).description
+                explain(self.start, zoo.find(str(self.start.value)).description)
 
     def _show_budget(self, *_: object) -> None:
         by_steps = self.budget.value == "steps"

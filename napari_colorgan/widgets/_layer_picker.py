@@ -6,13 +6,16 @@ import napari.viewer
 from magicgui.widgets import Container, PushButton, Select
 from napari.layers import Image
 
+from napari_colorgan.errors import ColorganError
 from napari_colorgan.widgets._layers import (
+    geometry,
     gray_from_color,
     gray_layers,
     is_color,
     is_gray,
 )
 from napari_colorgan.widgets._run import METADATA_KEY
+from napari_colorgan.widgets._worker import show_failure
 
 
 class LayerPicker(Container[Any]):
@@ -76,8 +79,10 @@ class LayerPicker(Container[Any]):
         layer = self.color_layer()
         if layer is None:
             return
-        options = {"name": f"{layer.name} lightness", "scale": layer.scale}
-        options |= {"translate": layer.translate, "affine": layer.affine}
-        options |= {"rotate": layer.rotate, "shear": layer.shear, "units": layer.units}
-        gray = self._viewer.add_image(gray_from_color(layer), **options)
-        self.layers.value = [gray]
+        try:
+            gray = gray_from_color(layer)
+        except ColorganError as error:
+            show_failure(error)
+            return
+        options = geometry(layer) | {"name": f"{layer.name} lightness"}
+        self.layers.value = [self._viewer.add_image(gray, **options)]

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.widgets._model_list import megabytes
+from napari_colorgan.widgets._notices import cut
 from napari_colorgan.widgets._picture import Picture
 from napari_colorgan.widgets._room import keep_low
 
@@ -40,7 +41,7 @@ class ModelDetails(QWidget):
     def show_model(self, model: zoo.Model | None) -> None:
         """Show another model; None: nothing."""
         self._examples.show_file(None if model is None else model.picture)
-        self.description.setText("" if model is None else model.description)
+        self.description.setText("" if model is None else cut(model.description))
         while self._facts.rowCount():
             self._facts.removeRow(0)
         for title, text in () if model is None else facts(model):
@@ -81,7 +82,7 @@ def _psnr(training: dict[str, Any], key: str) -> float | None:
 
 def _text(text: str = "") -> QLabel:
     """Make a label for a text of any origin, which is shown as it is."""
-    label = QLabel(text)
+    label = QLabel(cut(text))
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

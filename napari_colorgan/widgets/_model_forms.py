@@ -37,8 +37,6 @@ class Form(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.about = wrap(Label(value="", visible=False))
         self.reason = wrap(Label(value="", visible=False))
-        for label in (self.about, self.reason):
-            label.native.setTextFormat(Qt.TextFormat.PlainText)
         self._rows: Container[Any] = Container(widgets=rows)
         self._rows.margins = (0, 0, 0, 0)
         choices = QDialogButtonBox.StandardButton
@@ -91,7 +89,8 @@ class DownloadForm(Form):
 
     def __init__(self, parent: QWidget) -> None:
         self.url = LineEdit(
-            label="Address", tooltip="Of a .safetensors or .pth file, by https or http"
+            label="Address",
+            tooltip="Of a .safetensors, .pth or .zip file, by https or http",
         )
         self.sha256 = LineEdit(
             label="SHA-256",

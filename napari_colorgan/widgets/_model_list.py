@@ -7,6 +7,7 @@ from qtpy.QtGui import QIcon, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
 
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.widgets._notices import plain
 from napari_colorgan.widgets._picture import first_example
 
 _ICON = 40  # px
@@ -68,7 +69,7 @@ def _item(model: zoo.Model) -> QListWidgetItem:
     item = QListWidgetItem(first_example(model.picture), f"{model.name}\n{about}")
     if item.icon().isNull():
         item.setIcon(_no_picture())
-    item.setToolTip(model.name)
+    item.setToolTip(plain(model.name))
     return item
 
 

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, Label, LineEdit, PushButton
-from napari.utils.notifications import show_info
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QVBoxLayout, QWidget
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Control, Job
+from napari_colorgan.widgets._notices import plain, show_info
 from napari_colorgan.widgets._outcome_jobs import (
     Kept,
     Outcome,
@@ -19,7 +19,7 @@ from napari_colorgan.widgets._outcome_jobs import (
     report_job,
 )
 from napari_colorgan.widgets._places import beside
-from napari_colorgan.widgets._room import keep_low, line_up, say, wrap
+from napari_colorgan.widgets._room import explain, keep_low, line_up, say, wrap
 from napari_colorgan.widgets._worker import Slot, run_job
 
 _ERROR_LIMITS = (0.0, 20.0)  # CIEDE2000; 1 is just noticeable
@@ -129,7 +129,7 @@ class OutcomePanel(QWidget):
     def ask(self, question: str) -> bool:
         """Ask the user; whether the answer is yes."""
         buttons = QMessageBox.StandardButton
-        answer = QMessageBox.question(self, "Fine-tune", question)
+        answer = QMessageBox.question(self, "Fine-tune", plain(question))
         return bool(answer == buttons.Yes)
 
     def _on_report(self) -> None:
@@ -199,7 +199,7 @@ class OutcomePanel(QWidget):
                 reason = str(error)
         say(self.reason, reason)
         self.use.enabled = not reason
-        self.use.tooltip = reason or "Store the model and open the Colorize dock"
+        explain(self.use, reason or "Store the model and open the Colorize dock")
         for button in (self.report, self.maps, self.discard):
             button.enabled = not self.busy
 

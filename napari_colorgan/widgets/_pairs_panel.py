@@ -17,7 +17,14 @@ from napari_colorgan.widgets._pair_rows import PairRow, Summary, summarize_job
 from napari_colorgan.widgets._pairs_table import PairsTable
 from napari_colorgan.widgets._preview_layer import is_preview
 from napari_colorgan.widgets._room import keep_low, line_up, say, shorten, wrap
-from napari_colorgan.widgets._worker import LatestOnly, Slot, run_job, show_failure
+from napari_colorgan.widgets._worker import (
+    LatestOnly,
+    Slot,
+    run_job,
+    sentence,
+    show_failure,
+)
+from napari_colorgan.widgets._world import View
 
 _FROM_COLOR = "gray from colour"
 _NO_REGION = "whole picture"
@@ -174,7 +181,7 @@ class PairsPanel(QWidget):
         if self.busy or self._locked or color is None:
             return  # the button says why
         try:
-            taken = take_pair(color, gray, region)
+            taken = take_pair(color, gray, region, View.of(self._viewer))
         except ColorganError as error:
             show_failure(error)
             return
@@ -232,7 +239,7 @@ class PairsPanel(QWidget):
         self.changed.emit()
 
     def _on_summary_error(self, error: BaseException) -> None:
-        self.summary, self.problem = None, str(error)
+        self.summary, self.problem = None, sentence(error)
         self.changed.emit()
 
     # -- showing state

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import (
     QTreeWidgetItem,
 )
 
+from napari_colorgan.widgets._notices import plain
 from napari_colorgan.widgets._pair_rows import PairRow, Summary
 
 _COLUMNS = ("Pair", "Size", "Kind", "Use")
@@ -40,7 +41,7 @@ class PairsTable(QTreeWidget):
         for row in rows:
             item = QTreeWidgetItem(row.cells(summary))
             for column, text in enumerate(row.tips(summary)):
-                item.setToolTip(column, text)
+                item.setToolTip(column, plain(text))
             self.addTopLevelItem(item)
         for number in chosen:
             self.topLevelItem(number).setSelected(True)

@@ -5,9 +5,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from qtpy.QtCore import QRect, QSize, Qt
-from qtpy.QtGui import QIcon, QImage, QPainter, QPixmap
+from qtpy.QtCore import QBuffer, QByteArray, QRect, QSize, Qt
+from qtpy.QtGui import QIcon, QImage, QImageReader, QPainter, QPixmap
 from qtpy.QtWidgets import QSizePolicy, QWidget
+
+from napari_colorgan.checkpoints import zoo
+
+_MOST_PIXELS = 32_000_000
+_KINDS = {b"\xff\xd8\xff": b"jpeg", b"\x89PNG\r\n\x1a\n": b"png"}
+"""First bytes of the files that are decoded, and what Qt calls their kind."""
 
 
 class Picture(QWidget):
@@ -31,7 +37,8 @@ class Picture(QWidget):
 
     def show_file(self, path: Path | None) -> None:
         """Show a picture file; nothing if there is none, or if it cannot be read."""
-        self._show(QPixmap() if path is None else QPixmap(str(path)))
+        image = QImage() if path is None else read_picture(path)
+        self._show(QPixmap.fromImage(image))
 
     def sizeHint(self) -> QSize:
         """Return the size that is wished for."""
@@ -64,6 +71,27 @@ class Picture(QWidget):
 
 def first_example(picture: Path | None) -> QIcon:
     """Make an icon of the first example of a strip; an empty one without a picture."""
-    strip = QPixmap() if picture is None else QPixmap(str(picture))
+    strip = QImage() if picture is None else read_picture(picture)
     side = min(strip.width(), strip.height())
-    return QIcon(strip.copy(0, 0, side, side))
+    return QIcon(QPixmap.fromImage(strip.copy(0, 0, side, side)))
+
+
+def read_picture(path: Path) -> QImage:
+    """Read a JPEG or PNG that came with a model, from anywhere; null if it is none.
+
+    Qt itself would read a device without end, and decode whatever its plugins can.
+    """
+    content = zoo.read_beside(path)
+    kind = next(
+        (kind for head, kind in _KINDS.items() if content.startswith(head)), None
+    )
+    if kind is None:
+        return QImage()
+    buffer = QBuffer()
+    buffer.setData(QByteArray(content))
+    reader = QImageReader(buffer, QByteArray(kind))
+    reader.setAutoDetectImageFormat(False)
+    size = reader.size()
+    if not 0 < size.width() * size.height() <= _MOST_PIXELS:
+        return QImage()
+    return reader.read()

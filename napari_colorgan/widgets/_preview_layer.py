@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Image
-from napari.utils.notifications import show_info
 
+from napari_colorgan.widgets._notices import show_info
 from napari_colorgan.widgets._pace import Pace
 from napari_colorgan.widgets._places import below
 from napari_colorgan.widgets._run import METADATA_KEY

@@ -2,16 +2,23 @@
 
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container, Label, PushButton
+from magicgui.widgets import ComboBox, Container, Label, PushButton, Widget
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGraphicsOpacityEffect, QSizePolicy, QWidget
 from superqt import QCollapsible
+
+from napari_colorgan.widgets._notices import cut, plain
 
 _LETTERS = 12  # that a picker has room for at least
 _DIM = 0.4  # opacity of what is disabled
 
 
 def wrap(label: Label) -> Label:
-    """Make a label as wide as the dock and as high as its text takes; return it."""
+    """Make a label as wide as the dock and as high as its text takes; return it.
+
+    Its text is shown as it is, whatever it contains.
+    """
+    label.native.setTextFormat(Qt.TextFormat.PlainText)
     label.native.setWordWrap(True)
     label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
     return label
@@ -61,7 +68,13 @@ def fold(title: str, content: QWidget) -> QCollapsible:
 
 def say(label: Label, text: str) -> None:
     """Show a text, or nothing."""
+    text = cut(text)
     if label.value != text:
         label.value = text
     if label.visible != bool(text):
         label.visible = bool(text)
+
+
+def explain(widget: Widget, text: str) -> None:
+    """Give a widget a tooltip, which is shown as it is, whatever it contains."""
+    widget.tooltip = plain(text)

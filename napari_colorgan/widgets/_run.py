@@ -1,7 +1,7 @@
 """One run over gray layers: the job in its thread, and the result layers it fills."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image
 from napari.utils import progress
-from napari.utils.notifications import show_warning
 
 import napari_colorgan
 from napari_colorgan.checkpoints.metadata import Context
@@ -21,6 +20,8 @@ from napari_colorgan.widgets._layers import (
     add_result,
     result_options,
 )
+from napari_colorgan.widgets._notices import show_warning
+from napari_colorgan.widgets._world import View
 
 METADATA_KEY = "colorgan"
 """Where a result layer's metadata says how it was made."""
@@ -59,6 +60,8 @@ class CanvasReady(Progress):
     canvas: npt.NDArray[np.uint8]
     limits: Limits
     """That were used, even where they had to be measured."""
+    settings: dict[str, Any]
+    """Of the colorizer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class LayerDone(Progress):
     """One of the chosen layers is finished, or was stopped."""
 
     settings: dict[str, Any]
+    """Of the colorizer, which may have needed smaller tiles than it began with."""
 
 
 def color_layers_job(taken: Sequence[LayerSource], choice: Choice) -> Job[None]:
@@ -79,7 +83,8 @@ def color_layers_job(taken: Sequence[LayerSource], choice: Choice) -> Job[None]:
     for number, layer in enumerate(taken):
         source = layer.source()
         canvas = yield from gray_canvas_job(source)
-        if (yield CanvasReady(0, 1, number, canvas, source.limits)) is STOP:
+        settings = colorizer.settings()
+        if (yield CanvasReady(0, 1, number, canvas, source.limits, settings)) is STOP:
             return
         yield from colorize_job(source, colorizer, out=canvas, first=layer.first)
         if (yield LayerDone(1, 1, colorizer.settings())) is STOP:
@@ -93,16 +98,21 @@ def preview_layer_job(
     from napari_colorgan.inference.colorize import preview_job
 
     colorizer = yield from choice.colorizer_job()
-    return (yield from preview_job(layer.source(), colorizer, layer.index, side))
+    return (yield from preview_job(layer.source(), colorizer, layer.first, side))
 
 
 class LayerRun:
     """Result layers of one run and their progress; lives in the GUI thread."""
 
     def __init__(
-        self, viewer: Any, layers: Sequence[Image], taken: Sequence[LayerSource]
+        self,
+        viewer: Any,
+        layers: Sequence[Image],
+        taken: Sequence[LayerSource],
+        on_lost: Callable[[str], object],
     ) -> None:
         self._viewer = viewer
+        self._on_lost = on_lost
         self._layers = list(layers)
         self._taken = list(taken)
         self._options = [
@@ -110,7 +120,8 @@ class LayerRun:
             for layer, source in zip(layers, taken, strict=True)
         ]
         self._number = 0
-        self._limits: Limits | None = None
+        self._record: dict[str, Any] = {}
+        self._why = ""
         self._result: Image | None = None
         self._refresher: Refresher | None = None
         self._last = Progress(0, 1)
@@ -132,6 +143,7 @@ class LayerRun:
 
     def on_event(self, event: Progress) -> None:
         """Show in the viewer what happened."""
+        self.note(event)
         from napari_colorgan.inference.colorize import (  # loaded by the job
             InvalidPixels,
             ModelLoaded,
@@ -142,22 +154,34 @@ class LayerRun:
             case ModelLoaded():
                 self.device_note = event.note
             case CanvasReady():
-                self._number, self._limits = event.number, event.limits
-                self._result = add_result(
-                    self._viewer, event.canvas, self._options[event.number]
-                )
-                self._refresher = Refresher(self._result)
-                self._began = time.perf_counter()
+                self._add_result(event)
             case TileDone() if self._refresher is not None:
-                self._last = event
-                self._refresher.changed(event.index, tuple(self._viewer.dims.point))
+                self._refresher.changed(event.index, View.of(self._viewer))
             case InvalidPixels():
                 show_warning(f"'{self._taken[self._number].name}': {event}")
             case LayerDone():
-                self._finish(event)
+                self._redraw()
         if event.total != self._activity.total:
             self._activity.reset(total=event.total)
         self._activity.update(event.done - self._activity.n)
+
+    def note(self, event: Progress) -> None:
+        """Keep the record of the result, which its layer carries."""
+        from napari_colorgan.inference.colorize import TileDone  # loaded by the job
+
+        match event:
+            case TileDone():
+                self._last = event
+            case LayerDone():
+                complete = self._last.done == self._last.total
+                self._complete += complete
+                self._write(event.settings, "" if complete else self._why or "stopped")
+
+    def end_early(self, why: str) -> None:
+        """Note in the record why the result will not be complete."""
+        self._why = why
+        if not self._record.get("complete", True):
+            self._write({}, why)
 
     def describe(self, event: Progress) -> str:
         """Tiles done and time left, in words."""
@@ -178,26 +202,54 @@ class LayerRun:
 
     def close(self) -> None:
         """Redraw for the last time and remove the bar from the activity dock."""
-        if self._result is not None and self._result in self._viewer.layers:
-            self._result.refresh()
+        self._redraw()
+        self._forget_result()
         self._activity.close()
 
-    def _finish(self, event: LayerDone) -> None:
-        complete = self._last.done == self._last.total
-        self._complete += complete
-        if self._result is None or self._result not in self._viewer.layers:
-            return
-        taken = self._taken[self._number]
-        assert self._limits is not None
-        self._result.metadata[METADATA_KEY] = event.settings | {
+    def _add_result(self, event: CanvasReady) -> None:
+        """Show a canvas as a layer whose record says that it is not complete."""
+        self._forget_result()
+        self._last = Progress(0, 1)
+        self._number = event.number
+        taken = self._taken[event.number]
+        canvas, options = taken.in_layer(event.canvas), self._options[event.number]
+        self._result = add_result(self._viewer, canvas, options)
+        self._result.events.data.connect(self._on_data)
+        self._refresher = Refresher(self._result, taken.axes)
+        self._began = time.perf_counter()
+        self._record = {
             "version": napari_colorgan.__version__,
             "source": taken.name,
-            "limits": (self._limits.low, self._limits.high),
-            "gamma": self._limits.gamma,
+            "limits": (event.limits.low, event.limits.high),
+            "gamma": event.limits.gamma,
+            "inverted": event.limits.inverted,
             "plane": taken.index if taken.plane_only else None,
-            "complete": complete,
         }
-        self._result.refresh()
+        self._write(event.settings, self._why or "in progress")
+
+    def _write(self, settings: dict[str, Any], why: str) -> None:
+        """Write the record into the result's metadata.
+
+        Parameters
+        ----------
+        why : it is not complete; empty if it is
+        """
+        if self._result is None:
+            return
+        self._record |= settings | {"complete": not why, "why": why}
+        self._result.metadata[METADATA_KEY] = dict(self._record)
+
+    def _on_data(self) -> None:
+        self._on_lost("its data were replaced")
+
+    def _forget_result(self) -> None:
+        if self._result is not None:
+            self._result.events.data.disconnect(self._on_data)
+        self._result = self._refresher = None
+
+    def _redraw(self) -> None:
+        if self._result is not None and self._result in self._viewer.layers:
+            self._result.refresh()
 
 
 def duration(seconds: float) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from napari.layers import Layer
 from napari.utils.events import Event
-from napari.utils.notifications import show_info
+
+from napari_colorgan.widgets._notices import show_info
 
 
 class WatchedLayers:

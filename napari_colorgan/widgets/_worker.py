@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 
 from napari.qt.threading import GeneratorWorker, create_worker
-from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QWidget
 
 from napari_colorgan.errors import ColorganError, Stopped
 from napari_colorgan.job import Control, Job, drive
+from napari_colorgan.widgets._notices import show_error, show_info
 
 Slot = Callable[[Any], object]
 
@@ -74,16 +74,20 @@ def run_job(
 
 def show_failure(error: BaseException) -> None:
     """Tell the user about an error in one sentence; a surprise also goes to the log."""
-    if isinstance(error, Stopped):
-        show_info(str(error))
-    elif isinstance(error, ColorganError):
-        show_error(str(error))
-    else:
+    if not isinstance(error, ColorganError):
         _log.error("Unexpected error in a job", exc_info=error)
-        show_error(
-            f"Something unexpected went wrong ({type(error).__name__}: {error}). "
-            "Please report it; the log has the details."
-        )
+    show = show_info if isinstance(error, Stopped) else show_error
+    show(sentence(error))
+
+
+def sentence(error: BaseException) -> str:
+    """Say what went wrong."""
+    if isinstance(error, ColorganError):
+        return str(error)
+    return (
+        f"Something unexpected went wrong ({type(error).__name__}: {error}). Please "
+        "report it; the log has the details."
+    )
 
 
 class _InOrder:

@@ -16,27 +16,37 @@ from magicgui.widgets import (
     Widget,
 )
 from napari.layers import Image
-from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QApplication
 
+from napari_colorgan.errors import ColorganError
 from napari_colorgan.job import Control, Progress
 from napari_colorgan.sample_data import MODEL
 from napari_colorgan.widgets._colorize_form import ColorizeForm
 from napari_colorgan.widgets._layer_picker import LayerPicker
 from napari_colorgan.widgets._layers import LayerSource, read_source
 from napari_colorgan.widgets._models_changed import models_changed
+from napari_colorgan.widgets._notices import show_info
 from napari_colorgan.widgets._picture import Picture
 from napari_colorgan.widgets._python import python_code
-from napari_colorgan.widgets._room import line_up, say, wrap
+from napari_colorgan.widgets._room import explain, line_up, say, wrap
 from napari_colorgan.widgets._run import (
     LayerRun,
     color_layers_job,
     preview_layer_job,
 )
+from napari_colorgan.widgets._save_button import SaveButton
 from napari_colorgan.widgets._settings import load_settings, save_settings
-from napari_colorgan.widgets._worker import LatestOnly, on_close, run_job
+from napari_colorgan.widgets._worker import (
+    LatestOnly,
+    on_close,
+    run_job,
+    sentence,
+    show_failure,
+)
+from napari_colorgan.widgets._world import View
 
 _PREVIEW = 220  # px
+_NO_PREVIEW = "No preview:"
 
 
 class ColorizeWidget(Container[Widget]):
@@ -64,9 +74,11 @@ class ColorizeWidget(Container[Widget]):
         self.copy = PushButton(
             text="Copy as Python", tooltip="Put the equivalent call on the clipboard"
         )
+        self.save = SaveButton(napari_viewer)
         buttons = line_up(self.run, self.stop)
+        afterwards = line_up(self.save, self.copy)
         footer = Container(
-            widgets=[buttons, self.reason, self.progress, self.status, self.copy],
+            widgets=[buttons, self.reason, self.progress, self.status, afterwards],
             labels=False,
         )
         footer.margins = (0, 0, 0, 0)
@@ -106,9 +118,9 @@ class ColorizeWidget(Container[Widget]):
         self._on_choice()
 
     def _take(self, layers: Sequence[Image]) -> list[LayerSource]:
-        point = tuple(self._viewer.dims.point)
+        view = View.of(self._viewer)
         limits, planes = self.form.limits.value, self.form.planes.value
-        return [read_source(layer, point, limits, planes) for layer in layers]
+        return [read_source(layer, view, limits, planes) for layer in layers]
 
     # -- slots
 
@@ -120,6 +132,7 @@ class ColorizeWidget(Container[Widget]):
         for widget in (
             self.layers,
             self.model,
+            self.form.planes,
             self.form.limits,
             self.form.context,
             self.form.device,
@@ -128,23 +141,30 @@ class ColorizeWidget(Container[Widget]):
             widget.changed.connect(self._on_choice)
         self.layers.changed.connect(self._update)
         self.layers.changed.connect(self._on_layers)
-        events = self._viewer.layers.events
-        events.removed.connect(self._on_layer_removed)
-        self._viewer.layers.selection.events.active.connect(self._update)
+        for emitter, slot in self._watched():
+            emitter.connect(slot)
         models_changed.connect(self._on_models_changed)
         self._closing = on_close(self.native, self._on_closed)
+
+    def _watched(self) -> list[tuple[Any, Callable[..., None]]]:
+        """Events of the viewer, and what they lead to."""
+        layers, dims = self._viewer.layers, self._viewer.dims
+        return [
+            (layers.events.removed, self._on_layer_removed),
+            (layers.selection.events.active, self._update),
+            (dims.events.order, self._on_choice),
+            (dims.events.ndisplay, self._on_choice),
+        ]
 
     def _on_closed(self) -> None:
         """End what runs; from now on nothing may touch this widget."""
         self._preview.stop()
         self.models.close_card()
-        if self._control is not None:
-            self._control.request_stop()
         self._closed = True
-        for emitter, slot in (
-            (self._viewer.layers.events.removed, self._on_layer_removed),
-            (self._viewer.layers.selection.events.active, self._update),
-        ):
+        if self._control is not None and self._run is not None:
+            self._run.end_early("the dock was closed")
+            self._control.request_stop()
+        for emitter, slot in self._watched():
             emitter.disconnect(slot)
         models_changed.disconnect(self._on_models_changed)
 
@@ -156,17 +176,22 @@ class ColorizeWidget(Container[Widget]):
         self._preview.stop()
         layers = list(self.layers.value)
         taken = self._take(layers)
-        self._run = LayerRun(self._viewer, layers, taken)
+        say(self.status, "")
+        self._run = LayerRun(self._viewer, layers, taken, self._on_lost)
         self._control = run_job(
             color_layers_job(taken, self.form.choice()),
             on_event=self._on_event,
             on_result=self._on_result,
+            on_error=self._on_error,
             on_end=self._on_end,
         )
         self._update()
 
     def _on_event(self, event: Progress) -> None:
-        if self._closed or self._run is None:
+        if self._run is None:
+            return
+        if self._closed:
+            self._run.note(event)
             return
         self._run.on_event(event)
         self.progress.visible = True
@@ -182,6 +207,13 @@ class ColorizeWidget(Container[Widget]):
         stopped = "Stopped; what was coloured is kept."
         say(self.status, f"Done.{note}" if complete else stopped)
 
+    def _on_error(self, error: BaseException) -> None:
+        if self._run is not None:
+            self._run.end_early(sentence(error))
+        if not self._closed:
+            say(self.status, sentence(error))
+            show_failure(error)
+
     def _on_end(self) -> None:
         run, self._run, self._control = self._run, None, None
         if run is not None:
@@ -192,16 +224,21 @@ class ColorizeWidget(Container[Widget]):
         self._update()
 
     def _on_stop(self) -> None:
-        if self._control is not None:
+        self._end_early("stopped by the user")
+
+    def _on_lost(self, what: str) -> None:
+        show_info(f"Colouring a layer has stopped: {what}.")
+        self._end_early(what)
+
+    def _end_early(self, why: str) -> None:
+        if self._control is not None and self._run is not None:
+            self._run.end_early(why)
             self._control.request_stop()
             say(self.status, "Stopping...")
 
     def _on_layer_removed(self, event: Any) -> None:
         if self._run is not None and self._run.uses(event.value):
-            show_info(
-                f"The layer '{event.value.name}' was removed: colouring it has stopped."
-            )
-            self._on_stop()
+            self._on_lost(f"the layer '{event.value.name}' was removed")
 
     def _on_models_changed(self, old: str, new: str) -> None:
         """Offer what there is now, and follow the chosen model to its new name."""
@@ -213,7 +250,11 @@ class ColorizeWidget(Container[Widget]):
     def _on_copy(self) -> None:
         clipboard = QApplication.clipboard()
         if clipboard is not None:
-            clipboard.setText(self.as_python())
+            try:
+                clipboard.setText(self.as_python())
+            except ColorganError as error:  # limits are measured for it
+                show_failure(error)
+                return
             show_info("The Python code is on the clipboard.")
 
     def as_python(self) -> str:
@@ -233,7 +274,7 @@ class ColorizeWidget(Container[Widget]):
         if name in self.model.choices and not self.busy:
             self.choose_model(name)
 
-    def _on_choice(self) -> None:
+    def _on_choice(self, *_: object) -> None:
         """Make a new preview; one that is being made is of something else."""
         self._make_preview(supersede=True)
 
@@ -247,9 +288,7 @@ class ColorizeWidget(Container[Widget]):
             self._preview.stop()
             self._picture.setVisible(shown and self._picture.isVisible())
             return
-        layer = self.layers.value[0]
-        point = tuple(self._viewer.dims.point)
-        taken = read_source(layer, point, self.form.limits.value, "whole stack")
+        (taken,) = self._take(self.layers.value[:1])
         choice = self.form.choice()
         self._preview.request(
             lambda: preview_layer_job(taken, choice, _PREVIEW), supersede=supersede
@@ -259,12 +298,14 @@ class ColorizeWidget(Container[Widget]):
         if self._closed:
             return
         self._picture.show_rgb(rgb)
+        if self.status.value.startswith(_NO_PREVIEW):
+            say(self.status, "")
 
     def _on_preview_error(self, error: BaseException) -> None:
         if self._closed:
             return
         self._picture.setVisible(False)
-        say(self.status, f"No preview: {error}")
+        say(self.status, f"{_NO_PREVIEW} {sentence(error)}")
 
     # -- showing state
 
@@ -286,7 +327,8 @@ class ColorizeWidget(Container[Widget]):
         elif self.model.value is None:
             reason = "Choose a model."
         self.run.enabled = not reason
-        self.run.tooltip = reason or "Colour the chosen layers into new layers"
+        explain(self.run, reason or "Colour the chosen layers into new layers")
         self.stop.enabled = busy
+        self.save.offer(busy=busy)
         self.picker.lightness.visible = color is not None and not busy
         say(self.reason, "" if busy else reason)

@@ -4,7 +4,6 @@ from typing import Any
 
 import napari.viewer
 from magicgui.widgets import Label, PushButton
-from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QFrame,
@@ -14,15 +13,16 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_colorgan.errors import BadSetting, ColorganError, Stopped
+from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Control, Job, Progress
 from napari_colorgan.widgets._fine_tune_form import FineTuneForm
 from napari_colorgan.widgets._menu import show_dock
 from napari_colorgan.widgets._models_changed import models_changed
+from napari_colorgan.widgets._notices import show_info
 from napari_colorgan.widgets._outcome_jobs import Kept, Outcome
 from napari_colorgan.widgets._outcome_panel import OutcomePanel
 from napari_colorgan.widgets._pairs_panel import PairsPanel
-from napari_colorgan.widgets._room import line_up, say, wrap
+from napari_colorgan.widgets._room import explain, line_up, say, wrap
 from napari_colorgan.widgets._run_folder import RunFolder
 from napari_colorgan.widgets._settings import (
     fine_tune_file,
@@ -37,7 +37,12 @@ from napari_colorgan.widgets._training_run import (
 )
 from napari_colorgan.widgets._unfinished_panel import UnfinishedPanel
 from napari_colorgan.widgets._watched_layers import WatchedLayers
-from napari_colorgan.widgets._worker import on_close, run_job, show_failure
+from napari_colorgan.widgets._worker import (
+    on_close,
+    run_job,
+    sentence,
+    show_failure,
+)
 
 
 class FineTuneWidget(QWidget):
@@ -188,8 +193,7 @@ class FineTuneWidget(QWidget):
     def _on_error(self, error: BaseException) -> None:
         if self._closed:
             return
-        expected = isinstance(error, (ColorganError, Stopped))
-        self.training.end(str(error) if expected else "The training failed.")
+        self.training.end(sentence(error))
         show_failure(error)
 
     def _on_end(self) -> None:
@@ -203,6 +207,7 @@ class FineTuneWidget(QWidget):
             return
         if self._control.pause:
             self._control.resume()
+            say(self.training.status, "Going on...")
         else:
             self._control.request_pause()
             say(self.training.status, "Paused.")
@@ -254,7 +259,7 @@ class FineTuneWidget(QWidget):
         stopping = self._control is not None and self._control.stop
         missing = "A training is in progress." if busy else self._missing()
         self.start.enabled = not missing
-        self.start.tooltip = missing or "Train on these pairs"
+        explain(self.start, missing or "Train on these pairs")
         say(self.reason, "" if busy else missing)
         paused = self._control is not None and self._control.pause
         self.pause.text = "Continue" if paused else "Pause"

@@ -7,7 +7,6 @@ from typing import Any
 
 import napari.viewer
 from magicgui.widgets import Label, ProgressBar, PushButton
-from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
@@ -50,10 +49,11 @@ from napari_colorgan.widgets._model_jobs import (
 )
 from napari_colorgan.widgets._model_list import ModelList, megabytes
 from napari_colorgan.widgets._models_changed import models_changed
+from napari_colorgan.widgets._notices import plain, show_info
 from napari_colorgan.widgets._room import line_up, say, wrap
 from napari_colorgan.widgets._worker import Slot, on_close, run_job
 
-_SUFFIXES = (".safetensors", ".pth")
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".zip")
 
 
 class ModelManagerWidget(QWidget):
@@ -69,7 +69,8 @@ class ModelManagerWidget(QWidget):
         """The window that asks something at the moment."""
 
         self.import_ = PushButton(
-            text="Import...", tooltip="A .safetensors or .pth file; or drop it here"
+            text="Import...",
+            tooltip="A .safetensors, .pth or .zip file; or drop it here",
         )
         self.download = PushButton(text="Download...", tooltip="A file by its address")
         self.models = ModelList()
@@ -189,7 +190,9 @@ class ModelManagerWidget(QWidget):
 
     def _on_import(self) -> None:
         kinds = " ".join(f"*{suffix}" for suffix in _SUFFIXES)
-        path, _ = QFileDialog.getOpenFileName(self, "Import", "", f"Models ({kinds})")
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Import", "", f"Models ({kinds});;All files (*)"
+        )
         if path:
             self.read(Path(path))
 
@@ -269,7 +272,7 @@ class ModelManagerWidget(QWidget):
     def ask(self, question: str) -> bool:
         """Ask the user; whether the answer is yes."""
         buttons = QMessageBox.StandardButton
-        answer = QMessageBox.question(self, "Model manager", question)
+        answer = QMessageBox.question(self, "Model manager", plain(question))
         return bool(answer == buttons.Yes)
 
     def _on_undo(self) -> None:

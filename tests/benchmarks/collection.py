@@ -10,10 +10,9 @@ from napari_colorgan.training.evaluate import (
     WHOLE_SIDE,
     Scores,
     evaluate_job,
-    truth_readers,
+    pair_readers,
 )
 from napari_colorgan.training.pairs import Pair
-from napari_colorgan.training.picture_files import is_color
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,5 @@ class Collection:
         self, limit: int | None = None, side: int | None = WHOLE_SIDE
     ) -> Iterator[Pair]:
         """Of `limit` pictures, evenly spread, those that have colour."""
-        for read in truth_readers(self.folder, limit, side):
-            pair = read()
-            if is_color(pair.color):
-                yield pair
+        for _, read in pair_readers(self.folder, limit=limit, side=side):
+            yield from read()

@@ -30,11 +30,11 @@ from torch import Tensor
 from napari_colorgan import Checkpoint, colorizer_job, find, finish, load
 from napari_colorgan.checkpoints.metadata import Statistics
 from napari_colorgan.color import LabCodec, spread
+from napari_colorgan.image_io.folders import list_pictures
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.training.augment import age_gray
 from napari_colorgan.training.evaluate import Scores
 from napari_colorgan.training.judge import contact_sheet
-from napari_colorgan.training.picture_files import list_pictures
 from napari_colorgan.training.scoring import color_pair, gray_rgb
 
 RGB = np.ndarray

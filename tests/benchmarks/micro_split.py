@@ -12,7 +12,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from napari_colorgan.training.picture_files import list_pictures
+from napari_colorgan.image_io.folders import list_pictures
 
 KINDS = ("blood_smear", "red_cells", "stained_nuclei")
 SAMPLE = re.compile(r"BloodImage_\d+|[0-9a-f]{64}")  # how PROVENANCE.txt names them

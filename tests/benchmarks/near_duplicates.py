@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from napari_colorgan.training.picture_files import list_pictures, open_rgb
+from napari_colorgan.image_io import read_image
+from napari_colorgan.image_io.folders import list_pictures
 
 SAME = 0.985
 """Correlation of thumbnails above which pictures are taken for the same.
@@ -45,7 +46,9 @@ def _thumbnails(paths: list[Path]) -> Thumbnails:
     gray = np.stack(
         [
             np.asarray(
-                open_rgb(path).convert("L").resize(size, Image.Resampling.BOX),
+                Image.fromarray(read_image(path).array)
+                .convert("L")
+                .resize(size, Image.Resampling.BOX),
                 np.float32,
             )
             for path in paths

@@ -43,10 +43,6 @@ class TrainConfig(LearningConfig):
     """Smallest crop of `whole`, as a part of the picture's shorter side."""
     cache_side: int = 208
     """Shorter side in px at which pictures are kept in memory."""
-    class_power: float = 1.0
-    """Classes of a folder (names that agree up to the first digit) are drawn from in
-    proportion to their size to this power: 1 draws all pictures alike, 0.5 favours rare
-    classes. Folders are always drawn from by the square root of their size."""
     vividness: float = 0.5
     """At which the discriminator sees a generator that predicts chroma, and at which
     its checkpoint is meant to be used; 0 is cautious, 1 is vivid."""
@@ -75,7 +71,6 @@ class TrainConfig(LearningConfig):
         check_part(
             self,
             "vividness",
-            "class_power",
         )
         if not 0 < self.knee < math.inf:
             raise BadSetting("knee", self.knee, "above 0")

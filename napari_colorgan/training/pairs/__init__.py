@@ -5,6 +5,7 @@ from napari_colorgan.training.pairs.checks import PairCheck, check, decide_task
 from napari_colorgan.training.pairs.files import (
     load_pairs,
     match_folders,
+    read_color_file,
     read_folders_job,
     read_pair_files,
     save_pairs,
@@ -28,6 +29,7 @@ __all__ = [
     "match_folders",
     "pair_of_color",
     "pairs_of",
+    "read_color_file",
     "read_folders_job",
     "read_pair_files",
     "save_pairs",

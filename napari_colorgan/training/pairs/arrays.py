@@ -20,7 +20,11 @@ from napari_colorgan.inference.intensity import (
     has_color,
     scale,
 )
-from napari_colorgan.inference.source import Source, measured_color_limits
+from napari_colorgan.inference.source import (
+    Source,
+    measured_color_limits,
+    read_part,
+)
 from napari_colorgan.training.pairs.pair import MIN_SIDE, Pair
 
 RGB = npt.NDArray[np.uint8]
@@ -61,6 +65,7 @@ def pairs_of(
     """
     color = _as_array(color, f"The colour picture of '{name}'")
     _check_color(color, name)
+    _check_side(color, name)
     shape = tuple(int(n) for n in color.shape[:-1])
     source = None
     if gray is not None:
@@ -73,7 +78,7 @@ def pairs_of(
     colors = _limits_of_colors(color, name)
     pairs = []
     for index in indices(shape[:-2]):
-        plane = f"{name} [{', '.join(map(str, index))}]" if index else name
+        plane = _plane_name(name, index)
         used = None
         if masks is not None:
             used = _used(masks[index] if masks.ndim == len(shape) else masks, plane)
@@ -84,6 +89,25 @@ def pairs_of(
         else:
             pairs.append(Pair(plane, _gray_plane(source, index, plane), rgb, used))
     return pairs
+
+
+def color_planes(color: Any, name: str) -> list[tuple[str, RGB]]:
+    """Name and copy, (Y, X, 3) uint8, of each plane of a colour picture.
+
+    Parameters
+    ----------
+    color : as `pairs_of` takes it
+
+    Raises
+    ------
+    BadPair
+        See `pairs_of`.
+    """
+    _check_color(color, name)
+    limits = _limits_of_colors(color, name)
+    places = indices(tuple(int(n) for n in color.shape[:-3]))
+    names = {index: _plane_name(name, index) for index in places}
+    return [(n, _color_plane(color[index], n, limits)) for index, n in names.items()]
 
 
 def pair_of_color(name: str, rgb: RGB, mask: Mask | None = None) -> Pair:
@@ -97,6 +121,10 @@ def gray_of(rgb: RGB) -> npt.NDArray[np.float32]:
     for rows in _bands(gray.shape):
         gray[rows] = color_to_gray(rgb[rows])
     return gray
+
+
+def _plane_name(name: str, index: tuple[int, ...]) -> str:
+    return f"{name} [{', '.join(map(str, index))}]" if index else name
 
 
 def _as_array(array: Any, what: str) -> Any:
@@ -133,7 +161,10 @@ def _check_color(color: Any, name: str) -> None:
             f"The colour picture of '{name}' is empty: its shape is {shape}. Every "
             "dimension needs at least one pixel."
         )
-    height, width = shape[-3:-1]
+
+
+def _check_side(color: Any, name: str) -> None:
+    height, width = color.shape[-3:-1]
     if min(height, width) < MIN_SIDE:
         raise BadPair(
             f"'{name}' is {height} x {width} px; a pair needs at least {MIN_SIDE} px a "
@@ -182,7 +213,8 @@ def _limits_of_colors(color: Any, name: str) -> Limits:
 
 def _color_plane(values: Any, name: str, limits: Limits) -> RGB:
     """Copy one plane (Y, X, 3 or 4) as uint8."""
-    values = np.asarray(values)[..., :3]
+    what = f"The colour picture of '{name}'"
+    values = read_part(values, ..., what)[..., :3]
     if values.dtype == np.uint8:
         return np.array(values, order="C")
     if values.dtype.kind == "f":

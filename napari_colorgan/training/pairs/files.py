@@ -17,85 +17,90 @@ from napari_colorgan.errors import (
     Stopped,
 )
 from napari_colorgan.image_io import read_image
+from napari_colorgan.image_io.folders import SUFFIXES, match_names
 from napari_colorgan.inference.axes import Axes
+from napari_colorgan.inference.intensity import has_color
 from napari_colorgan.job import STOP, Job
-from napari_colorgan.training.pairs.arrays import pairs_of
+from napari_colorgan.training.pairs.arrays import color_planes, pairs_of
 from napari_colorgan.training.pairs.pair import Pair
-from napari_colorgan.training.picture_files import (
-    SUFFIXES,
-    PictureRead,
-    list_pictures,
-)
+from napari_colorgan.training.picture_files import LeftOut, PictureRead
 
 _FORMAT = 1
 
 
-def read_folders_job(color: Path, gray: Path | None = None) -> Job[list[Pair]]:
+def read_folders_job(
+    color: Path,
+    gray: Path | None = None,
+    *,
+    strict: bool = False,
+) -> Job[list[Pair]]:
     """Read the pictures of a folder, or of two folders with matching names.
 
     Files are matched by their names without suffix, those in sub-folders with the
-    folder's name. A stack gives one pair per plane.
+    folder's name. A stack gives one pair per plane. Pictures that cannot be used are
+    left out, if at least half can be; `PicturesLeftOut` tells of them.
 
     Parameters
     ----------
     color : folder of colour pictures
     gray : folder of gray pictures; None: the lightness of `color`
+    strict : raise the error of the first picture that cannot be used
 
     Raises
     ------
     BadImageFile
-        No folder, no pictures in it, or one that cannot be read.
+        No folder, no pictures in it, or more than half of them cannot be used.
+    BadImageFile, BadPair
+        If `strict`: a picture cannot be read or has no partner, is gray among the
+        coloured ones or the other way round, or whatever `pairs_of` refuses.
     BadPair
-        Pictures without a partner or with the same name; gray pictures among the
-        coloured ones or the other way round; or whatever `pairs_of` refuses.
+        Pictures that differ by their type only.
     Stopped
         On STOP; there is nothing to keep.
     """
-    files = match_folders(color, gray)
-    done, total = 0, len(files) * (1 if gray is None else 2)
-    not_color: list[Path] = []
-    not_gray: list[Path] = []
+    left_out = LeftOut(strict=strict)
+    files = match_folders(color, gray, left_out)
     pairs: list[Pair] = []
-    for name, path, partner in files:
-        truth, source = _read(path), None
-        if not _has_color(truth):
-            not_color.append(path)
-        done += 1
-        if (yield PictureRead(done, total)) is STOP:
-            raise _stopped()
-        if partner is not None:
-            source = _read(partner)
-            if _has_color(source):
-                not_gray.append(partner)
-            source = source[..., 0]
-            done += 1
-            if (yield PictureRead(done, total)) is STOP:
-                raise _stopped()
-        if not not_color and not not_gray:
-            pairs += pairs_of(truth, source, name=name)
-    _check_kinds(not_color, not_gray)
+    for done, (name, path, partner) in enumerate(files, 1):
+        with left_out.if_bad(name):
+            pairs += read_pair_files(name, path, partner)
+        if (yield PictureRead(done, len(files))) is STOP:
+            raise Stopped("Stopped while reading the pictures; nothing has changed.")
+    yield from left_out.events()
     return pairs
 
 
 def match_folders(
-    color: Path, gray: Path | None = None
+    color: Path, gray: Path | None, left_out: LeftOut
 ) -> list[tuple[str, Path, Path | None]]:
     """Name, colour and gray file of each picture of a folder, or of two folders.
+
+    If one folder lies in the other, it is no part of that.
 
     Raises
     ------
     BadImageFile, BadPair
         See `read_folders_job`; nothing is read.
     """
-    colors = _by_name(color, "colour")
+    colors = _by_name(color, "colour", left_out, without=gray)
     if gray is None:
+        left_out.expect(len(colors))
         return [(name, path, None) for name, path in colors.items()]
-    grays = _by_name(gray, "gray")
-    _check_partners(colors, grays)
-    return [(name, path, grays[name]) for name, path in colors.items()]
+    grays = _by_name(gray, "gray", left_out, without=color)
+    partners = match_names(colors, grays)
+    alone = [path for name, path in colors.items() if name not in partners]
+    partnered = set(partners.values())
+    alone += [path for name, path in grays.items() if name not in partnered]
+    left_out.expect(len(partners) + len(alone))
+    _leave_out_alone(alone, left_out)
+    return [
+        (name, path, grays[partners[name]])
+        for name, path in colors.items()
+        if name in partners
+    ]
 
 
-def read_pair_files(name: str, color: Path, gray: Path) -> list[Pair]:
+def read_pair_files(name: str, color: Path, gray: Path | None) -> list[Pair]:
     """Read two files that belong together; a stack gives one pair per plane.
 
     Raises
@@ -103,11 +108,34 @@ def read_pair_files(name: str, color: Path, gray: Path) -> list[Pair]:
     BadImageFile, BadPair
         See `read_folders_job`.
     """
-    truth, source = _read(color), _read(gray)
-    _check_kinds(
-        [] if _has_color(truth) else [color], [gray] if _has_color(source) else []
-    )
+    truth = _read(color)
+    if not _has_color(truth):
+        raise BadPair(
+            f"'{color}' is a gray picture among the coloured ones. Remove it, or put "
+            "it into the folder of gray pictures."
+        )
+    if gray is None:
+        return pairs_of(truth, name=name)
+    source = _read(gray)
+    if _has_color(source):
+        raise BadPair(
+            f"'{gray}' is a colour picture among the gray ones. Remove it, or put it "
+            "into the folder of colour pictures."
+        )
     return pairs_of(truth, source[..., 0], name=name)
+
+
+def read_color_file(name: str, path: Path) -> list[tuple[str, npt.NDArray[np.uint8]]]:
+    """Read the planes of a colour picture, (Y, X, 3) each, and name them.
+
+    There are none where the picture has no colour.
+
+    Raises
+    ------
+    BadImageFile, BadPair
+    """
+    array = _read(path)
+    return color_planes(array, name) if _has_color(array) else []
 
 
 def save_pairs(pairs: Sequence[Pair], path: Path) -> None:
@@ -176,52 +204,41 @@ def _checked(pair: Pair) -> Pair:
     return pair
 
 
-def _by_name(folder: Path, kind: str) -> dict[str, Path]:
+def _by_name(
+    folder: Path, kind: str, left_out: LeftOut, *, without: Path | None
+) -> dict[str, Path]:
     """Picture files of a folder by the name their partner has, too."""
     if not folder.is_dir():
         raise BadImageFile(
             f"'{folder}' is not a folder. Give a folder of {kind} pictures."
         )
-    found: dict[str, list[Path]] = {}
-    for path in list_pictures(folder):
+    by_name: dict[str, list[Path]] = {}
+    for path in left_out.find(folder, without=without):
         name = path.relative_to(folder).with_suffix("")
         if name.suffix.lower() == ".ome":
             name = name.with_suffix("")
-        found.setdefault(name.as_posix(), []).append(path)
-    if not found:
+        by_name.setdefault(name.as_posix(), []).append(path)
+    if not by_name:
         raise BadImageFile(
             f"'{folder}' holds no pictures. Give a folder with files of one of the "
             f"types {', '.join(SUFFIXES)}."
         )
-    if doubled := [path for paths in found.values() if paths[1:] for path in paths]:
+    if doubled := [path for paths in by_name.values() if paths[1:] for path in paths]:
         raise BadPair(
             f"Pictures in '{folder}' differ by their type only: "
             f"{_names(doubled, folder)}. Keep one of each name."
         )
-    return {name: paths[0] for name, paths in found.items()}
+    return {name: paths[0] for name, paths in by_name.items()}
 
 
-def _check_partners(colors: dict[str, Path], grays: dict[str, Path]) -> None:
-    alone = [colors[name] for name in colors if name not in grays]
-    alone += [grays[name] for name in grays if name not in colors]
-    if alone:
+def _leave_out_alone(alone: Sequence[Path], left_out: LeftOut) -> None:
+    if alone and left_out.strict:
         raise BadPair(
             f"No partner of the same name for: {_names(alone)}. Every picture needs "
             "one in the other folder: rename or remove these."
         )
-
-
-def _check_kinds(not_color: list[Path], not_gray: list[Path]) -> None:
-    found = []
-    if not_color:
-        found.append(f"gray pictures among the coloured ones: {_names(not_color)}")
-    if not_gray:
-        found.append(f"colour pictures among the gray ones: {_names(not_gray)}")
-    if found:
-        raise BadPair(
-            f"Found {'; and '.join(found)}. Remove them, or put them into the other "
-            "folder."
-        )
+    for path in alone:
+        left_out.add_bad(str(path), f"'{path}' has no partner of the same name.")
 
 
 def _read(path: Path) -> npt.NDArray[Any]:
@@ -236,14 +253,10 @@ def _read(path: Path) -> npt.NDArray[Any]:
 
 
 def _has_color(array: npt.NDArray[Any]) -> bool:
-    return array.shape[-1] >= 3 and not (array[..., :1] == array[..., 1:3]).all()
+    return array.shape[-1] >= 3 and has_color(array)
 
 
 def _names(paths: Iterable[Path], folder: Path | None = None) -> str:
     return ", ".join(
         f"'{path.relative_to(folder) if folder else path}'" for path in paths
     )
-
-
-def _stopped() -> Stopped:
-    return Stopped("Stopped while reading the pictures; nothing has changed.")

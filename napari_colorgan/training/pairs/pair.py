@@ -45,7 +45,8 @@ def digest(pairs: Sequence[Pair]) -> str:
     sha = hashlib.sha256()
     for pair in pairs:
         shown = "all" if pair.mask is None else "mask"
-        sha.update(f"{len(pair.name)} {pair.name} {pair.shape} {shown}".encode())
+        about = f"{len(pair.name)} {pair.name} {pair.shape} {shown}"
+        sha.update(about.encode(errors="backslashreplace"))  # names may be no UTF-8
         for array in (pair.gray, pair.color, pair.mask):
             if array is not None:
                 sha.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)

@@ -26,10 +26,11 @@ def split(pairs: Sequence[Pair], share: float, seed: int) -> Split:
     """Hold out a share of the pairs, or of the pixels of a single one.
 
     Of two or more pairs, whole ones are held out: ``share`` of them rounded, at least
-    one, and at least one is left; `seed` chooses. A single pair is cut across its
-    longer side (that of its mask), with its right or lower end held out, so that this
-    holds `share` of the pixels used. A gap of 5 % of the side, at most 32 px, is left
-    between, for neighbouring pixels show the same cell. Both parts are copies.
+    one, and at least one is left; `seed` chooses. Pairs of the same colour picture
+    count as one. A single one is cut across its longer side (that of its mask), with
+    its right or lower end held out, so that this holds `share` of the pixels used. A
+    gap of 5 % of the side, at most 32 px, is left between, for neighbouring pixels show
+    the same cell. Both parts are copies.
 
     Raises
     ------
@@ -42,19 +43,42 @@ def split(pairs: Sequence[Pair], share: float, seed: int) -> Split:
         raise BadSetting("validation", share, f"above 0 and at most {_LARGEST_SHARE}")
     if not pairs:
         raise NoPairs
-    if len(pairs) == 1:
-        return _split_region(pairs[0], share)
-    count = min(max(1, round(share * len(pairs))), len(pairs) - 1)
-    chosen = np.random.default_rng(seed).permutation(len(pairs))[:count]
-    held_out = set(chosen.tolist())
+    numbers = _pictures(pairs)  # the same one for the same picture
+    pictures = max(numbers) + 1
+    if pictures == 1:
+        return _split_region(pairs, share)
+    count = min(max(1, round(share * pictures)), pictures - 1)
+    held_out = set(np.random.default_rng(seed).permutation(pictures)[:count].tolist())
+    sides = [number in held_out for number in numbers]
     return Split(
-        tuple(pair for i, pair in enumerate(pairs) if i not in held_out),
-        tuple(pairs[i] for i in sorted(held_out)),
+        tuple(pair for pair, out in zip(pairs, sides, strict=True) if not out),
+        tuple(pair for pair, out in zip(pairs, sides, strict=True) if out),
     )
 
 
-def _split_region(pair: Pair, share: float) -> Split:
-    used = np.ones(pair.shape, np.bool_) if pair.mask is None else pair.mask
+def _pictures(pairs: Sequence[Pair]) -> list[int]:
+    """Give each pair the number of its colour picture, equal ones the same."""
+    numbers: list[int] = []
+    known: dict[tuple[tuple[int, int], bytes], list[int]] = {}
+    for pair in pairs:
+        # few pixels tell most pictures apart, and all need not be hashed
+        looks_like = known.setdefault(
+            (pair.shape, pair.color[::16, ::16].tobytes()), []
+        )
+        same = (n for n in looks_like if np.array_equal(pairs[n].color, pair.color))
+        first = next(same, None)
+        numbers.append(
+            max(numbers, default=-1) + 1 if first is None else numbers[first]
+        )
+        if first is None:
+            looks_like.append(len(numbers) - 1)
+    return numbers
+
+
+def _split_region(pairs: Sequence[Pair], share: float) -> Split:
+    """Cut pairs of one picture at the same place."""
+    pair = pairs[0]
+    used = np.logical_or.reduce([_used(pair) for pair in pairs])
     extents = [np.flatnonzero(used.any(axis=1 - axis)) for axis in (0, 1)]
     axis = int(np.ptp(extents[1]) >= np.ptp(extents[0]))
     first, last = int(extents[axis][0]), int(extents[axis][-1])
@@ -72,8 +96,8 @@ def _split_region(pair: Pair, share: float) -> Split:
         )
     before, after = (("top", "bottom"), ("left", "right"))[axis]
     return Split(
-        (_part(pair, axis, 0, stop, f"{before} {100 * learned:.0f} %"),),
-        (_part(pair, axis, cut, length, f"{after} {100 * judged:.0f} %"),),
+        _parts(pairs, axis, 0, stop, f"{before} {100 * learned:.0f} %"),
+        _parts(pairs, axis, cut, length, f"{after} {100 * judged:.0f} %"),
     )
 
 
@@ -85,11 +109,22 @@ def _cut(weights: npt.NDArray[np.float64], share: float, last: int) -> int:
     return min(cut, last + 1 - MIN_SIDE)
 
 
-def _part(pair: Pair, axis: int, start: int, stop: int, name: str) -> Pair:
-    height, width = pair.shape
+def _parts(
+    pairs: Sequence[Pair], axis: int, start: int, stop: int, name: str
+) -> tuple[Pair, ...]:
+    """Cut a part out of those pairs that have pixels to use in it."""
+    height, width = pairs[0].shape
     region: Region = (
         (slice(start, stop), slice(0, width))
         if axis == 0
         else (slice(0, height), slice(start, stop))
     )
-    return replace(pair.cropped(region), name=f"{pair.name} ({name})")
+    return tuple(
+        replace(pair.cropped(region), name=f"{pair.name} ({name})")
+        for pair in pairs
+        if _used(pair)[region].any()
+    )
+
+
+def _used(pair: Pair) -> npt.NDArray[np.bool_]:
+    return np.ones(pair.shape, np.bool_) if pair.mask is None else pair.mask

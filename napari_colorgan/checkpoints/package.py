@@ -1,0 +1,67 @@
+"""What napari-colorgan takes from a BioImage.IO package that it wrote: a checkpoint.
+
+A package may bring programs, so nothing else in it is read, and no other package.
+"""
+
+import io
+import zipfile
+from pathlib import Path
+
+from napari_colorgan.checkpoints.foreign import ZIP, is_package
+from napari_colorgan.checkpoints.store import Checkpoint, load
+from napari_colorgan.errors import CheckpointError
+
+CHECKPOINT, CARD, DESCRIPTION = "checkpoint.safetensors", "README.md", "rdf.yaml"
+"""Names in a package of ours, at its top."""
+
+ABOUT_PACKAGE = "\n\n## This package\n\n"
+"""Begins what the documentation adds to the model's card."""
+
+_MAX_TEXT = 1 << 20  # bytes; a card has 20 kB
+_MAX_CHECKPOINT = 1 << 30  # bytes, as of a file
+_MOST_PACKED = 50  # times; weights hardly become smaller
+
+
+def read_package(content: bytes, path: Path) -> tuple[Checkpoint, str] | None:
+    """Checkpoint and card in a package of ours; None if the file is no package.
+
+    Raises
+    ------
+    CheckpointError
+        It is damaged, another program's, or of an older napari-colorgan.
+    """
+    if not content.startswith(ZIP):
+        return None
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = set(archive.namelist())
+            if not is_package(sorted(names)):
+                return None
+            about = _part(archive, DESCRIPTION, _MAX_TEXT)
+            if b"napari_colorgan:" not in about:
+                return None  # another program's
+            checkpoint = _part(archive, CHECKPOINT, _MAX_CHECKPOINT)
+            card = _part(archive, CARD, _MAX_TEXT).decode("utf-8", errors="replace")
+    except Exception as error:  # zipfile raises half a dozen types on damage
+        raise CheckpointError(
+            f"'{path}' is damaged: {error}. Fetch or export it again."
+        ) from error
+    if not checkpoint:
+        raise CheckpointError(
+            f"'{path}' is a BioImage.IO package of an older napari-colorgan, which put "
+            "no checkpoint into it. Export the model again, as a package or as a "
+            ".safetensors file."
+        )
+    card = card.replace("\r\n", "\n").partition(ABOUT_PACKAGE)[0]
+    return load(path, checkpoint), f"{card.strip()}\n"
+
+
+def _part(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    """Content of a file in an archive; empty if there is none."""
+    if name not in archive.namelist():
+        return b""
+    entry = archive.getinfo(name)
+    # of what is declared, zipfile reads no more
+    if entry.file_size > min(limit, _MOST_PACKED * max(entry.compress_size, 1 << 10)):
+        raise ValueError(f"'{name}' declares {entry.file_size:,} bytes")
+    return archive.read(entry)

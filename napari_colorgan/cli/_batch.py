@@ -1,0 +1,238 @@
+"""Many pictures coloured into a folder by one model: a bad one stops no other."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from napari_colorgan.errors import BadImageFile, ColorganError, NoColors, Stopped
+from napari_colorgan.image_io.folders import SUFFIXES, find_pictures
+from napari_colorgan.job import STOP, Job, Progress, explain, finish
+
+_PARTS = 100  # of a picture, by which the bar moves
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A picture to be coloured."""
+
+    source: Path
+    name: Path
+    """Of the source within the folder that was given; the result's is like it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How every picture is read, and whether results are replaced."""
+
+    axes: str | None
+    limits: tuple[float, float] | None
+    from_color: bool
+    force: bool
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the pictures."""
+
+    done: int = 0
+    failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    colorizer: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress(Progress):
+    """A picture, or a part of one, is coloured."""
+
+
+def list_items(sources: Sequence[Path], out: Path) -> tuple[list[Item], list[str]]:
+    """Pictures of files and folders, and notes about what is left out.
+
+    Results in `out` are no sources, where this lies in a folder that is given.
+
+    Raises
+    ------
+    BadImageFile
+        A folder holds no pictures.
+    """
+    items: dict[Path, Item] = {}
+    notes: list[str] = []
+    for source in sources:
+        if not source.is_dir():
+            items.setdefault(source.absolute(), Item(source, Path(source.name)))
+            continue
+        listing = find_pictures(source, without=out)
+        if not listing.files:
+            raise BadImageFile(
+                f"'{source}' holds no pictures. Give a folder with files of one of the "
+                f"types {', '.join(SUFFIXES)}."
+            )
+        if listing.left_out:
+            notes.append(
+                f"{len(listing.left_out)} hidden or cached entries of '{source}' are "
+                f"left out: {_some(map(str, listing.left_out))}."
+            )
+        for path in listing.files:
+            items.setdefault(path.absolute(), Item(path, path.relative_to(source)))
+    return list(items.values()), notes
+
+
+def check_items(items: Sequence[Item], out: Path, *, force: bool) -> None:
+    """Make sure that no picture is lost, before any is computed.
+
+    Raises
+    ------
+    BadImageFile
+        `out` is no folder; two results would have the same name; one exists, and not
+        `force`; or one would take the place of a source.
+    """
+    from napari_colorgan.image_io import named_like
+
+    if not out.is_dir() and (out.exists() or out.suffix.lower() in SUFFIXES):
+        raise BadImageFile(
+            f"'{out}' is no folder, but there are several pictures to be coloured. "
+            "Give the name of a folder last, which is created if there is none."
+        )
+    results = [out / named_like(item.name) for item in items]
+    if doubled := [str(name) for name, n in Counter(results).items() if n > 1]:
+        raise BadImageFile(
+            f"Several pictures would become {_some(doubled)}. Colour these one by one, "
+            "each under a name of its own."
+        )
+    present = [path for path in results if path.exists()]
+    sources = {_identity(item.source) for item in items if item.source.exists()}
+    if lost := [path for path in present if _identity(path) in sources]:
+        raise BadImageFile(
+            f"{_some(map(str, lost))} would take the place of a picture that is to be "
+            "coloured. Give another folder."
+        )
+    if present and not force:
+        raise BadImageFile(
+            f"{len(present)} of {len(results)} results exist already: "
+            f"{_some(map(str, present))}. Give another folder, or --force to replace "
+            "them."
+        )
+
+
+def color_all_job(
+    items: Sequence[Item], out: Path, loading: Job[Any], choices: Choices
+) -> Job[Outcome]:
+    """Colour pictures into `out`, one after the other, with what `loading` makes.
+
+    What is wrong with a picture is put down, and the next one follows. On STOP the one
+    that is being coloured is not written.
+
+    Raises
+    ------
+    NoColors
+        The model is to blame; what was coloured before is kept.
+    """
+    outcome = Outcome()
+    outcome.colorizer = yield from loading
+    for number, item in enumerate(items):
+        try:
+            yield from _color_one_job(item, out, choices, outcome, number, len(items))
+        except Stopped:
+            break
+        except NoColors:  # no other picture would fare better
+            raise
+        except ColorganError as error:
+            outcome.failures.append(str(error))
+        except (RuntimeError, MemoryError) as error:
+            outcome.failures.append(f"'{item.source}': {explain(error)}")
+        else:
+            outcome.done += 1
+        finished = BatchProgress(_PARTS * (number + 1), _PARTS * len(items))
+        if (yield finished) is STOP:
+            break
+    return outcome
+
+
+def _color_one_job(
+    item: Item, out: Path, choices: Choices, outcome: Outcome, number: int, count: int
+) -> Job[None]:
+    from napari_colorgan.image_io import (
+        ResultFile,
+        check_output,
+        named_like,
+        read_image,
+    )
+    from napari_colorgan.inference.colorize import InvalidPixels, TileDone
+    from napari_colorgan.inference.source import Source
+
+    image = read_image(item.source, choices.axes)
+    gray = Source.of(
+        image.array,
+        axes=image.axes,
+        limits=choices.limits,
+        from_color=choices.from_color,
+        name=f"'{item.source}'",
+    )
+    result = out / named_like(item.name, gray.count)
+    _make_folder(result.parent)
+    check_output(result, gray.shape, force=choices.force)
+    outcome.notes += image.notes
+    with ResultFile(
+        result,
+        gray.shape,
+        gray.axes.leading,
+        image.pixel_size,
+        tags=image.tags,
+        made=outcome.colorizer.record(gray, item.source.name, complete=True),
+    ) as file:
+        job = color_into_job(gray, outcome.colorizer, file.array)
+        complete, answer = False, None
+        while True:
+            try:
+                event = job.send(answer)
+            except StopIteration:
+                break
+            part = 0.0
+            if isinstance(event, InvalidPixels):
+                outcome.notes.append(f"'{item.source}': {event}")
+            elif isinstance(event, TileDone):
+                part, complete = event.done / event.total, event.done == event.total
+            done = round(_PARTS * (number + part))
+            answer = yield BatchProgress(done, _PARTS * count)
+            if answer is STOP and not complete:
+                job.close()
+                raise Stopped(f"'{result}' is not written.")
+
+
+def color_into_job(gray: Any, colorizer: Any, out: Any) -> Job[None]:
+    """Colour into `out`, which becomes gray first.
+
+    This is done plane by plane, for `out` may be larger than memory.
+    """
+    from napari_colorgan.inference.colorize import colorize_job, gray_canvas_job
+
+    for plane in gray.planes():
+        of_plane = replace(gray, array=gray.array[plane.index])
+        out[plane.index] = finish(gray_canvas_job(of_plane))
+        if (yield Progress(0, 1)) is STOP:
+            return
+    yield from colorize_job(gray, colorizer, out=out)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadImageFile(
+            f"'{folder}' cannot be created: {error.strerror}. Choose a folder in a "
+            "place that may be written to."
+        ) from error
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = [f"'{name}'" for name in names]
+    more = len(listed) - _NAMED
+    return ", ".join(listed[:_NAMED]) + (f" and {more} more" if more > 0 else "")

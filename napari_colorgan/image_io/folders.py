@@ -1,0 +1,96 @@
+"""Pictures below a folder, and which names of two folders belong together."""
+
+import os
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+
+# folders that other programs fill with copies, thumbnails and waste; names that begin
+# with a dot are theirs, too
+_CACHES = {
+    "#recycle",
+    "$recycle.bin",
+    "@eadir",
+    "__macosx",
+    "lost+found",
+    "system volume information",
+    "thumbnails",
+    "thumbs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Picture files below a folder."""
+
+    files: tuple[Path, ...]
+    """Sorted."""
+    left_out: tuple[Path, ...]
+    """Hidden, in a cache, or no files, such as links to nowhere."""
+
+
+def find_pictures(folder: Path, *, without: Path | None = None) -> Listing:
+    """Find the picture files below `folder`, known by their suffixes.
+
+    Parameters
+    ----------
+    without : a folder that is not searched, if it lies below `folder`
+    """
+    files: list[Path] = []
+    left_out: list[Path] = []
+    for path in _pictures(folder, without):
+        usable = not is_hidden(path.relative_to(folder)) and path.is_file()
+        (files if usable else left_out).append(path)
+    return Listing(tuple(sorted(files)), tuple(sorted(left_out)))
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """Picture files below `folder`, sorted, without hidden and cached ones."""
+    return list(find_pictures(folder).files)
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a path, relative to what was searched, is hidden or in a cache."""
+    return any(part[0] == "." or part.lower() in _CACHES for part in path.parts)
+
+
+def match_names(names: Collection[str], others: Collection[str]) -> dict[str, str]:
+    """Match each name to the one of `others` that means the same.
+
+    That is the same name, or else the only one that differs from it in nothing but
+    upper and lower case and in how accents are stored: macOS and Windows hold these for
+    one name, and files wander. Names without such a partner are left out.
+    """
+    exact = set(names) & set(others)
+    matched = {name: name for name in exact}
+    alike = _by_meaning(set(others) - exact)
+    for meaning, wanted in _by_meaning(set(names) - exact).items():
+        if len(wanted) == len(alike.get(meaning, ())) == 1:
+            matched[wanted[0]] = alike[meaning][0]
+    return matched
+
+
+def _by_meaning(names: Iterable[str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        meaning = unicodedata.normalize("NFC", name).casefold()
+        groups.setdefault(meaning, []).append(name)
+    return groups
+
+
+def _pictures(folder: Path, without: Path | None) -> Iterator[Path]:
+    """Whatever has the suffix of a picture, folders too."""
+    for place, inner, names in os.walk(folder):
+        root = Path(place)
+        if without is not None:
+            inner[:] = [name for name in inner if not _is_same(root / name, without)]
+        for name in [*inner, *names]:
+            if Path(name).suffix.lower() in SUFFIXES:
+                yield root / name
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return path.exists() and other.exists() and path.samefile(other)

@@ -1,0 +1,36 @@
+"""What is said in windows that are not ours: as it is, whatever it contains.
+
+Qt takes texts that look like HTML for HTML, and loads the pictures these name.
+"""
+
+import re
+
+from napari.utils import notifications
+
+_MOST = 2000  # letters; nobody reads more in a dock
+_NOT_A_TAG = "\N{WORD JOINER}"  # behind < or &: of no width, and neither tag nor entity
+
+
+def plain(text: object) -> str:
+    """Return a text that Qt shows as it is, cut where it is endless."""
+    return re.sub("<|&(?=lt;)", rf"\g<0>{_NOT_A_TAG}", cut(str(text)))
+
+
+def cut(text: str, most: int = _MOST) -> str:
+    """Return a text, or its beginning."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def show_info(text: object) -> None:
+    """Tell the user something."""
+    notifications.show_info(plain(text))
+
+
+def show_warning(text: object) -> None:
+    """Tell the user what may be wrong."""
+    notifications.show_warning(plain(text))
+
+
+def show_error(text: object) -> None:
+    """Tell the user what went wrong."""
+    notifications.show_error(plain(text))
