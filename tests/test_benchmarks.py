@@ -12,10 +12,8 @@ from typer.testing import CliRunner
 
 sys.path.append(str(Path(__file__).parent / "benchmarks"))  # as for a script there
 
-import color_shading
 import default_models
 import fine_tuning
-import mean_weights
 import micro_split
 from blotches import find_blotches, outlined
 from collection import Collection
@@ -24,10 +22,7 @@ from feature_distance import EfficientNetLite2, frechet_distance
 from near_duplicates import near_duplicates
 from peer_comparison import GRAY, compare, comparison_rows, together
 
-from napari_colorgan import colorizer_job, finish, save
-from napari_colorgan.metrics import psnr
-from napari_colorgan.training.pairs import pairs_of
-from napari_colorgan.training.scoring import color_pair
+from napari_colorgan import save
 
 RED = (45.0, 25.0)
 BROWN = (6.0, 14.0)
@@ -290,37 +285,8 @@ def test_steps_until_a_psnr_is_reached():
     ]
 
 
-def test_a_mean_of_checkpoints_has_the_mean_of_each_weight(make_checkpoint):
-    one, two, three = (
-        make_checkpoint(seed=seed, training={"steps_done": 10 * seed})
-        for seed in (1, 2, 3)
-    )
-    result = mean_weights.mean([one, two, three])
-    told = result.metadata.training
-    assert told == {"steps_done": 30, "mean_of_steps": [10, 20, 30]}
-    for name, value in result.weights.items():
-        wanted = sum(c.weights[name].double() for c in (one, two, three)) / 3
-        assert torch.allclose(value.double(), wanted, atol=1e-6)
-        assert value.dtype == one.weights[name].dtype
-
-
 def test_samples_and_every_tenth_micrograph_are_held_out():
     names = [f"JPEGImages_BloodImage_{number:05}.webp" for number in range(20)]
     parts = micro_split.split([Path(name) for name in names], {"BloodImage_00013"})
     assert [path.name for path in parts["held_out"]] == [names[i] for i in (0, 10, 13)]
     assert len(parts["train"]) == 17
-
-
-def test_a_tint_of_the_field_is_found_and_gained(model):
-    colorizer = finish(colorizer_job(model, device="cpu"))
-    across = torch.linspace(-6, 6, color_shading.CELLS[1])
-    tint = torch.stack([across, -across])[:, None].expand(2, *color_shading.CELLS)
-    pairs = []
-    for picture in (data.coins(), data.brick(), data.grass()):
-        gray = picture[:256, :256] // 2 + 64  # where every tint fits into sRGB
-        (plain,) = pairs_of(np.stack([gray, gray, gray + 1], axis=-1))
-        pairs += pairs_of(color_shading.shaded(color_pair(plain, colorizer), tint))
-    found = color_shading.shading_of(pairs[:2], colorizer)
-    assert (found - tint).abs().mean() < 0.5
-    ours, truth = color_pair(pairs[2], colorizer), pairs[2].color
-    assert psnr(color_shading.shaded(ours, found), truth) > psnr(ours, truth) + 6

@@ -385,18 +385,6 @@ def test_train_goes_on_and_its_model_works(run: Command, photos, camera) -> None
     assert "own.state" in one_sentence(run(*arguments, code=2))
 
 
-def test_train_learns_from_a_teacher(run: Command, photos) -> None:
-    Path("taught.toml").write_text(
-        "[training]\nteaching = 0.5\nsteps = 1\nbatch = 1\ncrop = 32\n"
-    )
-    arguments = ("train", photos, "--out", "own.safetensors", "--start", "natural")
-    arguments += ("--recipe", "taught.toml", "--device", "cpu")
-    bad = run(*arguments, code=2)
-    assert "teacher is ''; it must be a model" in one_sentence(bad)
-    assert "1 of 1 steps" in run(*arguments, "--teacher", "natural").stdout
-    assert "Taught by 'natural'" in run("models", "own.safetensors").stdout
-
-
 def test_train_checks_settings_first(run: Command, photos) -> None:
     good = ["train", photos, "--out", "own.safetensors"]
     Path("recipe.toml").write_text("[training]\nsteps = 10\nbatchsize = 3\n")

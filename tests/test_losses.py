@@ -13,7 +13,6 @@ from napari_colorgan.training.losses import (
     gan_loss,
     hinge_loss,
     l1_loss,
-    psnr_weights,
 )
 
 
@@ -117,43 +116,6 @@ def test_the_best_expected_chroma_is_the_mean_of_the_true_ones():
 
     assert loss(mean) < min(loss(mean - 0.02), loss(mean + 0.02))
     assert loss(mean) > chroma_loss(ab, target).item()
-
-
-def test_weights_of_crops_give_the_gradient_of_the_mean_of_their_psnrs():
-    target = rand(2, 2, 8, 8)
-    wrong = torch.tensor([0.1, 0.6])[:, None, None, None] * rand(2, 2, 8, 8, seed=1)
-    prediction = (target + wrong).requires_grad_()
-    weights = psnr_weights(prediction, target)
-    assert weights.shape == (2, 1, 1, 1) and not weights.requires_grad
-    assert weights.mean().item() == pytest.approx(1)
-
-    def strengths(loss):  # of the pull on each crop
-        (gradient,) = torch.autograd.grad(loss, prediction)
-        return gradient.flatten(1).norm(dim=1).tolist()
-
-    squared = (prediction - target).square().mean((1, 2, 3))
-    small, large = strengths(squared.log().mean())
-    found = strengths(chroma_loss(prediction, target, weights, knee=1e4))
-    # 5 units of ab, from which errors weigh less, are little beside these
-    assert found[0] / found[1] == pytest.approx(small / large, rel=0.5)
-    plain = strengths(chroma_loss(prediction, target, knee=1e4))
-    assert plain[0] / plain[1] < 0.2 * small / large
-
-
-def test_a_perfect_crop_has_a_finite_weight():
-    target = rand(2, 2, 8, 8)
-    prediction = torch.stack([target[0], target[1] + 0.5])
-    assert psnr_weights(prediction, target).isfinite().all()
-
-
-def test_a_chroma_that_is_given_is_learned_instead_of_that_of_the_target():
-    prediction, target = rand(1, 3, 8, 8), rand(1, 2, 8, 8, seed=1)
-    own, other = target.norm(dim=1, keepdim=True), rand(1, 1, 8, 8, seed=2)
-    plain = color_loss(prediction, target)
-    assert torch.allclose(color_loss(prediction, target, chroma=own), plain)
-    perfect = torch.cat([prediction[:, :2], other], dim=1)
-    left = color_loss(perfect, target, chroma=other)
-    assert torch.allclose(left, chroma_loss(prediction[:, :2], target))
 
 
 def test_expected_chroma_is_learned_where_it_is_marked():

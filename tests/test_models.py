@@ -131,23 +131,6 @@ def test_compact_has_about_the_size_of_its_notes():
     assert count_parameters(network) < 5e6
 
 
-def test_compact_may_have_a_larger_encoder():
-    network = Compact(encoder="lite2")
-    trunk = sum(p.numel() for p in network.encoder_parameters())
-    # EfficientNet-lite2 has 6.09 M, of which 1.28 M classify and 0.45 M are its last
-    # convolution (Tan & Le 2019)
-    assert trunk == pytest.approx(4.36e6, rel=0.03)
-    with torch.no_grad():
-        features = network.encode(torch.zeros(1, 1, 64, 64))
-        assert network(torch.zeros(1, 1, 64, 64)).shape == (1, 2, 64, 64)
-    assert [f.shape[1] for f in features] == [16, 24, 48, 120, 352]
-
-
-def test_an_unknown_encoder_is_refused():
-    with pytest.raises(BadSetting, match="encoder is 'b0'; it must be one of lite0"):
-        Compact(encoder="b0")
-
-
 @pytest.mark.parametrize("out_channels", [2, 3])
 @pytest.mark.parametrize("name", GENERATORS)
 def test_generators_keep_the_size_and_stay_in_range(name, out_channels):

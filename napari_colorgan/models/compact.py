@@ -7,8 +7,7 @@ resolution: the eye, like every video format, sees colour at half the detail of
 lightness. Nothing in the network normalises, so windows of a picture always agree.
 """
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -42,8 +41,6 @@ _STAGES = (
     _Stage(kernel=5, stride=2, expand=6, out=192, repeats=4),
     _Stage(kernel=3, stride=1, expand=6, out=320, repeats=1),
 )
-_SCALES = {"lite0": (1.0, 1.0), "lite2": (1.1, 1.2)}
-"""Width and depth of an encoder, as multiples of `_STAGES` (paper, equation 3)."""
 _FEATURE_SCALE = 1 / 6  # standard deviation of the trunk's features on photographs
 _FIRST_CHROMA = -2.2  # before the sigmoid: 11 units of ab, as photographs have
 _SKIPS = (0, 1, 2, 4, 6)  # stages whose outputs, at strides 2 to 32, the decoder reads
@@ -66,7 +63,6 @@ class Compact(nn.Module):
     predicts_chroma : of ab only; a third channel in [0, 1] is the expected length of
         (a, b), scaled as they are. Where the hue is in doubt it is longer than the
         predicted (a, b), which are a mean; see `color.enliven`
-    encoder : `lite0`, 3.0 million parameters, or `lite2`, 4.4 million
     """
 
     takes_hints = True
@@ -80,30 +76,25 @@ class Compact(nn.Module):
         out_channels: int = 2,
         widths: tuple[int, ...] = (192, 128, 64, 32),
         predicts_chroma: bool = False,
-        encoder: str = "lite0",
     ) -> None:
         super().__init__()
         if len(widths) != len(_SKIPS) - 1 or min(widths) < 1:
             raise BadSetting("widths", tuple(widths), "four numbers of channels")
         if predicts_chroma and out_channels != 2:
             raise BadSetting("predicts_chroma", True, "False unless ab is predicted")
-        if encoder not in _SCALES:
-            raise BadSetting("encoder", encoder, f"one of {', '.join(_SCALES)}")
-        stages = _scaled(*_SCALES[encoder])
-        self.encoder = encoder
         self.out_channels = out_channels
         self.predicts_chroma = predicts_chroma
         self.stem = nn.Conv2d(1, _STEM, 3, stride=2)
         self.stem_hints = _hint_conv(_STEM, stride=2)
         self.stages = nn.ModuleList()
         inside = _STEM
-        for stage in stages:
+        for stage in _STAGES:
             blocks = [_Bottleneck(inside, stage, stage.stride)]
             for _ in range(stage.repeats - 1):
                 blocks.append(_Bottleneck(stage.out, stage, 1))
             self.stages.append(nn.Sequential(*blocks))
             inside = stage.out
-        skips = [stages[i].out for i in reversed(_SKIPS)]  # deepest first
+        skips = [_STAGES[i].out for i in reversed(_SKIPS)]  # deepest first
         self.decoder = nn.ModuleList()
         sides = pairwise((skips[0], *widths))
         for skip, (below, out) in zip(skips[1:], sides, strict=True):
@@ -152,19 +143,6 @@ class Compact(nn.Module):
         """Trunk and its hint input, for a learning rate of their own."""
         parts = (self.stem, self.stem_hints, self.stages)
         return [p for part in parts for p in part.parameters()]
-
-
-def _scaled(width: float, depth: float) -> list[_Stage]:
-    """Stages of a larger encoder: channels are multiples of 8; the ends stay short."""
-    last = len(_STAGES) - 1
-    return [
-        replace(
-            stage,
-            out=8 * round(stage.out * width / 8),
-            repeats=1 if i in (0, last) else math.ceil(stage.repeats * depth),
-        )
-        for i, stage in enumerate(_STAGES)
-    ]
 
 
 class _Bottleneck(nn.Module):

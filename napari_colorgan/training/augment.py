@@ -1,10 +1,48 @@
 """Changes to training crops that leave the right answer as it is."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_colorgan.checkpoints.metadata import CodecName
 from napari_colorgan.color import spread
+from napari_colorgan.training.config import LearningConfig
+
+# How much of the variation of gray a codec bears. Of a translation the gray value is
+# all that tells how bright the result is: 1.3 dB were lost where it was varied as for
+# colorization.
+_STRENGTH: dict[CodecName, float] = {"lab": 1.0, "rgb": 0.2}
+
+
+class Augmentation:
+    """What crops of pictures and of pairs go through, so that a model does not mind.
+
+    Parameters
+    ----------
+    config : shares of the changes, and the range of magnifications
+    codec : of what is learned
+    """
+
+    def __init__(self, config: LearningConfig, codec: CodecName) -> None:
+        self._config = config
+        self._strength = _STRENGTH[codec]
+
+    def of_gray(self, gray: Tensor, random: torch.Generator) -> Tensor:
+        """Change the gray sides (N, 1, H, W) in [0, 1] alone."""
+        config = self._config
+        share = config.gray_augmentation
+        gray = vary_gray(gray, share, random, strength=self._strength)
+        if config.aging:
+            gray = age_gray(gray, config.aging, random)
+        return display_gray(gray, config.display, random)
+
+    def magnification(self, rng: np.random.Generator) -> float:
+        """Draw how large a crop of `local` context is shown, 1 as it is."""
+        least, most = self._config.min_magnification, self._config.max_magnification
+        if least == most:
+            return 1.0
+        return float(least * (most / least) ** rng.random())
 
 
 def vary_gray(

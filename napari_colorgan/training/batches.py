@@ -5,20 +5,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.color import CODECS, lightness_to_gray, rgb_to_lab
-from napari_colorgan.training.augment import (
-    age_gray,
-    display_gray,
-    simulate_hints,
-    vary_gray,
-)
+from napari_colorgan.training.augment import Augmentation, simulate_hints
 from napari_colorgan.training.config import TrainConfig
-from napari_colorgan.training.patches import GRAY_STRENGTH, Batch
+from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.pictures import PictureCache
-from napari_colorgan.training.teachers import Teachers, softened
 
 
 class PictureBatches:
@@ -29,22 +22,17 @@ class PictureBatches:
     pictures : colour pictures, some with gray ones of their own
     config : how crops are drawn and their gray sides changed
     metadata : of what is trained; says its codec and whether it takes hints
-    teachers : asked about every crop; default none
     """
 
     def __init__(
-        self,
-        pictures: PictureCache,
-        config: TrainConfig,
-        metadata: Metadata,
-        teachers: Teachers | None = None,
+        self, pictures: PictureCache, config: TrainConfig, metadata: Metadata
     ) -> None:
         self._pictures = pictures
         self._config = config
         self._codec = CODECS[metadata.codec]()
+        self._augmentation = Augmentation(config, metadata.codec)
         takes_hints = metadata.generator == "compact" and metadata.codec == "lab"
         self._hints = config.hints if takes_hints else 0.0
-        self._teachers = teachers
 
     def from_step(self, first: int) -> Iterator[Batch]:
         """Batches from a step to the last, each made while the one before is used."""
@@ -65,31 +53,15 @@ class PictureBatches:
             config.crop,
             rng,
             min_scale=config.min_scale if config.context == "whole" else None,
-            magnification=(config.min_magnification, config.max_magnification),
+            magnification=self._augmentation.magnification,
             squeeze=config.scheme == "notebook",
         )
         gray = crops.gray
         if gray is None:
             gray = lightness_to_gray(rgb_to_lab(crops.rgb)[:, :1]).clamp(0, 1)
         target = codec.target(crops.rgb)
-        answer = None if self._teachers is None else self._teachers.answer(gray, rng)
-        gray = vary_gray(
-            gray, config.gray_augmentation, random, strength=GRAY_STRENGTH[codec.name]
-        )
-        gray = age_gray(gray, config.aging, random)
-        source = codec.encode(display_gray(gray, config.display, random))
+        source = codec.encode(self._augmentation.of_gray(gray, random))
         hints = None
         if self._hints:
             hints = simulate_hints(target, self._hints, random)
-        soft = None if answer is None else self._soften(target, answer, hints)
-        return Batch(source, target, hints, softened=soft)
-
-    def _soften(self, target: Tensor, answer: Tensor, hints: Tensor | None) -> Tensor:
-        """Mix truth and answer, but not in crops with hints: teachers do not see them.
-
-        See `teachers.softened`.
-        """
-        share = torch.full((len(target), 1, 1, 1), self._config.teaching)
-        if hints is not None:
-            share[hints[:, 2:].amax((2, 3), keepdim=True) > 0] = 0
-        return softened(target, answer, share)
+        return Batch(source, target, hints)

@@ -13,7 +13,6 @@ _UNIT = 20 / AB_SCALE
 KNEE = 20.0
 """Error in units of ab at which the pixel loss turns from quadratic to linear."""
 
-_LEAST_ERROR = 5.0  # units of ab; smaller ones weigh hardly more in `psnr_weights`
 _CHROMA_WEIGHT = 0.5  # of the expected chroma, beside a weight of 1 of ab
 
 
@@ -27,7 +26,7 @@ def chroma_loss(
 
     Where it is quadratic, pictures with large errors count most; where it is linear,
     faint colours are learned as eagerly as strong ones. `weight` (N, 1, H, W): mean
-    over the pixels it marks; (N, 1, 1, 1): by crops.
+    over the pixels it marks.
     """
     beta = knee / AB_SCALE
     if weight is None:
@@ -41,37 +40,19 @@ def color_loss(
     target: Tensor,
     weight: Tensor | None = None,
     knee: float = KNEE,
-    chroma: Tensor | None = None,
 ) -> Tensor:
     """`chroma_loss`; of a prediction with expected chroma, also the error of that.
 
     The squared error of the chroma, in units of 20 ab, has its minimum at the mean.
-    `chroma` (N, 1, H, W): to be learned instead of that of the target.
     """
     channels = target.shape[1]
     loss = chroma_loss(prediction[:, :channels], target, weight, knee)
     if prediction.shape[1] == channels:
         return loss
-    if chroma is None:
-        chroma = torch.hypot(target[:, :1], target[:, 1:])
+    chroma = torch.hypot(target[:, :1], target[:, 1:])
     each = _squared(prediction[:, channels:], chroma)
     mean = each.mean() if weight is None else _weighted(each, weight)
     return loss + _CHROMA_WEIGHT * mean
-
-
-def psnr_weights(prediction: Tensor, target: Tensor) -> Tensor:
-    """Weights (N, 1, 1, 1) with which crops count as in a mean of their PSNRs.
-
-    The gradient of a PSNR is that of the squared error over the squared error, so a
-    pale crop, where a little too much colour costs many dB, counts as much as a
-    colourful one. Errors are those of the moment, and no gradient runs through the
-    weights, whose mean is 1.
-    """
-    with torch.no_grad():
-        error = (prediction[:, : target.shape[1]] - target) * AB_SCALE
-        squared = error.square().sum(1, keepdim=True).mean((2, 3), keepdim=True)
-        weight = 1 / (squared + _LEAST_ERROR**2)
-        return weight / weight.mean()
 
 
 def l1_loss(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:

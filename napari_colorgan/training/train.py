@@ -20,7 +20,6 @@ from napari_colorgan.training.batches import PictureBatches
 from napari_colorgan.training.config import CODEC_OF, Task, TrainConfig
 from napari_colorgan.training.holding_out import Files, hold_out, keep
 from napari_colorgan.training.judge import read_judge_job
-from napari_colorgan.training.narrowing import is_narrower, take_over
 from napari_colorgan.training.output import Output
 from napari_colorgan.training.pairs import Pair, decide_task, pair_of_color
 from napari_colorgan.training.picture_files import LeftOut
@@ -31,19 +30,16 @@ from napari_colorgan.training.pictures import (
     read_pictures_job,
 )
 from napari_colorgan.training.precision import untimed_precision
-from napari_colorgan.training.pretrained import (
-    level,
-    load_imagenet_encoder,
-    return_encoder,
-)
+from napari_colorgan.training.pretrained import level, load_imagenet_encoder
 from napari_colorgan.training.recipe import Recipe
 from napari_colorgan.training.start import draw_weights, make_discriminator
 from napari_colorgan.training.state import check_settings, read_state
-from napari_colorgan.training.teachers import Teachers
 from napari_colorgan.training.trainer import Trainer
 
 _SAVE_EVERY = 600.0  # s; what a crash may cost
 _LOG_EVERY = 100  # steps
+# Settings of former versions, and their values where they were not used.
+_GONE = {"by_psnr": False, "class_power": 1.0, "teaching": 0.0, "encoder_return": 0.0}
 _AVERAGED = 0.98  # decay of the loss that is shown
 
 
@@ -63,7 +59,6 @@ def train_job(
     device: torch.device,
     gray: Path | None = None,
     start: Checkpoint | None = None,
-    teachers: Sequence[Checkpoint] = (),
     minutes: float | None = None,
     judged: Sequence[Path] = (),
     judge_every: int | None = None,
@@ -82,9 +77,8 @@ def train_job(
     gray : folder with gray pictures of the same names; default the lightness of the
         colour pictures
     start : whose weights a new training begins with, and whose generator it has unless
-        the recipe names one; of one with a wider decoder, the channels that matter
-        most. Default: ImageNet's weights for the encoder of `compact`, else fresh ones
-    teachers : models to learn from beside the true colours, if the recipe says so
+        the recipe names one. Default: ImageNet's weights for the encoder of `compact`,
+        else fresh ones
     minutes : stop after this time; the schedule follows the recipe's steps alone
     judged : folders of other pictures, to be coloured and scored like the held-out ones
     judge_every : steps after which that is done; default every ten minutes
@@ -99,9 +93,7 @@ def train_job(
         A folder holds no colour pictures, or too many files cannot be read or have no
         partner.
     BadSetting
-        The generator cannot be built, or does not fit the crops or `start`; its encoder
-        is to return from where it never was; or there are teachers that the recipe has
-        no use for, none where it needs some, or one that does not tell how sure it is.
+        The generator cannot be built, or does not fit the crops or `start`.
     Stopped
         On STOP while the folders are read.
     """
@@ -111,17 +103,8 @@ def train_job(
     stride = build(GeneratorSpec(*recipe.spec)).stride
     if config.crop % stride:
         raise BadSetting("crop", config.crop, f"a multiple of {stride} px")
-    if bool(teachers) != bool(config.teaching):
-        found = ", ".join(teacher.metadata.name for teacher in teachers)
-        expected = "a model" if config.teaching else "none, for the recipe has none"
-        raise BadSetting("teacher", found, expected)
-    if config.encoder_return and (start is None or recipe.spec[0] != "compact"):
-        expected = "0, unless --start gives a model for `compact`"
-        raise BadSetting("encoder_return", config.encoder_return, expected)
-    taught_by = Teachers(teachers, device) if teachers else None
     state_file = out.with_suffix(".state")
-    learned_from = {"teachers": [one.digest for one in teachers]} if teachers else {}
-    wanted = dataclasses.asdict(config) | learned_from
+    wanted = dataclasses.asdict(config)
     state = _read_state(state_file, wanted) if state_file.exists() else None
     record = out.with_suffix(".split.json")
     left_out = LeftOut(strict=strict)
@@ -132,7 +115,6 @@ def train_job(
         folders,
         parts.learned,
         config.cache_side,
-        config.class_power,
         left_out=left_out,
         apart=parts.apart,
     )
@@ -140,12 +122,8 @@ def train_job(
     if task == "auto":
         task = _task(pictures) if state is None else state["settings"]["task"]
     recipe = recipe.replaced(task=task)
-    config, metadata = recipe.config, recipe.metadata
-    if teachers and not metadata.options.get("predicts_chroma"):
-        expected = "0, for only `compact` can be taught, by `phases`, to colorize"
-        raise BadSetting("teaching", config.teaching, expected)
-    metadata = _with_ancestors(metadata, start, teachers)
-    metadata = dataclasses.replace(metadata, training=learned_from)
+    config = recipe.config
+    metadata = _with_ancestor(recipe.metadata, start)
     shown = _shown(parts.held_out, judged, left_out)
     judge = yield from read_judge_job(shown, metadata.context, device, left_out)
     yield from left_out.events()
@@ -173,7 +151,7 @@ def train_job(
             ) from error
     output = Output(trainer, metadata, out, judge, seconds - began)
     loss: float | None = None
-    batches = PictureBatches(pictures, config, metadata, taught_by)
+    batches = PictureBatches(pictures, config, metadata)
     for batch in batches.from_step(trainer.done):
         value = trainer.step(batch)["pixel"]
         loss = value if loss is None else _AVERAGED * loss + (1 - _AVERAGED) * value
@@ -202,7 +180,7 @@ def _shown(
 
 
 def _task(pictures: PictureCache) -> Task:
-    some = [p for classes in pictures.folders for c in classes for p in c[:1]]
+    some = [p for each in pictures.folders for p in each[:: len(each) // 8 + 1]]
     return decide_task(
         [
             Pair("pair", p.gray, p.color)
@@ -213,16 +191,12 @@ def _task(pictures: PictureCache) -> Task:
     )
 
 
-def _with_ancestors(
-    metadata: Metadata, start: Checkpoint | None, teachers: Sequence[Checkpoint]
-) -> Metadata:
-    """Say in the metadata what other models have to do with a training."""
-    said = [("Started from", start)] if start is not None else []
-    said += [("Taught by", teacher) for teacher in teachers]
-    sentences = [
-        f"{what} '{other.metadata.name}' ({other.digest[:12]})." for what, other in said
-    ]
-    provenance = " ".join([metadata.provenance, *sentences]).strip()
+def _with_ancestor(metadata: Metadata, start: Checkpoint | None) -> Metadata:
+    """Say in the metadata what a training began with."""
+    if start is None:
+        return metadata
+    sentence = f"Started from '{start.metadata.name}' ({start.digest[:12]})."
+    provenance = f"{metadata.provenance} {sentence}".strip()
     return dataclasses.replace(metadata, provenance=provenance)
 
 
@@ -239,38 +213,36 @@ def _generator(
     generator = build(GeneratorSpec(metadata.generator, dict(metadata.options)))
     if not fresh:
         return generator
-    batches = PictureBatches(pictures, config, metadata)
     if start is not None:
-        _begin_with(generator, start, batches)
-        if isinstance(generator, Compact) and config.encoder_return:
-            return_encoder(generator, config.encoder_return)
+        _begin_with(generator, start)
     elif isinstance(generator, Compact):
         load_imagenet_encoder(generator)
-        level(generator, generator.decoder, batches.make(0).source)
+        sample = PictureBatches(pictures, config, metadata).make(0).source
+        level(generator, generator.decoder, sample)
     else:
         draw_weights(generator)
     return generator
 
 
-def _begin_with(
-    generator: nn.Module, start: Checkpoint, batches: PictureBatches
-) -> None:
-    """Give a generator the weights of another model, or what matters of a wider one."""
-    found = start.generator()
-    if isinstance(generator, Compact) and isinstance(found, Compact):
-        if is_narrower(generator, found):
-            take_over(generator, found, batches.make(0).source)
-            return
+def _begin_with(generator: nn.Module, start: Checkpoint) -> None:
+    """Give a generator the weights of another model."""
     try:
-        generator.load_state_dict(found.state_dict())
+        generator.load_state_dict(start.generator().state_dict())
     except RuntimeError as error:
-        expected = "a model with the generator of the recipe, or with a wider decoder"
+        expected = "a model with the generator of the recipe"
         raise BadSetting("start", start.metadata.name, expected) from error
 
 
 def _read_state(path: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     state = read_state(path)
     found = state.get("settings", {})
+    for name, value in found.items():
+        if value != _GONE.get(name, value):
+            raise CheckpointError(
+                f"'{path}' was trained with {name} = {value!r}, which this version no "
+                "longer has. Go on with the version that began it, or use another "
+                "output file."
+            )
     if wanted["task"] == "auto" and found.get("task") in CODEC_OF:
         wanted = wanted | {"task": found["task"]}  # it was decided then
     check_settings(path, found, wanted, dataclasses.asdict(TrainConfig()))

@@ -179,7 +179,7 @@ class Trainer:
         vividness, pixel_loss = 0.0, PixelLoss()
         if isinstance(config, TrainConfig):
             vividness = config.vividness
-            pixel_loss = PixelLoss(config.knee, config.by_psnr)
+            pixel_loss = PixelLoss(config.knee)
         begin = config.gan_start(self.steps)
         if self.done < begin:
             return pixel_update(networks, batch, pixel_loss)

@@ -25,7 +25,6 @@ from napari_colorgan.training.losses import (
     gan_loss,
     hinge_loss,
     l1_loss,
-    psnr_weights,
 )
 from napari_colorgan.training.patches import Batch
 
@@ -73,19 +72,10 @@ class PixelLoss:
 
     knee: float = KNEE
     """See `losses.chroma_loss`."""
-    by_psnr: bool = False
-    """Crops count as in a mean of PSNRs; see `losses.psnr_weights`."""
 
     def __call__(self, prediction: Tensor, batch: Batch) -> Tensor:
         """Loss of a prediction for a batch."""
-        target, chroma = batch.target, None
-        if batch.softened is not None:
-            target, chroma = batch.softened[:, :2], batch.softened[:, 2:]
-        weight = batch.weight
-        if self.by_psnr:
-            of_crops = psnr_weights(prediction, batch.target)
-            weight = of_crops if weight is None else weight * of_crops
-        return color_loss(prediction, target, weight, self.knee, chroma)
+        return color_loss(prediction, batch.target, batch.weight, self.knee)
 
 
 _PLAIN = PixelLoss()

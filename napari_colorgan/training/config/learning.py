@@ -51,6 +51,16 @@ class LearningConfig:
     """Channels of the discriminator's first layer; pix2pix: 64."""
     gray_augmentation: float = 0.3
     """Share of crops whose gray side alone gets another gamma, contrast and noise."""
+    aging: float = 0.0
+    """Share of crops whose gray side alone becomes a scan of an old photograph."""
+    display: float = 0.0
+    """Share of crops whose gray side alone is shown within narrower contrast limits, as
+    viewers do; see `augment.display_gray`."""
+    min_magnification: float = 1.0
+    """Crops of `local` are reduced down to this part of their magnification, as other
+    objectives and binning show them; 1: about at their own."""
+    max_magnification: float = 1.0
+    """And enlarged up to this multiple; every factor of two is drawn alike."""
     hints: float
     """Share of crops that come with a few simulated colour hints, for generators that
     take them."""
@@ -69,7 +79,12 @@ class LearningConfig:
             "feature_weight",
             "discriminator_rate",
         )
-        check_part(self, "gan_phase", "gray_augmentation", "hints")
+        check_part(self, "gan_phase", "gray_augmentation", "aging", "display", "hints")
+        if not 0 < self.min_magnification <= 1:
+            expected = "above 0 and at most 1"
+            raise BadSetting("min_magnification", self.min_magnification, expected)
+        if not 1 <= self.max_magnification <= 8:
+            raise BadSetting("max_magnification", self.max_magnification, "from 1 to 8")
         check_whole(self, "seed", least=0)
         if not 0 <= self.ema < 1:
             raise BadSetting("ema", self.ema, "from 0 to below 1")

@@ -41,37 +41,14 @@ class TrainConfig(LearningConfig):
     planes; `local`: crops are cut out at native resolution, and also turned."""
     min_scale: float = 0.6
     """Smallest crop of `whole`, as a part of the picture's shorter side."""
-    min_magnification: float = 1.0
-    """Crops of `local` are reduced down to this part of their magnification, as other
-    objectives and binning show them; 1: about at their own."""
-    max_magnification: float = 1.0
-    """And enlarged up to this multiple; every factor of two is drawn alike."""
     cache_side: int = 208
     """Shorter side in px at which pictures are kept in memory."""
-    class_power: float = 1.0
-    """Classes of a folder (names that agree up to the first digit) are drawn from in
-    proportion to their size to this power: 1 draws all pictures alike, 0.5 favours rare
-    classes. Folders are always drawn from by the square root of their size."""
     vividness: float = 0.5
     """At which the discriminator sees a generator that predicts chroma, and at which
     its checkpoint is meant to be used; 0 is cautious, 1 is vivid."""
     knee: float = 20.0
     """Error, in units of ab, at which the pixel loss of `phases` turns from quadratic
     to linear. A small one lets pictures with faint colours count as much as others."""
-    by_psnr: bool = False
-    """Crops count in the pixel loss of `phases` as in a mean of their PSNRs: pale ones
-    as much as colourful ones. See `losses.psnr_weights`."""
-    aging: float = 0.0
-    """Share of crops whose gray side alone becomes a scan of an old photograph."""
-    display: float = 0.0
-    """Share of crops whose gray side alone is shown within narrower contrast limits, as
-    viewers do; see `augment.display_gray`."""
-    teaching: float = 0.0
-    """Share of what the pixel loss asks for that comes from other models instead of the
-    true colours, in crops without hints; see `teachers.Teachers`."""
-    encoder_return: float = 0.0
-    """Share of the way to its ImageNet weights that the encoder of `--start` goes back
-    before the first step; see `pretrained.return_encoder`."""
 
     # defaults of what `LearningConfig` describes
     encoder_rate: float = 1e-4
@@ -89,19 +66,11 @@ class TrainConfig(LearningConfig):
                 raise BadSetting(name, value, "at least 1")
         if self.crop < 32 or self.crop % 32:
             raise BadSetting("crop", self.crop, "a multiple of 32 px")
-        for name in ("min_scale", "min_magnification"):
-            if not 0 < (value := getattr(self, name)) <= 1:
-                raise BadSetting(name, value, "above 0 and at most 1")
-        if not 1 <= self.max_magnification <= 8:
-            raise BadSetting("max_magnification", self.max_magnification, "from 1 to 8")
+        if not 0 < self.min_scale <= 1:
+            raise BadSetting("min_scale", self.min_scale, "above 0 and at most 1")
         check_part(
             self,
             "vividness",
-            "aging",
-            "display",
-            "teaching",
-            "class_power",
-            "encoder_return",
         )
         if not 0 < self.knee < math.inf:
             raise BadSetting("knee", self.knee, "above 0")
