@@ -58,13 +58,15 @@ def files(folder: str) -> list[str]:
 
 def test_a_folder_is_coloured_into_another(run: Command) -> None:
     write("in/a.png", "in/b.jpg", "in/sub/c.bmp", "in/.thumbnails/a.png", "in/._a.png")
+    Path("in/slide.czi").write_bytes(b"of another program")
     tifffile.imwrite("in/stack.tif", np.stack([GRAY, GRAY[::-1]]))
     frames = [Image.fromarray(GRAY), Image.fromarray(GRAY[::-1])]
     frames[0].save("in/film.gif", save_all=True, append_images=frames[1:])
     result = run("in", "out")
     assert files("out") == ["a.png", "b.jpg", "film.tif", "stack.tif", "sub/c.png"]
     assert "5 of 5 pictures" in result.stdout
-    assert "2 hidden or cached entries of 'in'" in result.stderr
+    assert "2 hidden or cached entries are left out" in result.stderr
+    assert f"cannot be read are left out: '{Path('in/slide.czi')}'" in result.stderr
     assert read_image(Path("out/stack.tif")).array.shape == (2, *GRAY.shape, 3)
     made = CliRunner().invoke(cli.app, ["info", "out/sub/c.png"]).stdout
     assert "source: c.bmp" in made and "complete: true" in made
@@ -82,6 +84,22 @@ def test_files_and_folders_may_be_mixed(run: Command) -> None:
     write("d.png")
     run("d.png", "out")  # as where a pattern of the shell matches one file
     assert files("out") == ["a.png", "b.png", "c.png", "d.png"]
+
+
+def test_equal_names_of_other_types_stay_apart(run: Command) -> None:
+    write("in/a.png", "in/a.bmp", "in/a.jpg", "in/b.bmp", "in/b.gif")
+    run("in", "out")
+    assert files("out") == ["a.bmp.png", "a.jpg", "a.png", "b.bmp.png", "b.gif.png"]
+
+
+def test_many_pictures_go_on_where_they_ended(run: Command) -> None:
+    write("in/a.png", "in/b.png", "out/b.png")
+    tifffile.imwrite("in/stack.tif", np.stack([GRAY, GRAY]))
+    before = Path("out/b.png").read_bytes()
+    assert "2 of 2 pictures" in run("in", "out", "--skip-existing").stdout
+    assert files("out") == ["a.png", "b.png", "stack.tif"]
+    assert Path("out/b.png").read_bytes() == before
+    assert "all results already" in run("in", "out", "--skip-existing").stdout
 
 
 def test_bad_pictures_are_named_at_the_end(run: Command) -> None:
@@ -118,12 +136,12 @@ def test_results_within_the_folder_are_not_coloured_again(run: Command) -> None:
 
 
 def test_what_cannot_be_a_batch_is_refused_at_once(run: Command) -> None:
-    write("a.png", "b.png", "a.bmp")
+    write("a.png", "b.png", "a.bmp", "more/a.png")
     Path("empty").mkdir()
     for arguments, words in (
         (("a.png", "b.png", "c.png"), "'c.png' is no folder"),
         (("a.png", "a.bmp", "b.png"), "'b.png' is no folder"),
-        (("a.png", "a.bmp", "out"), "Several pictures would become 'out/a.png'"),
+        (("a.png", "more/a.png", "out"), "Several pictures would become 'out/a.png'"),
         (("empty", "out"), "'empty' holds no pictures"),
     ):
         assert words in run(*arguments, code=2).stderr

@@ -559,7 +559,11 @@ def test_a_layer_that_cannot_be_read_is_named(viewer, qtbot, files, messages):
     assert message.startswith("The layer 'lazy' cannot be read: ")
     assert "plane 5.npy" in message and "report" not in message
     assert widget.status.value == message and widget.run.enabled
-    assert len(viewer.layers) == 1
+    made = viewer.layers[-1].metadata["colorgan"]  # of what could be read
+    assert not made["complete"] and made["why"] == message
+    colorful = np.ptp(viewer.layers[-1].data, axis=-1).max((1, 2)) > 5
+    assert colorful.tolist() == [True] * 5 + [False] * 3
+    viewer.layers.pop()
     widget.form.planes.value = "current plane"
     widget.form.limits.value = "percentiles"  # are measured to be written down
     widget.copy.native.click()

@@ -84,7 +84,9 @@ def export_bioimageio_job(
     authors = [name.strip() for name in authors]
     if not authors or "" in authors:
         raise BadSetting(
-            "authors", authors, "one name or more (--author in a terminal)"
+            "authors",
+            ", ".join(authors),
+            "one name or more (--author in a terminal)",
         )
     terms = checked_license(about, license)
     network = standalone_of(checkpoint)

@@ -70,18 +70,37 @@ def list_items(sources: Sequence[Path], out: Path) -> tuple[list[Item], list[str
                 f"'{source}' holds no pictures. Give a folder with files of one of the "
                 f"types {', '.join(SUFFIXES)}."
             )
-        if listing.left_out:
-            notes.append(
-                f"{len(listing.left_out)} hidden or cached entries of '{source}' are "
-                f"left out: {_some(map(str, listing.left_out))}."
-            )
+        notes += listing.notes
         for path in listing.files:
             items.setdefault(path.absolute(), Item(path, path.relative_to(source)))
-    return list(items.values()), notes
+    return _apart(list(items.values())), notes
 
 
-def check_items(items: Sequence[Item], out: Path, *, force: bool) -> None:
+def _apart(items: Sequence[Item]) -> list[Item]:
+    """Name results that would be alike by their types, too: b.webp.png beside b.png."""
+    from napari_colorgan.image_io import named_like
+
+    results = Counter(named_like(item.name) for item in items)
+    return [
+        replace(item, name=item.name.with_name(f"{item.name.name}.png"))
+        if results[result := named_like(item.name)] > 1 and result != item.name
+        else item
+        for item in items
+    ]
+
+
+def check_items(
+    items: Sequence[Item], out: Path, *, force: bool, skip: bool = False
+) -> list[Item]:
     """Make sure that no picture is lost, before any is computed.
+
+    Parameters
+    ----------
+    skip : leave out those whose results exist
+
+    Returns
+    -------
+    What is to be coloured.
 
     Raises
     ------
@@ -109,12 +128,19 @@ def check_items(items: Sequence[Item], out: Path, *, force: bool) -> None:
             f"{_some(map(str, lost))} would take the place of a picture that is to be "
             "coloured. Give another folder."
         )
+    if skip:
+        return [
+            item
+            for item in items
+            if not any((out / named_like(item.name, n)).exists() for n in (1, 2))
+        ]
     if present and not force:
         raise BadImageFile(
             f"{len(present)} of {len(results)} results exist already: "
-            f"{_some(map(str, present))}. Give another folder, or --force to replace "
-            "them."
+            f"{_some(map(str, present))}. Give another folder, --force to replace "
+            "them, or --skip-existing to go on with the others."
         )
+    return list(items)
 
 
 def color_all_job(

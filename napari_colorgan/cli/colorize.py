@@ -62,6 +62,12 @@ def colorize(
     force: Annotated[
         bool, typer.Option("--force", help="Replace OUT, or results in it.")
     ] = False,
+    skip: Annotated[
+        bool,
+        typer.Option(
+            "--skip-existing", help="Of many: go on with those that have no result yet."
+        ),
+    ] = False,
 ) -> None:
     """Colour a gray image or stack, or many into a folder.
 
@@ -76,6 +82,7 @@ def colorize(
             result,
             Choices(axes, limits, from_color, force),
             model,
+            skip=skip,
             device=device,
             context=context,
             tile=tile,
@@ -157,11 +164,20 @@ def color_job(gray: Any, loading: Job[Any], out: Any) -> Job[Any]:
 
 
 def _colorize_many(
-    sources: list[Path], out: Path, choices: Choices, model: str, **options: Any
+    sources: list[Path],
+    out: Path,
+    choices: Choices,
+    model: str,
+    *,
+    skip: bool,
+    **options: Any,
 ) -> None:
     zoo.find(model)
     items, notes = list_items(sources, out)
-    check_items(items, out, force=choices.force)
+    items = check_items(items, out, force=choices.force, skip=skip)
+    if not items:
+        say(f"'{out}' has all results already.")
+        return
     from napari_colorgan.inference.colorize import ModelLoaded, colorizer_job
 
     def remember(event: Progress) -> None:

@@ -124,6 +124,13 @@ def fine_tune(
         say(f"'{out}': the best model, of step {best.done} ({result.ended}).")
         kinds = {"best": best.now, "before": best.before, "left gray": best.gray}
         say(table("held-out part", kinds))
+        if best.now.psnr < best.gray.psnr:
+            say_notes(
+                [
+                    "The best is worse than pictures left gray. Train longer, or give "
+                    "more pairs of the kind that is to be coloured."
+                ]
+            )
         run.exit_if_stopped(
             f"'{out}' holds the best so far; the same command with --resume goes on"
         )

@@ -6,7 +6,15 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+_NAMED = 5  # paths that a sentence names
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+
+# Pictures that cannot be read, which is told; of a text beside pictures nothing is.
+_OTHERS = frozenset(
+    ".jp2 .j2k .jxl .jxr .avif .heic .heif .pgm .ppm .pnm .pbm .tga .exr .psd .svg "
+    ".pdf .czi .nd2 .lif .lsm .oib .oif .vsi .svs .ndpi .scn .mrxs .ims .dm3 .dm4 "
+    ".mrc .dcm .fits .dng .cr2 .cr3 .nef .arw .zip".split()
+)
 
 # folders that other programs fill with copies, thumbnails and waste; names that begin
 # with a dot are theirs, too
@@ -30,6 +38,21 @@ class Listing:
     """Sorted."""
     left_out: tuple[Path, ...]
     """Hidden, in a cache, or no files, such as links to nowhere."""
+    unread: tuple[Path, ...] = ()
+    """Pictures of types that cannot be read."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not used, in sentences; empty if there is nothing."""
+        kinds = (
+            ("hidden or cached entries", self.left_out),
+            ("files of types that cannot be read", self.unread),
+        )
+        return tuple(
+            f"{len(paths)} {kind} are left out: {_some(paths)}."
+            for kind, paths in kinds
+            if paths
+        )
 
 
 def find_pictures(folder: Path, *, without: Path | None = None) -> Listing:
@@ -41,10 +64,14 @@ def find_pictures(folder: Path, *, without: Path | None = None) -> Listing:
     """
     files: list[Path] = []
     left_out: list[Path] = []
+    unread: list[Path] = []
     for path in _pictures(folder, without):
         usable = not is_hidden(path.relative_to(folder)) and path.is_file()
-        (files if usable else left_out).append(path)
-    return Listing(tuple(sorted(files)), tuple(sorted(left_out)))
+        if path.suffix.lower() in SUFFIXES:
+            (files if usable else left_out).append(path)
+        elif usable:
+            unread.append(path)
+    return Listing(*(tuple(sorted(each)) for each in (files, left_out, unread)))
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -82,15 +109,22 @@ def _by_meaning(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _pictures(folder: Path, without: Path | None) -> Iterator[Path]:
-    """Whatever has the suffix of a picture, folders too."""
+    """Whatever has the suffix of a picture of any kind, folders too."""
     for place, inner, names in os.walk(folder):
         root = Path(place)
         if without is not None:
             inner[:] = [name for name in inner if not _is_same(root / name, without)]
         for name in [*inner, *names]:
-            if Path(name).suffix.lower() in SUFFIXES:
+            suffix = Path(name).suffix.lower()
+            if suffix in SUFFIXES or suffix in _OTHERS:
                 yield root / name
 
 
 def _is_same(path: Path, other: Path) -> bool:
     return path.exists() and other.exists() and path.samefile(other)
+
+
+def _some(paths: Iterable[Path]) -> str:
+    names = [f"'{path}'" for path in paths]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -11,7 +11,7 @@ import numpy as np
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint, load
-from napari_colorgan.errors import BadSetting, ColorganWarning, OutOfMemory
+from napari_colorgan.errors import BadArray, BadSetting, ColorganWarning, OutOfMemory
 from napari_colorgan.inference.axes import Region
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.device import choose_device, why_no_gpu
@@ -254,17 +254,32 @@ def preview_job(
 def gray_canvas_job(source: Source) -> Job[RGB]:
     """Every plane in gray, as RGB (..., Y, X, 3) uint8: a result before it has colour.
 
-    On STOP the planes that are left stay black.
+    On STOP the planes that are left stay black, as do those that cannot be read: what
+    colours them says why, after those before them.
+
+    Raises
+    ------
+    BadArray
+        No plane can be read.
     """
     out = np.zeros((*source.shape, 3), np.uint8)
+    unread = 0
     for done, plane in enumerate(source.planes(), 1):
-        loaded = plane.loaded()
-        for region in rectangles(plane.whole, _GRAY_SIDE):
-            gray = (loaded.gray(region) * 255).round().astype(np.uint8)
-            out[plane.index][region] = gray[..., None]
+        try:
+            _paint_gray(plane.loaded(), out[plane.index])
+        except BadArray:
+            unread += 1
+            if unread == source.count:
+                raise
         if (yield PlaneGray(done, source.count)) is STOP:
             break
     return out
+
+
+def _paint_gray(plane: Plane, out: RGB) -> None:
+    for region in rectangles(plane.whole, _GRAY_SIDE):
+        gray = (plane.gray(region) * 255).round().astype(np.uint8)
+        out[region] = gray[..., None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,7 @@ class Colorizer:
             "used": used,
             "limits": [source.limits.low, source.limits.high],
             "gamma": source.limits.gamma,
+            "inverted": source.limits.inverted,
             "complete": complete,
         }
 

@@ -42,7 +42,7 @@ class LeftOut:
     def __init__(self, *, strict: bool = False) -> None:
         self.strict = strict
         self._of = 0
-        self._hidden: list[str] = []
+        self._of_folders: list[str] = []
         self._bad: dict[str, str] = {}
         self._gray: dict[str, None] = {}  # ordered: a picture may be read twice
         self._copies: dict[str, None] = {}
@@ -50,7 +50,7 @@ class LeftOut:
     def find(self, folder: Path, *, without: Path | None = None) -> list[Path]:
         """Find the pictures below a folder, as `find_pictures`."""
         listing = find_pictures(folder, without=without)
-        self._hidden += map(str, listing.left_out)
+        self._of_folders += listing.notes
         return list(listing.files)
 
     def expect(self, pictures: int) -> None:
@@ -110,7 +110,6 @@ class LeftOut:
         gray = (
             f"{len(self._gray)} of {self._of} pictures have no colour and are left out"
         )
-        hidden = f"{len(self._hidden)} hidden or cached entries are left out"
         copies = (
             f"{len(self._copies)} pictures equal ones that are held out and are not "
             "learned from"
@@ -119,7 +118,7 @@ class LeftOut:
             f"{bad}: {self._reasons()}" if self._bad else "",
             f"{gray}: {_some(self._gray)}." if self._gray else "",
             f"{copies}: {_some(self._copies)}." if self._copies else "",
-            f"{hidden}: {_some(self._hidden)}." if self._hidden else "",
+            *self._of_folders,
         )
         return tuple(note for note in notes if note)
 
