@@ -562,7 +562,7 @@ def test_a_finished_run_is_not_trained_again(run):
 
 
 def test_a_resumed_run_does_not_measure_again(run, tmp_path, monkeypatch):
-    settings = {"minutes": 0.02, "steps": None, "precision": "auto"}
+    settings = {"minutes": 0.2, "steps": None, "precision": "auto"}
     run(stop=at_step(1), **settings)
     state = read_state(tmp_path / "a.state")
 
