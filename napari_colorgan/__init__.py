@@ -15,7 +15,7 @@ except PackageNotFoundError:  # a bare source tree
 if TYPE_CHECKING:
     from napari_colorgan.checkpoints.metadata import Metadata
     from napari_colorgan.checkpoints.store import Checkpoint, load, save
-    from napari_colorgan.checkpoints.zoo import find, list_models
+    from napari_colorgan.checkpoints.zoo import find, list_models, open_model
     from napari_colorgan.errors import ColorganError
     from napari_colorgan.inference.colorize import (
         colorize,
@@ -46,6 +46,7 @@ _HOMES = {
     "finish": "job",
     "list_models": "checkpoints.zoo",
     "load": "checkpoints.store",
+    "open_model": "checkpoints.zoo",
     "pairs_of": "training.pairs",
     "save": "checkpoints.store",
 }
@@ -68,6 +69,7 @@ __all__ = [
     "finish",
     "list_models",
     "load",
+    "open_model",
     "pairs_of",
     "save",
 ]

@@ -345,3 +345,12 @@ def test_what_was_deleted_long_ago_is_removed(mine, make_checkpoint, folder):
     kept = [gone.name for gone in deleted_models()]
     assert kept == ["mine", f"deleted {deleted.KEPT_DAYS - 1} days ago"]
     assert (folder / "deleted" / "of the user").is_dir()
+
+
+def test_a_model_is_opened_by_name_path_or_itself(mine):
+    by_name = zoo.open_model("mine")
+    assert by_name.digest == zoo.open_model(zoo.find("mine").path).digest
+    assert zoo.open_model(by_name) is by_name
+    assert zoo.open_model("natural").metadata.context == "whole"
+    with pytest.raises(UnknownModel, match="called 'nobody'"):
+        zoo.open_model("nobody")

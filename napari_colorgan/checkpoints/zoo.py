@@ -158,6 +158,19 @@ def find(name: str | Path) -> Model:
     raise UnknownModel(str(name), (model.name for model in list_models()))
 
 
+def open_model(model: "str | Path | Checkpoint") -> "Checkpoint":
+    """Load a model by its name or the path of its file; a checkpoint is one already.
+
+    Raises
+    ------
+    UnknownModel, CheckpointError
+        See `find` and `store.load`.
+    """
+    from napari_colorgan.checkpoints.store import Checkpoint, load  # torch
+
+    return model if isinstance(model, Checkpoint) else load(find(model).path)
+
+
 def check_name(name: str, *, taken_too: bool = False) -> str:
     """Return `name` as a new model of the user's may have it, blanks at its ends off.
 

@@ -142,7 +142,6 @@ def train(
         )
     import torch
 
-    from napari_colorgan.checkpoints.store import load
     from napari_colorgan.inference.device import choose_device
     from napari_colorgan.training.picture_files import PicturesLeftOut
     from napari_colorgan.training.train import StepDone, train_job
@@ -166,7 +165,7 @@ def train(
         out,
         device=choose_device(device),
         gray=gray,
-        start=None if start is None else load(zoo.find(start).path),
+        start=None if start is None else zoo.open_model(start),
         minutes=minutes,
         judged=judge or (),
         judge_every=judge_every,

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
-from napari_colorgan.checkpoints.store import Checkpoint, load
+from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import BadArray, BadSetting, ColorganWarning, OutOfMemory
 from napari_colorgan.inference.axes import Region
 from napari_colorgan.inference.colorizer import Colorizer
@@ -77,7 +77,7 @@ def colorizer_job(
     UnknownModel, CheckpointError, BadSetting, TileTooSmall
     """
     place = choose_device(device)
-    checkpoint = model if isinstance(model, Checkpoint) else load(zoo.find(model).path)
+    checkpoint = zoo.open_model(model)
     colorizer = Colorizer(
         checkpoint, place, context=context, tile=tile, vividness=vividness
     )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context, Metadata
-from napari_colorgan.checkpoints.store import Checkpoint, load
+from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.inference.statistics import StatisticsMeter
@@ -44,8 +44,7 @@ def base_of(
     """
     if config.scheme in CLASSIC or start == zoo.SCRATCH:
         return None
-    found = start if isinstance(start, Checkpoint) else load(zoo.find(start).path)
-    return _without_chroma(found)
+    return _without_chroma(zoo.open_model(start))
 
 
 def fitting_patch(base: Checkpoint | None, patch: int) -> int:

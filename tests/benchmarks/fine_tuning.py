@@ -140,7 +140,7 @@ def curve(
         if t < 60 or after - t > 5 or after == math.inf
     ]
     if start != "scratch" and config.scheme == "fine-tune":
-        before = quick(load(zoo.find(start).path), judged)
+        before = quick(zoo.open_model(start), judged)
         points.insert(0, {"seconds": 0.0, "step": 0} | before)
     return {
         "plan": plan,
