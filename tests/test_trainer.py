@@ -140,14 +140,14 @@ def test_hints_are_learned_from():
 @pytest.mark.parametrize("scheme", ["paper", "notebook"])
 def test_the_published_schemes_use_adam(scheme):
     trainer = trainer_of("unet", scheme)
-    for optimizer in (trainer.optimizer, trainer.judge):
+    for optimizer in (trainer.optimizer, trainer.discriminator_optimizer):
         assert type(optimizer) is torch.optim.Adam
         (group,) = optimizer.param_groups
         assert group["betas"] == (0.5, 0.999)
         assert group["weight_decay"] == 0
     trainer.step(toy_batch(0))
     assert trainer.optimizer.param_groups[0]["lr"] == 2e-4
-    assert trainer.judge.param_groups[0]["lr"] == 2e-4
+    assert trainer.discriminator_optimizer.param_groups[0]["lr"] == 2e-4
 
 
 # -- statistics

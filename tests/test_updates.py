@@ -161,13 +161,15 @@ def test_a_step_is_what_the_scheme_says(scheme, by_hand, channels, count):
         trainer.step(batch)
     before = [
         {p: s["exp_avg"].clone() for p, s in optimizer.state.items()} or None
-        for optimizer in (trainer.optimizer, trainer.judge)
+        for optimizer in (trainer.optimizer, trainer.discriminator_optimizer)
     ]
     start = deepcopy(ours)
     losses = trainer.step(batches[-1])
     gradients, d_gradients = by_hand(*theirs, batches)
     assert_close(last_gradients(trainer.optimizer, before[0]), gradients)
-    assert_close(last_gradients(trainer.judge, before[1]), d_gradients)
+    assert_close(
+        last_gradients(trainer.discriminator_optimizer, before[1]), d_gradients
+    )
     for found, expected, old in zip(ours, theirs, start, strict=True):
         pairs = zip(found.parameters(), expected.parameters(), strict=True)
         for (a, b), c in zip(pairs, old.parameters(), strict=True):
@@ -189,7 +191,7 @@ def test_the_schemes_differ_in_the_order_of_updates_and_the_discriminators_loss(
             losses = trainer.step(batch)
             found[scheme, rate] = (
                 last_gradients(trainer.optimizer),
-                last_gradients(trainer.judge),
+                last_gradients(trainer.discriminator_optimizer),
                 losses,
             )
     still, moved = found["paper", 0.0], found["paper", 0.05]
@@ -210,14 +212,17 @@ def test_no_gradient_is_left_behind(scheme):
     pair = networks_of(scheme, 2)
     trainer = trainer_of(scheme, *pair, pixel_weight=0.0)
     trainer.step(toy_batch())
-    once = last_gradients(trainer.optimizer), last_gradients(trainer.judge)
+    once = (
+        last_gradients(trainer.optimizer),
+        last_gradients(trainer.discriminator_optimizer),
+    )
     again = trainer_of(scheme, *networks_of(scheme, 2), pixel_weight=0.0)
     for network in (again.generator, again.discriminator):
         for parameter in network.parameters():
             parameter.grad = torch.ones_like(parameter)
     again.step(toy_batch())
     assert_close(last_gradients(again.optimizer), once[0])
-    assert_close(last_gradients(again.judge), once[1])
+    assert_close(last_gradients(again.discriminator_optimizer), once[1])
     assert all(p.requires_grad for p in pair[1].parameters())
 
 

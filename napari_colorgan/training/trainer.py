@@ -65,9 +65,9 @@ class Trainer:
         )
         self._classic = config.scheme in CLASSIC
         self.optimizer = self._generator_optimizer()
-        self.judge: torch.optim.Optimizer | None = None
+        self.discriminator_optimizer: torch.optim.Optimizer | None = None
         if self.discriminator is not None:
-            self.judge = torch.optim.Adam(
+            self.discriminator_optimizer = torch.optim.Adam(
                 self.discriminator.parameters(),
                 lr=config.discriminator_rate,
                 betas=(0.5, 0.999),
@@ -110,9 +110,9 @@ class Trainer:
         }
         if self._average is not None:
             state["average"] = self._average
-        if self.discriminator is not None and self.judge is not None:
+        if self.discriminator is not None and self.discriminator_optimizer is not None:
             state["discriminator"] = self.discriminator.state_dict()
-            state["judge"] = self.judge.state_dict()
+            state["judge"] = self.discriminator_optimizer.state_dict()
         return state
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -122,9 +122,9 @@ class Trainer:
         if self._average is not None:
             average = state["average"]
             self._average = {k: average[k].to(self.device) for k in self._average}
-        if self.discriminator is not None and self.judge is not None:
+        if self.discriminator is not None and self.discriminator_optimizer is not None:
             self.discriminator.load_state_dict(state["discriminator"])
-            self.judge.load_state_dict(state["judge"])
+            self.discriminator_optimizer.load_state_dict(state["judge"])
         self.done = state["done"]
 
     def _weights(self) -> dict[str, Tensor]:
@@ -166,7 +166,7 @@ class Trainer:
             self.generator,
             self.optimizer,
             self.discriminator,
-            self.judge,
+            self.discriminator_optimizer,
             partial(autocast, self.device, self.precision),
         )
         config = self.config

@@ -51,8 +51,7 @@ class Networks:
     generator: nn.Module
     optimizer: torch.optim.Optimizer
     discriminator: PatchDiscriminator | None
-    judge: torch.optim.Optimizer | None
-    """Of the discriminator."""
+    discriminator_optimizer: torch.optim.Optimizer | None
     autocast: Callable[[], AbstractContextManager[None]]
 
     def generate(self, batch: Batch) -> Tensor:
@@ -107,8 +106,8 @@ def late_gan_update(
     pictures moved and with holes. A prediction with expected chroma is judged as it
     looks at `vividness`.
     """
-    discriminator, judge = networks.discriminator, networks.judge
-    assert discriminator is not None and judge is not None
+    discriminator, optimizer = networks.discriminator, networks.discriminator_optimizer
+    assert discriminator is not None and optimizer is not None
     prediction = networks.generate(batch)
     fake, real, source = prediction, batch.target, batch.source
     if fake.shape[1] > real.shape[1]:
@@ -126,7 +125,7 @@ def late_gan_update(
     with networks.autocast():
         logits = discriminator(sources, colors.detach()).float()
     judged = hinge_loss(logits[:n], logits[n:])
-    _descend(judge, judged, discriminator.parameters(), clip=True)
+    _descend(optimizer, judged, discriminator.parameters(), clip=True)
     discriminator.requires_grad_(False)
     with networks.autocast():
         features = discriminator.features(sources, colors)
@@ -155,14 +154,14 @@ def sequential_update(
     Isola et al. 2017 (arXiv 1611.07004, 3.3): the discriminator's loss is halved, the
     generator's is GAN + `pixel_weight` * L1. Nothing is clipped.
     """
-    discriminator, judge = networks.discriminator, networks.judge
-    assert discriminator is not None and judge is not None
+    discriminator, optimizer = networks.discriminator, networks.discriminator_optimizer
+    assert discriminator is not None and optimizer is not None
     prediction = networks.generate(batch)
     with networks.autocast():
         fake = discriminator(batch.source, prediction.detach()).float()
         real = discriminator(batch.source, batch.target).float()
     judged = (gan_loss(fake, False) + gan_loss(real, True)) / 2
-    _descend(judge, judged, discriminator.parameters())
+    _descend(optimizer, judged, discriminator.parameters())
     discriminator.requires_grad_(False)  # its gradients would be thrown away
     with networks.autocast():
         fooled = gan_loss(discriminator(batch.source, prediction).float(), True)
@@ -185,8 +184,8 @@ def simultaneous_update(
     The discriminator's loss is real + fake, not halved; the generator's is GAN +
     `pixel_weight` * L1, through the discriminator as it was.
     """
-    discriminator, judge = networks.discriminator, networks.judge
-    assert discriminator is not None and judge is not None
+    discriminator, optimizer = networks.discriminator, networks.discriminator_optimizer
+    assert discriminator is not None and optimizer is not None
     prediction = networks.generate(batch)
     with networks.autocast():
         real = discriminator(batch.source, batch.target).float()
@@ -197,20 +196,20 @@ def simultaneous_update(
     loss = fooled + pixel_weight * pixel
     _check("discriminator's loss", judged)
     _check("generator's loss", loss)
-    of_judge = list(discriminator.parameters())
+    of_discriminator = list(discriminator.parameters())
     of_generator = list(networks.generator.parameters())
-    judged_gradients = torch.autograd.grad(judged, of_judge, retain_graph=True)
+    judged_gradients = torch.autograd.grad(judged, of_discriminator, retain_graph=True)
     gradients = torch.autograd.grad(loss, of_generator)
     for found in (judged_gradients, gradients):
         _check("gradient", torch.nn.utils.get_total_norm(found))
-    for parameters, found, optimizer in (
-        (of_judge, judged_gradients, judge),
+    for parameters, found, of_network in (
+        (of_discriminator, judged_gradients, optimizer),
         (of_generator, gradients, networks.optimizer),
     ):
         for parameter, gradient in zip(parameters, found, strict=True):
             parameter.grad = gradient
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        of_network.step()
+        of_network.zero_grad(set_to_none=True)
     return {
         "pixel": pixel.item(),
         "gan": fooled.item(),
