@@ -68,7 +68,7 @@ def test_onnx_is_one_file(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (PACKAGE, "authors is []; it must be one name or more (--author"),
+        (PACKAGE, "authors is ''; it must be one name or more (--author"),
         ((*PACKAGE, "--author", "A."), "is not stated. Give one: --license"),
         (
             (*PACKAGE, "--author", "A.", "--license", "mine"),

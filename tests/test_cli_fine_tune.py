@@ -283,8 +283,9 @@ def test_bad_pictures_are_named_and_left_out(run: Command, arguments, color) -> 
     strict = run(*arguments, "--out", "a.safetensors", "--steps", 1, "--strict", code=2)
     assert "part9.png' is not a picture" in one_sentence(strict)
     result = run(*arguments, "--out", "a.safetensors", "--steps", 1)
-    (note,) = result.stderr.splitlines()
+    note, worse = result.stderr.splitlines()
     assert note.startswith("Note: 1 of 5 pictures cannot be used") and "part9" in note
+    assert "worse than pictures left gray" in worse  # after one step
     scores = ("evaluate", "--color", color, "--model", "a.safetensors")
     assert "1 of 5 pictures cannot be used" in run(*scores).stderr
     assert "part9.png' is not" in one_sentence(run(*scores, "--strict", code=2))
