@@ -1,13 +1,13 @@
 """Many pictures coloured into a folder by one model: a bad one stops no other."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from napari_colorgan.errors import BadImageFile, ColorganError, NoColors, Stopped
-from napari_colorgan.image_io.folders import SUFFIXES, find_pictures
+from napari_colorgan.image_io.folders import SUFFIXES, find_pictures, some
 from napari_colorgan.job import STOP, Job, Progress, explain, finish
 
 _PARTS = 100  # of a picture, by which the bar moves
@@ -31,6 +31,21 @@ class Choices:
     limits: tuple[float, float] | None
     from_color: bool
     force: bool
+
+    def read(self, source: Path) -> tuple[Any, Any]:
+        """Read a picture: its `ImageFile`, and its `Source`."""
+        from napari_colorgan.image_io import read_image
+        from napari_colorgan.inference.source import Source
+
+        image = read_image(source, self.axes)
+        gray = Source.of(
+            image.array,
+            axes=image.axes,
+            limits=self.limits,
+            from_color=self.from_color,
+            name=f"'{source}'",
+        )
+        return image, gray
 
 
 @dataclass(slots=True)
@@ -118,14 +133,14 @@ def check_items(
     results = [out / named_like(item.name) for item in items]
     if doubled := [str(name) for name, n in Counter(results).items() if n > 1]:
         raise BadImageFile(
-            f"Several pictures would become {_some(doubled)}. Colour these one by one, "
-            "each under a name of its own."
+            f"Several pictures would become {some(doubled, _NAMED)}. Colour these one "
+            "by one, each under a name of its own."
         )
     present = [path for path in results if path.exists()]
     sources = {_identity(item.source) for item in items if item.source.exists()}
     if lost := [path for path in present if _identity(path) in sources]:
         raise BadImageFile(
-            f"{_some(map(str, lost))} would take the place of a picture that is to be "
+            f"{some(lost, _NAMED)} would take the place of a picture that is to be "
             "coloured. Give another folder."
         )
     if skip:
@@ -137,7 +152,7 @@ def check_items(
     if present and not force:
         raise BadImageFile(
             f"{len(present)} of {len(results)} results exist already: "
-            f"{_some(map(str, present))}. Give another folder, --force to replace "
+            f"{some(present, _NAMED)}. Give another folder, --force to replace "
             "them, or --skip-existing to go on with the others."
         )
     return list(items)
@@ -180,25 +195,13 @@ def color_all_job(
 def _color_one_job(
     item: Item, out: Path, choices: Choices, outcome: Outcome, number: int, count: int
 ) -> Job[None]:
-    from napari_colorgan.image_io import (
-        ResultFile,
-        check_output,
-        named_like,
-        read_image,
-    )
+    from napari_colorgan.image_io import ResultFile, check_output, named_like
+    from napari_colorgan.image_io.writing import make_folder
     from napari_colorgan.inference.colorize import InvalidPixels, TileDone
-    from napari_colorgan.inference.source import Source
 
-    image = read_image(item.source, choices.axes)
-    gray = Source.of(
-        image.array,
-        axes=image.axes,
-        limits=choices.limits,
-        from_color=choices.from_color,
-        name=f"'{item.source}'",
-    )
+    image, gray = choices.read(item.source)
     result = out / named_like(item.name, gray.count)
-    _make_folder(result.parent)
+    make_folder(result.parent)
     check_output(result, gray.shape, force=choices.force)
     outcome.notes += image.notes
     with ResultFile(
@@ -243,22 +246,6 @@ def color_into_job(gray: Any, colorizer: Any, out: Any) -> Job[None]:
     yield from colorize_job(gray, colorizer, out=out)
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadImageFile(
-            f"'{folder}' cannot be created: {error.strerror}. Choose a folder in a "
-            "place that may be written to."
-        ) from error
-
-
 def _identity(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_dev, status.st_ino
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = [f"'{name}'" for name in names]
-    more = len(listed) - _NAMED
-    return ", ".join(listed[:_NAMED]) + (f" and {more} more" if more > 0 else "")

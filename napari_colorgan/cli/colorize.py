@@ -76,11 +76,12 @@ def colorize(
     """
     # one file and a folder, for a pattern of the shell may match one file only
     into_folder = result.is_dir() and not result.suffix
+    choices = Choices(axes, limits, from_color, force)
     if len(sources) > 1 or sources[0].is_dir() or into_folder:
         _colorize_many(
             sources,
             result,
-            Choices(axes, limits, from_color, force),
+            choices,
             model,
             skip=skip,
             device=device,
@@ -90,18 +91,10 @@ def colorize(
         )
         return
     (source,) = sources
-    from napari_colorgan.image_io import ResultFile, check_output, read_image
-    from napari_colorgan.inference.source import Source
+    from napari_colorgan.image_io import ResultFile, check_output
 
     zoo.find(model)  # quick to say that there is none
-    image = read_image(source, axes)
-    gray = Source.of(
-        image.array,
-        axes=image.axes,
-        limits=limits,
-        from_color=from_color,
-        name=f"'{source}'",
-    )
+    image, gray = choices.read(source)
     if result.exists() and result.samefile(source):
         raise BadImageFile(
             f"'{result}' is the picture to be coloured, which would be lost. Give "

@@ -1,7 +1,6 @@
 """`colorgan fine-tune`."""
 
 import dataclasses
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +24,7 @@ from napari_colorgan.cli._options import (
 from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say, say_notes
 from napari_colorgan.errors import BadSetting, Stopped
+from napari_colorgan.image_io.folders import some
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.training.config import START, FineTuneConfig, Scheme
 
@@ -162,8 +162,8 @@ class _News:
                 f"{event.total} steps, {first}in about {_duration(event.seconds)}."
             )
             self._run.say(
-                f"Learned from {_some(event.trained)}; judged by "
-                f"{_some(event.held_out)}, which is held out."
+                f"Learned from {some(event.trained)}; judged by "
+                f"{some(event.held_out)}, which is held out."
             )
         elif isinstance(event, StepDone):
             self._run.label = f"Loss {event.loss:.4f}{self._psnr}"
@@ -266,9 +266,3 @@ def _report_job(
 
 def _duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
-
-
-def _some(names: Iterable[str]) -> str:
-    shown = list(names)
-    more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
-    return ", ".join(f"'{name}'" for name in shown[:5]) + more

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_NAMED = 5  # paths that a sentence names
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
 # Pictures that cannot be read, which is told; of a text beside pictures nothing is.
@@ -49,7 +48,7 @@ class Listing:
             ("files of types that cannot be read", self.unread),
         )
         return tuple(
-            f"{len(paths)} {kind} are left out: {_some(paths)}."
+            f"{len(paths)} {kind} are left out: {some(paths)}."
             for kind, paths in kinds
             if paths
         )
@@ -124,7 +123,8 @@ def _is_same(path: Path, other: Path) -> bool:
     return path.exists() and other.exists() and path.samefile(other)
 
 
-def _some(paths: Iterable[Path]) -> str:
-    names = [f"'{path}'" for path in paths]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+def some(names: Iterable[object], most: int = 5) -> str:
+    """Names or paths for a sentence: the first ones, and how many more there are."""
+    listed = [f"'{name}'" for name in names]
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more

@@ -202,8 +202,10 @@ def _of_ome(xml: str) -> tuple[str, str, Any]:
     image = _list(root["Image"])[0]
     notes = _list((root.get("StructuredAnnotations") or {}).get("CommentAnnotation"))
     made = [note.get("Value") for note in notes if note.get("Namespace") == _NAME]
-    words = (_text(image.get(name)) for name in ("Description", "AcquisitionDate"))
-    return *words, made[0] if made else None  # type: ignore[return-value]
+    description, date = (
+        _text(image.get(name)) for name in ("Description", "AcquisitionDate")
+    )
+    return description, date, made[0] if made else None
 
 
 def _list(value: Any) -> list[Any]:

@@ -94,6 +94,7 @@ def _decoded(path: Path, tiff: Any, series: Any) -> tuple[Array, str]:
         return tifffile.memmap(path, series=number, mode="r"), series.axes
     try:
         array = series.asarray()
+    # tifffile's of kinds that it does not know, and those of the codecs
     except (ValueError, NotImplementedError, RuntimeError) as error:
         return _by_pillow(path, series, error)
     if page.tags.get(_NODATA) is not None:

@@ -88,6 +88,22 @@ def named_like(path: Path, planes: int = 1) -> Path:
     return path.with_suffix(".png" if planes == 1 else ".tif")
 
 
+def make_folder(folder: Path) -> None:
+    """Create a folder for results, unless it is there.
+
+    Raises
+    ------
+    BadImageFile
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadImageFile(
+            f"'{folder}' cannot be created: {error.strerror}. Choose a folder in a "
+            "place that may be written to."
+        ) from error
+
+
 class ResultFile:
     """A picture file in the making; it appears under its name when it is complete.
 

@@ -11,9 +11,9 @@ from typing import Any
 import npe2
 import numpy as np
 
-from napari_colorgan.errors import BadImageFile, Stopped
+from napari_colorgan.errors import Stopped
 from napari_colorgan.image_io import PixelSize, ResultFile, check_output
-from napari_colorgan.image_io.writing import SUFFIXES
+from napari_colorgan.image_io.writing import SUFFIXES, make_folder
 from napari_colorgan.inference.axes import LEADING
 from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.widgets._run import METADATA_KEY
@@ -41,13 +41,7 @@ def write_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
 def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
     """Save layers into a folder as TIFF, under names of their own."""
     folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadImageFile(
-            f"'{folder}' cannot be made: {error.strerror}. Give the name of a folder "
-            "in one that may be written to."
-        ) from error
+    make_folder(folder)
     written = []
     for data, attributes, _ in layers:
         file = free_path(folder / safe_name(str(attributes["name"])), ".tif")
