@@ -126,7 +126,7 @@ def test_public_names_exist(name: str) -> None:
         ("napari_colorgan.checkpoints.metadata", "torch napari qtpy"),
         ("napari_colorgan.checkpoints.zoo", "torch napari qtpy"),
         ("napari_colorgan.sample_data", "torch napari qtpy"),
-        ("napari_colorgan.cli", "torch napari qtpy"),
+        ("napari_colorgan.cli", "torch napari qtpy tifffile PIL imagecodecs"),
         ("napari_colorgan.widgets", "torch"),
     ],
 )

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from napari_colorgan.errors import BadImageFile, ColorganError, NoColors, Stopped
-from napari_colorgan.image_io.folders import SUFFIXES, find_pictures, some
 from napari_colorgan.job import STOP, Job, Progress, explain, finish
 
 _PARTS = 100  # of a picture, by which the bar moves
@@ -73,6 +72,8 @@ def list_items(sources: Sequence[Path], out: Path) -> tuple[list[Item], list[str
     BadImageFile
         A folder holds no pictures.
     """
+    from napari_colorgan.image_io.folders import SUFFIXES, find_pictures
+
     items: dict[Path, Item] = {}
     notes: list[str] = []
     for source in sources:
@@ -124,6 +125,7 @@ def check_items(
         `force`; or one would take the place of a source.
     """
     from napari_colorgan.image_io import named_like
+    from napari_colorgan.image_io.folders import SUFFIXES, some
 
     if not out.is_dir() and (out.exists() or out.suffix.lower() in SUFFIXES):
         raise BadImageFile(

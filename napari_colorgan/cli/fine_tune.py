@@ -24,7 +24,6 @@ from napari_colorgan.cli._options import (
 from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say, say_notes
 from napari_colorgan.errors import BadSetting, Stopped
-from napari_colorgan.image_io.folders import some
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.training.config import START, FineTuneConfig, Scheme
 
@@ -153,6 +152,7 @@ class _News:
         self._warned = False
 
     def tell(self, event: Progress) -> None:
+        from napari_colorgan.image_io.folders import some
         from napari_colorgan.training.events import Planned, StepDone, Validated
 
         if isinstance(event, Planned):
