@@ -248,7 +248,7 @@ def test_measuring_consumes_nothing_of_the_training(photo, scheme):
     finish(plan_job(copied, sampler, config, BOTH, validation=0.0, spent=0.0))
     assert torch.equal(torch.rand(2), expected)
     assert trainer.done == 0
-    assert not trainer.optimizer.state and not trainer.judge.state
+    assert not trainer.optimizer.state and not trainer.discriminator_optimizer.state
     for a, b in ((trainer, untouched), (trainer, untouched)):
         for network in ("generator", "discriminator"):
             states = getattr(a, network).state_dict(), getattr(b, network).state_dict()
