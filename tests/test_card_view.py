@@ -12,9 +12,9 @@ from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Metadata
-from napari_colorgan.widgets import _settings
-from napari_colorgan.widgets._card_view import CardView
-from napari_colorgan.widgets._picture import read_picture
+from napari_colorgan.widgets.parts import settings as dock_settings
+from napari_colorgan.widgets.parts.card_view import CardView
+from napari_colorgan.widgets.parts.picture import read_picture
 
 ENOUGH = 60_000  # ms
 LONG = "# A model\n\n" + "A sentence of its card.\n\n" * 200
@@ -207,7 +207,7 @@ def test_a_device_beside_a_model_is_no_card(make_model, tmp_path):
 def models(tmp_path, monkeypatch, make_checkpoint):
     """The user's folder with two models, and the settings file."""
     monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
-    monkeypatch.setattr(_settings, "settings_file", lambda: tmp_path / "last.json")
+    monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
     for name in ("first", "second"):
         zoo.install(make_checkpoint("compact"), name, f"# Card of the {name}\n")
 

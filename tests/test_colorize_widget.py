@@ -23,14 +23,14 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.inference.intensity import Limits, color_to_gray, scale
 from napari_colorgan.job import Progress
 from napari_colorgan.models.unet import UNet
-from napari_colorgan.widgets import _settings
-from napari_colorgan.widgets._layers import (
+from napari_colorgan.widgets.parts import settings as dock_settings
+from napari_colorgan.widgets.parts.layers import (
     LayerSource,
     Refresher,
     displayed_limits,
 )
-from napari_colorgan.widgets._worker import LatestOnly
-from napari_colorgan.widgets._world import PlaneAxes, View
+from napari_colorgan.widgets.parts.worker import LatestOnly
+from napari_colorgan.widgets.parts.world import PlaneAxes, View
 
 MODEL = "tiny"
 UNSURE = "unsure"
@@ -58,7 +58,7 @@ def home(tmp_path, monkeypatch, tiny):
     (tmp_path / "models").mkdir()
     save(tiny, tmp_path / "models" / f"{MODEL}.safetensors")
     monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
-    monkeypatch.setattr(_settings, "settings_file", lambda: tmp_path / "last.json")
+    monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
     return tmp_path
 
 
@@ -770,30 +770,32 @@ def test_vividness_is_remembered_with_its_model(viewer, qtbot, gray, unsure):
     assert widget.form.vividness.value == pytest.approx(0.8, abs=1e-6)
     widget.form.vividness.value = 0.35  # the model's own again: nothing to remember
     run(widget, qtbot)
-    assert "vividness" not in json.loads(_settings.settings_file().read_text())["last"]
+    assert (
+        "vividness" not in json.loads(dock_settings.settings_file().read_text())["last"]
+    )
 
 
 @pytest.mark.parametrize("stored", [{MODEL: 0.8}, {UNSURE: 7}, {UNSURE: "red"}, 0.8])
 def test_a_vividness_that_is_not_for_this_model_is_not_used(viewer, unsure, stored):
-    _settings.save_settings({"model": UNSURE, "vividness": stored})
+    dock_settings.save_settings({"model": UNSURE, "vividness": stored})
     _, widget = viewer.window.add_plugin_dock_widget("napari-colorgan", "Colorize")
     assert widget.model.value == UNSURE
     assert widget.form.vividness.value == pytest.approx(0.35, abs=1e-6)
 
 
 def test_preferences_changed_later_win_over_what_was_used_last(viewer, gray):
-    _settings.save_settings({"device": "cpu", "tile": 512})
-    saved = json.loads(_settings.settings_file().read_text())
-    assert _settings.load_settings()["tile"] == 512
+    dock_settings.save_settings({"device": "cpu", "tile": 512})
+    saved = json.loads(dock_settings.settings_file().read_text())
+    assert dock_settings.load_settings()["tile"] == 512
     saved["preferences"]["tile"] = 2048  # what preferences were at that time
-    _settings.settings_file().write_text(json.dumps(saved))
-    assert _settings.load_settings()["tile"] == 1024
+    dock_settings.settings_file().write_text(json.dumps(saved))
+    assert dock_settings.load_settings()["tile"] == 1024
 
 
 @pytest.mark.parametrize("damage", ["", "[]", '{"last": 3}', "{"])
 def test_damaged_settings_count_as_none(viewer, damage):
-    _settings.settings_file().write_text(damage)
-    assert _settings.load_settings() == _settings.preferences()
+    dock_settings.settings_file().write_text(damage)
+    assert dock_settings.load_settings() == dock_settings.preferences()
 
 
 PLACED = {
@@ -948,7 +950,7 @@ def test_drawing_a_large_result_counts_too(viewer):
 def test_opening_the_dock_does_not_import_torch():
     code = (
         "import sys\n"
-        "import napari_colorgan.widgets.colorize as module\n"
+        "import napari_colorgan.widgets.colorize.dock as module\n"
         "from napari.components import ViewerModel\n"
         "from qtpy.QtWidgets import QApplication\n"
         "import numpy\n"

@@ -16,9 +16,11 @@ from napari_colorgan import save
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.training.config import START, FineTuneConfig
 from napari_colorgan.training.pairs import load_pairs, pairs_of
-from napari_colorgan.widgets import FineTuneWidget, _run_folder, _settings
-from napari_colorgan.widgets._preview_layer import NAME as PREVIEW
-from napari_colorgan.widgets._run_folder import RunFolder, RunSettings
+from napari_colorgan.widgets import FineTuneWidget
+from napari_colorgan.widgets.fine_tune import run_folder
+from napari_colorgan.widgets.fine_tune.preview_layer import NAME as PREVIEW
+from napari_colorgan.widgets.fine_tune.run_folder import RunFolder, RunSettings
+from napari_colorgan.widgets.parts import settings as dock_settings
 
 MODEL = "tiny"
 ENOUGH = 20_000  # ms; for what takes a second on an idle machine
@@ -37,9 +39,9 @@ def home(tmp_path, monkeypatch, tiny):
     (tmp_path / "models").mkdir()
     save(tiny, tmp_path / "models" / f"{MODEL}.safetensors")
     monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
-    monkeypatch.setattr(_settings, "settings_file", lambda: tmp_path / "last.json")
+    monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
     training = tmp_path / "training"
-    monkeypatch.setattr(_run_folder, "training_folder", lambda: training)
+    monkeypatch.setattr(run_folder, "training_folder", lambda: training)
     return tmp_path
 
 
@@ -874,7 +876,7 @@ def test_closing_while_a_pair_is_read(viewer, qtbot, photo, messages):
 def test_opening_the_dock_does_not_import_torch(home):
     code = (
         "import sys\n"
-        "import napari_colorgan.widgets.fine_tune as module\n"
+        "import napari_colorgan.widgets.fine_tune.dock as module\n"
         "from napari.components import ViewerModel\n"
         "from qtpy.QtWidgets import QApplication\n"
         "import numpy\n"

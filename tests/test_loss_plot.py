@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from qtpy.QtGui import QImage, QPainter
 
-from napari_colorgan.widgets._loss_plot import Curve, LossPlot, ticks
-from napari_colorgan.widgets._pace import Pace
+from napari_colorgan.widgets.fine_tune.loss_plot import Curve, LossPlot, ticks
+from napari_colorgan.widgets.parts.pace import Pace
 
 
 def test_a_long_curve_has_few_points_and_keeps_its_shape():

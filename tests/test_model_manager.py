@@ -28,15 +28,13 @@ from napari_colorgan.checkpoints.pix2pix import read_pix2pix, write_pix2pix
 from napari_colorgan.checkpoints.store import load, save
 from napari_colorgan.errors import Stopped
 from napari_colorgan.job import STOP, Progress
-from napari_colorgan.widgets import (
-    ModelManagerWidget,
-    _run_folder,
-    _settings,
-    model_manager,
-)
-from napari_colorgan.widgets._model_details import facts
-from napari_colorgan.widgets._model_jobs import FORMATS, ExportAs
-from napari_colorgan.widgets._models_changed import models_changed
+from napari_colorgan.widgets import ModelManagerWidget
+from napari_colorgan.widgets.fine_tune import run_folder
+from napari_colorgan.widgets.models import dock as models_dock
+from napari_colorgan.widgets.models.details import facts
+from napari_colorgan.widgets.models.jobs import FORMATS, ExportAs
+from napari_colorgan.widgets.parts import settings as dock_settings
+from napari_colorgan.widgets.parts.models_changed import models_changed
 
 ENOUGH = 60_000  # ms; for what takes a second on an idle machine
 
@@ -45,8 +43,8 @@ ENOUGH = 60_000  # ms; for what takes a second on an idle machine
 def home(tmp_path, monkeypatch, make_checkpoint):
     """The user's folders, with one model."""
     monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
-    monkeypatch.setattr(_settings, "settings_file", lambda: tmp_path / "last.json")
-    monkeypatch.setattr(_run_folder, "training_folder", lambda: tmp_path / "training")
+    monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
+    monkeypatch.setattr(run_folder, "training_folder", lambda: tmp_path / "training")
     zoo.install(make_checkpoint(), "mine", "# mine\n", picture=b"no picture")
     return tmp_path
 
@@ -728,7 +726,7 @@ def endless(monkeypatch):
             pass
         raise Stopped("The download was stopped.")
 
-    monkeypatch.setattr(model_manager, "download_job", job)
+    monkeypatch.setattr(models_dock, "download_job", job)
 
 
 def start_download(manager, qtbot) -> None:
@@ -797,7 +795,7 @@ def test_closing_the_dock_closes_what_it_asks(viewer, qtbot):
 def test_opening_the_dock_does_not_import_torch():
     code = (
         "import sys\n"
-        "import napari_colorgan.widgets.model_manager as module\n"
+        "import napari_colorgan.widgets.models.dock as module\n"
         "from napari.components import ViewerModel\n"
         "from qtpy.QtWidgets import QApplication\n"
         "app = QApplication([])\n"

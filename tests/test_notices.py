@@ -10,15 +10,11 @@ from qtpy.QtWidgets import QLabel, QMessageBox, QWidget
 
 from napari_colorgan import save
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.widgets import (
-    ColorizeWidget,
-    FineTuneWidget,
-    ModelManagerWidget,
-    _run_folder,
-    _settings,
-)
-from napari_colorgan.widgets._notices import plain
-from napari_colorgan.widgets._room import explain, say, wrap
+from napari_colorgan.widgets import ColorizeWidget, FineTuneWidget, ModelManagerWidget
+from napari_colorgan.widgets.fine_tune import run_folder
+from napari_colorgan.widgets.parts import settings as dock_settings
+from napari_colorgan.widgets.parts.layout import explain, say, wrap
+from napari_colorgan.widgets.parts.notices import plain
 
 EVIL = '<img src="{}">x & <b>bold</b> &lt;'
 
@@ -97,8 +93,8 @@ def test_notifications(qtbot, evil):
 def named(tmp_path, monkeypatch, make_checkpoint, evil):
     """A model whose description is evil."""
     monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
-    monkeypatch.setattr(_settings, "settings_file", lambda: tmp_path / "last.json")
-    monkeypatch.setattr(_run_folder, "training_folder", lambda: tmp_path / "training")
+    monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
+    monkeypatch.setattr(run_folder, "training_folder", lambda: tmp_path / "training")
     (tmp_path / "models").mkdir()
     made = make_checkpoint("compact", description=evil, license=evil)
     save(made, tmp_path / "models" / "named.safetensors")

@@ -15,10 +15,10 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io import PixelSize, read_image, tags
-from napari_colorgan.widgets import _saving
-from napari_colorgan.widgets._layers import add_result
-from napari_colorgan.widgets._run import METADATA_KEY
-from napari_colorgan.widgets.colorize import ColorizeWidget
+from napari_colorgan.widgets.colorize import saving
+from napari_colorgan.widgets.colorize.dock import ColorizeWidget
+from napari_colorgan.widgets.colorize.run import METADATA_KEY
+from napari_colorgan.widgets.parts.layers import add_result
 
 OURS = "napari-colorgan"
 MADE = {"model": "tiny", "digest": "abc", "complete": True}
@@ -261,8 +261,8 @@ def test_a_failing_button_says_why(viewer, photo, tmp_path, qtbot, answer, messa
 def test_a_stopped_save_leaves_nothing(photo, tmp_path):
     layer = Image(np.stack([photo, photo]), rgb=True)
     data, attributes, _ = layer.as_layer_data_tuple()
-    job = _saving.save_job(tmp_path / "a.tif", data, attributes)
+    job = saving.save_job(tmp_path / "a.tif", data, attributes)
     next(job)
-    with pytest.raises(_saving.Stopped, match="was not saved"):
-        job.send(_saving.STOP)
+    with pytest.raises(saving.Stopped, match="was not saved"):
+        job.send(saving.STOP)
     assert os.listdir(tmp_path) == []

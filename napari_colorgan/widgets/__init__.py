@@ -1,7 +1,7 @@
 """The dock widgets; the only folder that imports napari or Qt."""
 
-from napari_colorgan.widgets.colorize import ColorizeWidget
-from napari_colorgan.widgets.fine_tune import FineTuneWidget
-from napari_colorgan.widgets.model_manager import ModelManagerWidget
+from napari_colorgan.widgets.colorize.dock import ColorizeWidget
+from napari_colorgan.widgets.fine_tune.dock import FineTuneWidget
+from napari_colorgan.widgets.models.dock import ModelManagerWidget
 
 __all__ = ["ColorizeWidget", "FineTuneWidget", "ModelManagerWidget"]

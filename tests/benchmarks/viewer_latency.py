@@ -24,8 +24,9 @@ from qtpy.QtWidgets import QApplication
 
 from napari_colorgan.job import Progress
 from napari_colorgan.sample_data import pair
-from napari_colorgan.widgets import FineTuneWidget, _run_folder
-from napari_colorgan.widgets._worker import run_job
+from napari_colorgan.widgets import FineTuneWidget
+from napari_colorgan.widgets.fine_tune import run_folder
+from napari_colorgan.widgets.parts.worker import run_job
 
 BEAT = 5  # ms
 WARM_UP = 5.0  # s of training that are not counted
@@ -78,7 +79,7 @@ def main() -> None:
     parser.add_argument("--pan", action="store_true")
     choice = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        _run_folder.training_folder = lambda: Path(folder)
+        run_folder.training_folder = lambda: Path(folder)
         measure(choice)
 
 

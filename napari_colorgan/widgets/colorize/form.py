@@ -1,0 +1,128 @@
+"""What colours are made with: the model and its settings, as a form."""
+
+import contextlib
+from typing import Any, get_args
+
+from magicgui.widgets import ComboBox, Container, FloatSlider, SpinBox
+
+from napari_colorgan.widgets.colorize.run import Choice
+from napari_colorgan.widgets.parts.layers import LimitsChoice, Planes
+from napari_colorgan.widgets.parts.layout import enable, fold
+from napari_colorgan.widgets.parts.model_picker import ModelPicker
+
+_AUTO = "as trained"
+_REMEMBERED = ("model", "planes", "limits", "context", "device", "tile")
+
+
+class ColorizeForm(Container[Any]):
+    """Model, planes, limits; and behind a fold what seldom needs a change."""
+
+    def __init__(self) -> None:
+        super().__init__(labels=False)
+        self.models = ModelPicker()
+        self.model = self.models.names
+        self.planes = ComboBox(
+            label="Planes",
+            choices=get_args(Planes),
+            tooltip="whole stack: all planes along the axes labelled y and x, without "
+            "such labels along those that are displayed; current plane: the one that "
+            "is displayed",
+        )
+        self.limits = ComboBox(
+            label="Gray limits",
+            choices=get_args(LimitsChoice),
+            tooltip="Which gray values become black and white: those of the layer's "
+            "contrast limits, gamma and colormap (one that runs from white to black "
+            "is a negative, as gray_r); all of its type, from black to white; or the "
+            "0.1 and 99.9 % percentiles of the whole array, from black to white",
+        )
+        self.vividness = FloatSlider(label="Vividness", min=0, max=1, step=0.05)
+        self.context = ComboBox(
+            label="Context",
+            choices=(_AUTO, "whole", "local"),
+            tooltip="whole: the picture is seen at once, reduced (photographs); local: "
+            "in windows at full resolution (micrographs)",
+        )
+        self.device = ComboBox(label="Device", choices=("auto", "cpu", "cuda", "mps"))
+        self.tile = SpinBox(
+            label="Tile (px)",
+            value=1024,
+            min=64,
+            max=8192,
+            step=64,
+            tooltip="Side of the windows of local context; smaller needs less memory",
+        )
+        main: Container[Any] = Container(
+            widgets=[self.planes, self.limits, self.vividness]
+        )
+        more: Container[Any] = Container(widgets=[self.context, self.device, self.tile])
+        for part in (self, main, more):
+            part.margins = (0, 0, 0, 0)
+        main.native.layout().addWidget(fold("More settings", more.native))
+        self._more = more  # not owned by this container
+        self.extend([self.models, main])
+        self.model.changed.connect(self._suggest_vividness)
+        self._suggest_vividness()
+
+    def choice(self) -> Choice:
+        """Return what the form says."""
+        context = self.context.value
+        return Choice(
+            model=str(self.model.value),
+            device=str(self.device.value),
+            context=None if context == _AUTO else context,
+            tile=int(self.tile.value),
+            vividness=self._chosen_vividness(),
+        )
+
+    def choose_model(self, name: str) -> None:
+        """Choose a model that may be new, or anew under its name."""
+        self.models.choose(name)
+        self._suggest_vividness()
+
+    def restore(self, settings: dict[str, Any]) -> None:
+        """Take over remembered settings; those of another version are left out."""
+        for name in _REMEMBERED:
+            widget = getattr(self, name)
+            if name in settings and (
+                name == "tile" or settings[name] in widget.choices
+            ):
+                try:
+                    widget.value = settings[name]
+                except (ValueError, TypeError):
+                    continue  # the default serves
+        self._suggest_vividness()
+        if self._own_vividness is not None:
+            with contextlib.suppress(LookupError, ValueError, TypeError):
+                self.vividness.value = settings["vividness"][self.model.value]
+
+    def remembered(self) -> dict[str, Any]:
+        """Return the settings to remember."""
+        settings = {name: getattr(self, name).value for name in _REMEMBERED}
+        if (vividness := self._chosen_vividness()) != self._own_vividness:
+            settings["vividness"] = {self.model.value: vividness}
+        return settings
+
+    @property
+    def _own_vividness(self) -> float | None:
+        """Of the chosen model; None if it has no such setting."""
+        model = self.models.model
+        return None if model is None else model.metadata.vividness
+
+    def _chosen_vividness(self) -> float | None:
+        if self._own_vividness is None:
+            return None
+        return round(float(self.vividness.value), 2)  # as the slider shows it
+
+    def _suggest_vividness(self) -> None:
+        """Set the model's own vividness, or say why there is none to set."""
+        own = self._own_vividness
+        with self.vividness.changed.blocked():
+            self.vividness.value = own or 0.0
+        enable(self.vividness.native, own is not None)
+        self.vividness.tooltip = (
+            "This model does not tell how sure its colours are"
+            if own is None
+            else "0: cautious, pale where the model is in doubt; 1: vivid. "
+            f"The model's own: {own:g}"
+        )

@@ -1,0 +1,259 @@
+"""One run over gray layers: the job in its thread, and the result layers it fills."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Image
+from napari.utils import progress
+
+import napari_colorgan
+from napari_colorgan.checkpoints.metadata import Context
+from napari_colorgan.inference.intensity import Limits
+from napari_colorgan.job import STOP, Job, Progress
+from napari_colorgan.widgets.parts.layers import (
+    LayerSource,
+    Refresher,
+    add_result,
+    result_options,
+)
+from napari_colorgan.widgets.parts.notices import show_warning
+from napari_colorgan.widgets.parts.world import View
+
+METADATA_KEY = "colorgan"
+"""Where a result layer's metadata says how it was made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What a run or a preview is made with."""
+
+    model: str
+    device: str
+    context: Context | None
+    tile: int
+    vividness: float | None
+    """None for models that have no such setting."""
+
+    def colorizer_job(self) -> Job[Any]:
+        """Load the model as it is to be used."""
+        from napari_colorgan.inference.colorize import colorizer_job  # torch
+
+        return colorizer_job(
+            self.model,
+            device=self.device,
+            context=self.context,
+            tile=self.tile,
+            vividness=self.vividness,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CanvasReady(Progress):
+    """The next layer's result is allocated, and gray."""
+
+    number: int
+    """Of the layer among those chosen."""
+    canvas: npt.NDArray[np.uint8]
+    limits: Limits
+    """That were used, even where they had to be measured."""
+    settings: dict[str, Any]
+    """Of the colorizer."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDone(Progress):
+    """One of the chosen layers is finished, or was stopped."""
+
+    settings: dict[str, Any]
+    """Of the colorizer, which may have needed smaller tiles than it began with."""
+
+
+def color_layers_job(taken: Sequence[LayerSource], choice: Choice) -> Job[None]:
+    """Colour layers one after the other."""
+    from napari_colorgan.inference.colorize import (  # torch, on first use
+        colorize_job,
+        gray_canvas_job,
+    )
+
+    colorizer = yield from choice.colorizer_job()
+    for number, layer in enumerate(taken):
+        source = layer.source()
+        canvas = yield from gray_canvas_job(source)
+        settings = colorizer.settings()
+        if (yield CanvasReady(0, 1, number, canvas, source.limits, settings)) is STOP:
+            return
+        yield from colorize_job(source, colorizer, out=canvas, first=layer.first)
+        if (yield LayerDone(1, 1, colorizer.settings())) is STOP:
+            return
+
+
+def preview_layer_job(
+    layer: LayerSource, choice: Choice, side: int
+) -> Job[npt.NDArray[np.uint8]]:
+    """Colour a small picture of a layer's displayed plane, RGB (Y, X, 3)."""
+    from napari_colorgan.inference.colorize import preview_job
+
+    colorizer = yield from choice.colorizer_job()
+    return (yield from preview_job(layer.source(), colorizer, layer.first, side))
+
+
+class LayerRun:
+    """Result layers of one run and their progress; lives in the GUI thread."""
+
+    def __init__(
+        self,
+        viewer: Any,
+        layers: Sequence[Image],
+        taken: Sequence[LayerSource],
+        on_lost: Callable[[str], object],
+    ) -> None:
+        self._viewer = viewer
+        self._on_lost = on_lost
+        self._layers = list(layers)
+        self._taken = list(taken)
+        self._options = [
+            result_options(layer, source)
+            for layer, source in zip(layers, taken, strict=True)
+        ]
+        self._number = 0
+        self._record: dict[str, Any] = {}
+        self._why = ""
+        self._result: Image | None = None
+        self._refresher: Refresher | None = None
+        self._last = Progress(0, 1)
+        self._complete = 0
+        self._began = time.perf_counter()
+        self._activity = progress(total=0, desc="Colorize")
+        self.device_note = ""
+        """Why no GPU was used; empty if one was, or if none was wished for."""
+
+    def uses(self, layer: object) -> bool:
+        """Whether the run reads or writes this layer at the moment."""
+        # equal, not identical: plugins get proxies of what viewer.add_image returns
+        return layer in (self._layers[self._number], self._result)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all layers have all their colours."""
+        return self._complete == len(self._layers)
+
+    def on_event(self, event: Progress) -> None:
+        """Show in the viewer what happened."""
+        self.note(event)
+        from napari_colorgan.inference.colorize import (  # loaded by the job
+            InvalidPixels,
+            ModelLoaded,
+            TileDone,
+        )
+
+        match event:
+            case ModelLoaded():
+                self.device_note = event.note
+            case CanvasReady():
+                self._add_result(event)
+            case TileDone() if self._refresher is not None:
+                self._refresher.changed(event.index, View.of(self._viewer))
+            case InvalidPixels():
+                show_warning(f"'{self._taken[self._number].name}': {event}")
+            case LayerDone():
+                self._redraw()
+        if event.total != self._activity.total:
+            self._activity.reset(total=event.total)
+        self._activity.update(event.done - self._activity.n)
+
+    def note(self, event: Progress) -> None:
+        """Keep the record of the result, which its layer carries."""
+        from napari_colorgan.inference.colorize import TileDone  # loaded by the job
+
+        match event:
+            case TileDone():
+                self._last = event
+            case LayerDone():
+                complete = self._last.done == self._last.total
+                self._complete += complete
+                self._write(event.settings, "" if complete else self._why or "stopped")
+
+    def end_early(self, why: str) -> None:
+        """Note in the record why the result will not be complete."""
+        self._why = why
+        if not self._record.get("complete", True):
+            self._write({}, why)
+
+    def describe(self, event: Progress) -> str:
+        """Tiles done and time left, in words."""
+        if self._result is None or not event.done:
+            return "Preparing..."
+        passed = time.perf_counter() - self._began
+        left = passed / event.done * (event.total - event.done)
+        name = self._taken[self._number].name
+        of_layers = (
+            f" ({self._number + 1} of {len(self._taken)})"
+            if len(self._taken) > 1
+            else ""
+        )
+        return (
+            f"'{name}'{of_layers}: tile {event.done} of {event.total}, "
+            f"{duration(left)} left"
+        )
+
+    def close(self) -> None:
+        """Redraw for the last time and remove the bar from the activity dock."""
+        self._redraw()
+        self._forget_result()
+        self._activity.close()
+
+    def _add_result(self, event: CanvasReady) -> None:
+        """Show a canvas as a layer whose record says that it is not complete."""
+        self._forget_result()
+        self._last = Progress(0, 1)
+        self._number = event.number
+        taken = self._taken[event.number]
+        canvas, options = taken.in_layer(event.canvas), self._options[event.number]
+        self._result = add_result(self._viewer, canvas, options)
+        self._result.events.data.connect(self._on_data)
+        self._refresher = Refresher(self._result, taken.axes)
+        self._began = time.perf_counter()
+        self._record = {
+            "version": napari_colorgan.__version__,
+            "source": taken.name,
+            "limits": (event.limits.low, event.limits.high),
+            "gamma": event.limits.gamma,
+            "inverted": event.limits.inverted,
+            "plane": taken.index if taken.plane_only else None,
+        }
+        self._write(event.settings, self._why or "in progress")
+
+    def _write(self, settings: dict[str, Any], why: str) -> None:
+        """Write the record into the result's metadata.
+
+        Parameters
+        ----------
+        why : it is not complete; empty if it is
+        """
+        if self._result is None:
+            return
+        self._record |= settings | {"complete": not why, "why": why}
+        self._result.metadata[METADATA_KEY] = dict(self._record)
+
+    def _on_data(self) -> None:
+        self._on_lost("its data were replaced")
+
+    def _forget_result(self) -> None:
+        if self._result is not None:
+            self._result.events.data.disconnect(self._on_data)
+        self._result = self._refresher = None
+
+    def _redraw(self) -> None:
+        if self._result is not None and self._result in self._viewer.layers:
+            self._result.refresh()
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,100 @@
+"""The button that saves a result of ours as a picture file."""
+
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import PushButton
+from napari.layers import Image
+from napari.utils.history import get_save_history, update_save_history
+from qtpy.QtWidgets import QFileDialog
+
+from napari_colorgan.image_io.writing import SUFFIXES
+from napari_colorgan.widgets.colorize.run import METADATA_KEY
+from napari_colorgan.widgets.colorize.saving import free_path, safe_name, save_job
+from napari_colorgan.widgets.parts.layers import is_color
+from napari_colorgan.widgets.parts.notices import show_info
+from napari_colorgan.widgets.parts.worker import run_job
+
+_TYPES = {
+    ".tif": "TIFF (*.tif *.tiff)",
+    ".ome.tif": "OME-TIFF (*.ome.tif *.ome.tiff)",
+    ".png": "PNG (*.png)",
+    ".jpg": "JPEG (*.jpg *.jpeg)",
+}
+
+
+class SaveButton(PushButton):
+    """Asks for a file and saves the active result, or else the topmost one."""
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__(text="Save result...")
+        self._viewer = viewer
+        self._saving = False
+        self._may = True
+        self.changed.connect(self._on_click)
+
+    def offer(self, *, busy: bool) -> None:
+        """Enable it if there is a result and none is being made."""
+        self._may = not busy
+        self.enabled = self._may and not self._saving and self._result() is not None
+        self.tooltip = (
+            "Save a coloured layer with its pixel size and how it was made"
+            if self.enabled
+            else "There is no finished result to save"
+        )
+
+    def _result(self) -> Image | None:
+        layers = [
+            layer
+            for layer in reversed(self._viewer.layers)
+            if is_color(layer) and METADATA_KEY in layer.metadata
+        ]
+        active = self._viewer.layers.selection.active
+        return active if active in layers else next(iter(layers), None)
+
+    def _on_click(self) -> None:
+        layer = self._result()
+        if layer is None or self._saving:
+            return
+        path = self._ask(layer)
+        if path is None:
+            return
+        data, attributes, _ = layer.as_layer_data_tuple()
+        self._saving = True
+        self.offer(busy=not self._may)
+        run_job(
+            save_job(path, data, attributes),
+            on_event=lambda _: None,
+            on_result=self._on_saved,
+            on_end=self._on_end,
+        )
+
+    def _ask(self, layer: Image) -> Path | None:
+        """Ask where to save; None if the user does not want to."""
+        plain = layer.ndim == 2 and str(layer.units[-1]) == "pixel"
+        suffix = ".png" if plain else ".tif"
+        suggested = Path(get_save_history()[0]) / f"{safe_name(layer.name)}{suffix}"
+        name, kind = QFileDialog.getSaveFileName(
+            self.native,
+            f"Save '{layer.name}'",
+            str(suggested),
+            ";;".join(_TYPES.values()),
+            _TYPES[suffix],
+        )
+        if not name:
+            return None
+        path = Path(name)
+        if path.suffix.lower() in SUFFIXES:
+            return path
+        # what Qt asked about before it replaces a file was the name without this
+        end = next((end for end, title in _TYPES.items() if title == kind), suffix)
+        return free_path(path, end)
+
+    def _on_saved(self, written: list[str]) -> None:
+        for path in written:
+            update_save_history(path)
+            show_info(f"Saved as '{path}'.")
+
+    def _on_end(self) -> None:
+        self._saving = False
+        self.offer(busy=not self._may)

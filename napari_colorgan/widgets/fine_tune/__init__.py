@@ -1,0 +1,1 @@
+"""The dock that makes a model from pairs."""

@@ -1,0 +1,318 @@
+"""The Fine-tune dock: choose pairs, train, watch, use the model."""
+
+from typing import Any
+
+import napari.viewer
+from magicgui.widgets import Label, PushButton
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QFrame,
+    QLabel,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_colorgan.errors import BadSetting
+from napari_colorgan.job import Control, Job, Progress
+from napari_colorgan.widgets.fine_tune.form import FineTuneForm
+from napari_colorgan.widgets.fine_tune.outcome_jobs import Kept, Outcome
+from napari_colorgan.widgets.fine_tune.outcome_panel import OutcomePanel
+from napari_colorgan.widgets.fine_tune.pairs_panel import PairsPanel
+from napari_colorgan.widgets.fine_tune.run_folder import RunFolder
+from napari_colorgan.widgets.fine_tune.training_run import (
+    PairsLoaded,
+    TrainingView,
+    resume_job,
+    train_job,
+)
+from napari_colorgan.widgets.fine_tune.unfinished_panel import UnfinishedPanel
+from napari_colorgan.widgets.fine_tune.watched_layers import WatchedLayers
+from napari_colorgan.widgets.menu import show_dock
+from napari_colorgan.widgets.parts.layout import explain, line_up, say, wrap
+from napari_colorgan.widgets.parts.models_changed import models_changed
+from napari_colorgan.widgets.parts.notices import show_info
+from napari_colorgan.widgets.parts.settings import (
+    fine_tune_file,
+    load_settings,
+    save_settings,
+)
+from napari_colorgan.widgets.parts.worker import (
+    on_close,
+    run_job,
+    sentence,
+    show_failure,
+)
+
+
+class FineTuneWidget(QWidget):
+    """Dock widget that trains a model on pairs of layers."""
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._control: Control | None = None
+        self._kept: Kept = "best"
+        self._watched = WatchedLayers()
+        self._began = False
+        self._closed = False
+
+        self.pairs = PairsPanel(napari_viewer)
+        self.form = FineTuneForm()
+        self.start = PushButton(text="Start")
+        self.pause = PushButton(text="Pause", tooltip="Keep everything and wait")
+        self.stop_best = PushButton(
+            text="Stop, keep the best",
+            tooltip="End now; keep the weights that were best on the held-out part",
+        )
+        self.stop_last = PushButton(
+            text="Stop, keep the last", tooltip="End now; keep the weights of this step"
+        )
+        self.reason = wrap(Label(value="", visible=False))
+        self.unfinished = UnfinishedPanel()
+        self.training = TrainingView(napari_viewer)
+        self.outcome = OutcomePanel(napari_viewer)
+        self._stops = line_up(self.stop_best, self.stop_last)
+        self._begins = line_up(self.start, self.pause)
+        self._settings_title = _title("Settings")
+        self._outcome_title = _title("Result")
+        self._area = QScrollArea()
+        self._lay_out()
+        self.form.restore(load_settings(fine_tune_file()))
+        self._connect()
+        self.unfinished.look()
+        self._on_pairs()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a training is in progress."""
+        return self._control is not None
+
+    def reset_choices(self, *_: object) -> None:
+        """Refresh the pickers; napari calls this whenever its layers change."""
+        if not self._closed:
+            self.pairs.reset_choices()
+
+    def choose_active(self) -> None:
+        """Choose the viewer's active layer if it is RGB."""
+        self.pairs.choose_active()
+
+    def choose_start(self, name: str) -> None:
+        """Choose the model to start from; a training that runs is not affected."""
+        self.form.choose_start(name)
+        if self.busy:
+            show_info(f"The next training starts from '{name}'; one is in progress.")
+        else:
+            self._area.ensureWidgetVisible(self.form.native)
+
+    # -- slots
+
+    def _connect(self) -> None:
+        self.start.changed.connect(self._on_start)
+        self.pause.changed.connect(self._on_pause)
+        self.stop_best.changed.connect(lambda: self._on_stop("best"))
+        self.stop_last.changed.connect(lambda: self._on_stop("last"))
+        self.unfinished.resumed.connect(self._on_resume)
+        self.unfinished.discarded.connect(self._look_for_unfinished)
+        self.pairs.changed.connect(self._on_pairs)
+        self.form.seed.changed.connect(self._on_split)
+        self.form.task.changed.connect(self._on_pairs)
+        self.outcome.used.connect(self._on_used)
+        self.outcome.discarded.connect(self._look_for_unfinished)
+        self._viewer.layers.events.removed.connect(self._on_layer_removed)
+        models_changed.connect(self.form.follow)
+        self._closing = on_close(self, self._on_closed)
+
+    def _on_closed(self) -> None:
+        """End and save what runs; from now on nothing may touch this widget."""
+        self._closed = True
+        self._announce_saving()
+        self.pairs.stop()
+        self.outcome.stop()
+        if self._control is not None:
+            self._control.request_stop()
+        self._watched.watch(())
+        self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        models_changed.disconnect(self.form.follow)
+
+    def _announce_saving(self) -> None:
+        try:
+            self.isVisible()
+        except RuntimeError:  # deleted: the viewer closes, too, and cannot say anything
+            return
+        if self.busy:
+            show_info(
+                "The training stops after this step and is saved. Open the Fine-tune "
+                "dock again to go on."
+            )
+
+    def _on_start(self) -> None:
+        if self.busy or self._missing():
+            return  # the button says why
+        try:
+            settings = self.form.settings()
+        except BadSetting as error:
+            show_failure(error)
+            return
+        save_settings(self.form.remembered(), fine_tune_file())
+        self._begin(train_job(RunFolder.new(), settings, self.pairs.pairs))
+
+    def _on_resume(self, folder: RunFolder) -> None:
+        if not self.busy:
+            self._begin(resume_job(folder))
+
+    def _begin(self, job: Job[Outcome]) -> None:
+        self._kept, self._began = "best", True
+        self._watched.watch(self.pairs.layers())
+        self.unfinished.forget()
+        self.outcome.show_outcome(None)
+        self.training.begin()
+        self._control = run_job(
+            job,
+            on_event=self._on_event,
+            on_result=self._on_result,
+            on_error=self._on_error,
+            on_end=self._on_end,
+        )
+        self._update()
+
+    def _on_event(self, event: Progress) -> None:
+        if self._closed:
+            return
+        if isinstance(event, PairsLoaded):
+            self.pairs.fill(event.pairs)
+        self.training.on_event(event)
+
+    def _on_result(self, outcome: Outcome) -> None:
+        if self._closed:
+            return
+        self.training.end()
+        self.outcome.show_outcome(outcome, self._kept)
+        QTimer.singleShot(0, self._scroll_to_outcome)  # once it is laid out
+
+    def _on_error(self, error: BaseException) -> None:
+        if self._closed:
+            return
+        self.training.end(sentence(error))
+        show_failure(error)
+
+    def _on_end(self) -> None:
+        self._control = None
+        self._watched.watch(())
+        if not self._closed:
+            self._look_for_unfinished()
+
+    def _on_pause(self) -> None:
+        if self._control is None:
+            return
+        if self._control.pause:
+            self._control.resume()
+            say(self.training.status, "Going on...")
+        else:
+            self._control.request_pause()
+            say(self.training.status, "Paused.")
+        self._update()
+
+    def _on_stop(self, kept: Kept) -> None:
+        if self._control is not None:
+            self._kept = kept
+            self._control.request_stop()
+            say(self.training.status, "Stopping after this step, then saving...")
+            self._update()
+
+    def _on_used(self, name: str) -> None:
+        models_changed.emit("", name)
+        show_dock(self._viewer, "Colorize").choose_model(name)
+        show_info(f"The model '{name}' is ready in the Colorize dock.")
+        self._look_for_unfinished()
+
+    def _on_pairs(self, *_: object) -> None:
+        summary = self.pairs.summary
+        self.form.show_task(None if summary is None else summary.task)
+        self._update()
+
+    def _on_split(self, *_: object) -> None:
+        config = self.form.settings().config
+        self.pairs.set_split(config.validation, config.seed)
+
+    def _on_layer_removed(self, event: Any) -> None:
+        self._watched.removed(event.value)
+        self.pairs.forget(event.value)
+
+    # -- showing state
+
+    def _look_for_unfinished(self) -> None:
+        if not self.busy:
+            self.unfinished.look()
+        self._update()
+
+    def _missing(self) -> str:
+        """Why a training cannot start; empty if it can."""
+        if self.pairs.busy:
+            return "The pair is being read and checked."
+        if not self.pairs.pairs:
+            return "Add a pair first."
+        return self.pairs.problem
+
+    def _update(self, *_: object) -> None:
+        busy = self.busy
+        stopping = self._control is not None and self._control.stop
+        missing = "A training is in progress." if busy else self._missing()
+        self.start.enabled = not missing
+        explain(self.start, missing or "Train on these pairs")
+        say(self.reason, "" if busy else missing)
+        paused = self._control is not None and self._control.pause
+        self.pause.text = "Continue" if paused else "Pause"
+        self._begins.visible = True
+        self.start.visible = not busy
+        self.pause.visible = busy
+        self.pause.enabled = not stopping
+        self._stops.visible = busy
+        for button in (self.stop_best, self.stop_last):
+            button.enabled = not stopping
+        self.pairs.set_locked(busy)
+        self.form.visible = not busy
+        self._settings_title.setVisible(not busy)
+        self._outcome_title.setVisible(self.outcome.outcome is not None)
+        self.training.setVisible(self._began)
+        self.unfinished.offer(self.outcome.outcome)
+
+    def _scroll_to_outcome(self) -> None:
+        if not self._closed:
+            self._area.ensureWidgetVisible(self.outcome)
+
+    def _lay_out(self) -> None:
+        inside = QWidget()
+        layout = QVBoxLayout(inside)
+        for widget in (
+            _title("Pairs"),
+            self.pairs,
+            self._settings_title,
+            self.form.native,
+            self.unfinished,
+            self._begins.native,
+            self._stops.native,
+            self.reason.native,
+            self.training,
+            self._outcome_title,
+            self.outcome,
+        ):
+            layout.addWidget(widget)
+        layout.addStretch()
+        self._area.setWidgetResizable(True)
+        self._area.setFrameShape(QFrame.Shape.NoFrame)
+        off = Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        self._area.setHorizontalScrollBarPolicy(off)
+        self._area.setWidget(inside)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self._area)
+        self.setMinimumWidth(330)
+
+
+def _title(text: str) -> QLabel:
+    label = QLabel(text)
+    font = label.font()
+    font.setBold(True)
+    label.setFont(font)
+    return label

@@ -1,0 +1,218 @@
+"""What a training has made: figures, and what to do with the model."""
+
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container, Label, LineEdit, PushButton
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QVBoxLayout, QWidget
+
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.errors import BadSetting
+from napari_colorgan.job import Control, Job
+from napari_colorgan.widgets.fine_tune.outcome_jobs import (
+    Kept,
+    Outcome,
+    error_maps_job,
+    install_job,
+    report_job,
+)
+from napari_colorgan.widgets.parts.layout import explain, keep_low, line_up, say, wrap
+from napari_colorgan.widgets.parts.notices import plain, show_info
+from napari_colorgan.widgets.parts.places import beside
+from napari_colorgan.widgets.parts.worker import Slot, run_job
+
+_ERROR_LIMITS = (0.0, 20.0)  # CIEDE2000; 1 is just noticeable
+
+
+class OutcomePanel(QWidget):
+    """Hidden until there is an outcome."""
+
+    used = Signal(str)
+    """The model was stored under this name."""
+    discarded = Signal()
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._outcome: Outcome | None = None
+        self._control: Control | None = None
+        self._closed = False
+        self.figures = wrap(Label(value=""))
+        self.keep = ComboBox(
+            label="Weights",
+            choices=[("best on the held-out part", "best"), ("last", "last")],
+        )
+        self.name = LineEdit(
+            label="Name", tooltip="Under which the Colorize dock offers the model"
+        )
+        self.reason = wrap(Label(value="", visible=False))
+        self.use = PushButton(text="Use this model now")
+        self.report = PushButton(
+            text="Write report...",
+            tooltip="A page with figures and pictures of the held-out part",
+        )
+        self.maps = PushButton(
+            text="Show error maps",
+            tooltip="Colour differences (CIEDE2000) of the held-out part, as layers",
+        )
+        self.discard = PushButton(
+            text="Discard", tooltip="Remove this training and its model"
+        )
+        form: Container[Any] = Container(widgets=[self.keep, self.name])
+        form.margins = (0, 0, 0, 0)
+        rows = line_up(self.use, self.discard), line_up(self.report, self.maps)
+        keep_low(self)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.figures.native)
+        for part in (form, *rows):
+            layout.addWidget(part.native)
+        layout.insertWidget(2, self.reason.native)
+        self._parts = (form, rows)  # not owned by this widget
+        self.name.changed.connect(self._update)
+        self.use.changed.connect(self._on_use)
+        self.report.changed.connect(self._on_report)
+        self.maps.changed.connect(self._on_maps)
+        self.discard.changed.connect(self._on_discard)
+        self.setVisible(False)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the last training has made; None once it was discarded."""
+        return self._outcome
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being stored, written or computed."""
+        return self._control is not None
+
+    def show_outcome(self, outcome: Outcome | None, kept: Kept = "best") -> None:
+        """Offer what a training has made; None: nothing."""
+        self._outcome = outcome
+        self.setVisible(outcome is not None)
+        if outcome is not None:
+            self.keep.value = kept
+            self.name.value = suggest_name(outcome.settings.start)
+            say(self.figures, summary(outcome))
+        self._update()
+
+    def stop(self) -> None:
+        """End what runs; nothing of it is shown any more."""
+        self._closed = True
+        if self._control is not None:
+            self._control.request_stop()
+
+    # -- slots
+
+    def _on_use(self) -> None:
+        outcome = self._outcome
+        if outcome is None or self.busy:
+            return
+        name, replace_old = str(self.name.value), False
+        try:
+            zoo.check_name(name)
+        except zoo.NameTaken as error:
+            if not self.ask(f"{error} Replace it?"):
+                return
+            replace_old = True
+        except BadSetting:
+            return  # the button says why
+
+        def on_result(model: zoo.Model) -> None:
+            outcome.folder.mark_used()
+            self.used.emit(model.name)
+
+        kept = self.keep.value
+        self._run(install_job(outcome, kept, name, replace_old=replace_old), on_result)
+
+    def ask(self, question: str) -> bool:
+        """Ask the user; whether the answer is yes."""
+        buttons = QMessageBox.StandardButton
+        answer = QMessageBox.question(self, "Fine-tune", plain(question))
+        return bool(answer == buttons.Yes)
+
+    def _on_report(self) -> None:
+        if self._outcome is None or self.busy:
+            return
+        parent = QFileDialog.getExistingDirectory(self, "Where to put the report")
+        if parent:
+            self.write_report(Path(parent) / f"{self.name.value} report")
+
+    def write_report(self, folder: Path) -> None:
+        """Write the report into a folder."""
+        assert self._outcome is not None
+
+        def on_result(page: Path) -> None:
+            show_info(f"The report is '{page}'.")
+
+        self._run(report_job(self._outcome, self.keep.value, folder), on_result)
+
+    def _on_maps(self) -> None:
+        if self._outcome is None or self.busy:
+            return
+        self._run(error_maps_job(self._outcome, self.keep.value), self._show_maps)
+
+    def _show_maps(self, maps: Any) -> None:
+        for name, error in maps:
+            self._viewer.add_image(
+                error,
+                name=f"{name} error",
+                colormap="inferno",
+                contrast_limits=_ERROR_LIMITS,
+                **beside(self._viewer.layers),
+            )
+
+    def _on_discard(self) -> None:
+        outcome = self._outcome
+        if outcome is None or self.busy:
+            return
+        unused = not outcome.folder.used
+        if unused and not self.ask("Remove this training? Its model was not used."):
+            return
+        outcome.folder.discard()
+        self.show_outcome(None)
+        self.discarded.emit()
+
+    def _run(self, job: Job[Any], on_result: Slot) -> None:
+        self._control = run_job(
+            job,
+            on_event=lambda _: None,
+            on_result=lambda result: None if self._closed else on_result(result),
+            on_end=self._on_end,
+        )
+        self._update()
+
+    def _on_end(self) -> None:
+        self._control = None
+        if not self._closed:
+            self._update()
+
+    def _update(self, *_: object) -> None:
+        reason = ""
+        if self.busy:
+            reason = "Please wait for what was begun."
+        else:
+            try:
+                zoo.check_name(str(self.name.value), taken_too=True)
+            except BadSetting as error:
+                reason = str(error)
+        say(self.reason, reason)
+        self.use.enabled = not reason
+        explain(self.use, reason or "Store the model and open the Colorize dock")
+        for button in (self.report, self.maps, self.discard):
+            button.enabled = not self.busy
+
+
+def summary(outcome: Outcome) -> str:
+    """Why a training has ended, and how good its model is."""
+    from napari_colorgan.widgets.fine_tune.training_run import describe_best
+
+    ended = outcome.result.ended
+    return f"Ended: {ended}. {describe_best(outcome.result.history.validations)}"
+
+
+def suggest_name(start: str) -> str:
+    """Suggest a name that no model has."""
+    scratch = start == zoo.SCRATCH
+    return zoo.free_name("my model" if scratch else f"{Path(start).stem} tuned")

@@ -1,0 +1,289 @@
+"""Choosing layers that make pairs, and the table of the pairs there are."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container, Label, PushButton
+from napari.layers import Image, Labels, Layer, Shapes
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_colorgan.errors import ColorganError
+from napari_colorgan.job import Control, Job, Progress
+from napari_colorgan.training.pairs import Pair, PairCheck
+from napari_colorgan.widgets.fine_tune.pair_layers import read_pairs_job, take_pair
+from napari_colorgan.widgets.fine_tune.pair_rows import PairRow, Summary, summarize_job
+from napari_colorgan.widgets.fine_tune.pairs_table import PairsTable
+from napari_colorgan.widgets.fine_tune.preview_layer import is_preview
+from napari_colorgan.widgets.parts.layers import gray_layers, is_color
+from napari_colorgan.widgets.parts.layout import keep_low, line_up, say, shorten, wrap
+from napari_colorgan.widgets.parts.worker import (
+    LatestOnly,
+    Slot,
+    run_job,
+    sentence,
+    show_failure,
+)
+from napari_colorgan.widgets.parts.world import View
+
+_FROM_COLOR = "gray from colour"
+_NO_REGION = "whole picture"
+
+
+class PairsPanel(QWidget):
+    """Pickers for a pair of layers, and a table of copies of those that were added."""
+
+    changed = Signal()
+    """Pairs came or went, or their summary did, or are being read."""
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._rows: list[PairRow] = []
+        self._control: Control | None = None
+        self._locked = False
+        self._closed = False
+        self._split = (0.2, 1)
+        self.summary: Summary | None = None
+        self.problem = ""
+        """Why these pairs cannot be trained on."""
+        self._summarize = LatestOnly(self._on_summary, self._on_summary_error)
+        self.gray = ComboBox(
+            label="Gray",
+            choices=self._gray_choices,
+            tooltip="The gray side of the pair; or made from the colour's lightness",
+        )
+        self.color = ComboBox(
+            label="Colour",
+            choices=self._color_choices,
+            tooltip="An RGB layer: how the gray picture should look",
+        )
+        self.region = ComboBox(
+            label="Region",
+            choices=self._region_choices,
+            tooltip="Labels or Shapes: only what they cover is learned from",
+        )
+        self.add = PushButton(text="Add pair")
+        self.remove = PushButton(text="Remove")
+        self.correct = PushButton(
+            text="Correct shift",
+            tooltip="Crop both pictures to where they show the same",
+        )
+        self.reason = wrap(Label(value="", visible=False))
+        self.notes = wrap(Label(value="", visible=False))
+        for picker in (self.gray, self.color, self.region):
+            shorten(picker)
+        self.table = PairsTable()
+        self._pickers = Container(
+            widgets=[self.gray, self.color, self.region, self.add]
+        )
+        self._pickers.margins = (0, 0, 0, 0)
+        self._buttons = line_up(self.remove, self.correct)
+        keep_low(self)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in (
+            self._pickers.native,
+            self.reason.native,
+            self.table,
+            self.notes.native,
+            self._buttons.native,
+        ):
+            layout.addWidget(widget)
+        self.add.changed.connect(self._on_add)
+        self.remove.changed.connect(self._on_remove)
+        self.correct.changed.connect(self._on_correct)
+        self.color.changed.connect(self._update)
+        self.table.itemSelectionChanged.connect(self._update)
+        self._update()
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """Copies of the pairs that were added."""
+        return [row.pair for row in self._rows]
+
+    @property
+    def busy(self) -> bool:
+        """Whether pairs are being read."""
+        return self._control is not None
+
+    def layers(self) -> set[Layer]:
+        """Layers that the pairs were copied from."""
+        return {layer for row in self._rows for layer in row.layers}
+
+    def reset_choices(self, *_: object) -> None:
+        """Refresh the pickers."""
+        for picker in (self.gray, self.color, self.region):
+            picker.reset_choices()
+        self._update()
+
+    def choose_active(self) -> None:
+        """Choose the viewer's active layer as the colour one if it can be."""
+        active = self._viewer.layers.selection.active
+        if active in self.color.choices:
+            self.color.value = active
+
+    def forget(self, layer: Layer) -> None:
+        """Let go of a layer that was removed; its copies stay."""
+        self._rows = [row.without(layer) for row in self._rows]
+
+    def set_split(self, share: float, seed: int) -> None:
+        """Hold out this share, chosen by this seed."""
+        if (share, seed) != self._split:
+            self._split = (share, seed)
+            self._changed()
+
+    def set_locked(self, locked: bool) -> None:
+        """Hide what a running training makes useless."""
+        self._locked = locked
+        self._pickers.visible = not locked
+        self._buttons.visible = not locked
+        self._update()
+
+    def fill(self, pairs: Sequence[Pair]) -> None:
+        """Show the pairs of a training that goes on, unless there are others."""
+        if not self._rows:
+            self._rows = [PairRow(pair) for pair in pairs]
+            self._changed()
+
+    def stop(self) -> None:
+        """End what runs; nothing of it is shown any more."""
+        self._closed = True
+        self._summarize.stop()
+        if self._control is not None:
+            self._control.request_stop()
+
+    # -- choices
+
+    def _gray_choices(self, _: Any = None) -> list[Any]:
+        layers: list[Any] = list(gray_layers(self._viewer))
+        return [(_FROM_COLOR, None)] + [(layer.name, layer) for layer in layers]
+
+    def _color_choices(self, _: Any = None) -> list[Image]:
+        return [
+            layer
+            for layer in reversed(self._viewer.layers)
+            if is_color(layer) and not is_preview(layer)
+        ]
+
+    def _region_choices(self, _: Any = None) -> list[Any]:
+        layers = [
+            layer
+            for layer in reversed(self._viewer.layers)
+            if isinstance(layer, (Labels, Shapes))
+        ]
+        return [(_NO_REGION, None)] + [(layer.name, layer) for layer in layers]
+
+    # -- slots
+
+    def _on_add(self) -> None:
+        color, gray, region = self.color.value, self.gray.value, self.region.value
+        if self.busy or self._locked or color is None:
+            return  # the button says why
+        try:
+            taken = take_pair(color, gray, region, View.of(self._viewer))
+        except ColorganError as error:
+            show_failure(error)
+            return
+        layers = tuple(layer for layer in (color, gray) if layer is not None)
+        self._run(read_pairs_job(taken), lambda found: self._on_read(found, layers))
+
+    def _on_read(
+        self, found: list[tuple[Pair, PairCheck]], layers: tuple[Layer, ...]
+    ) -> None:
+        for pair, checked in found:
+            taken = {row.pair.name for row in self._rows}
+            self._rows.append(PairRow.of(pair, checked, taken, layers))
+        self._changed(select=self._rows[-1] if found else None)
+
+    def _on_remove(self) -> None:
+        chosen = self._chosen()
+        self._rows = [row for row in self._rows if row not in chosen]
+        self._changed()
+
+    def _on_correct(self) -> None:
+        rows = [row for row in self._chosen() if row.shifted]
+        if self.busy or not rows:
+            return
+        self._run(_correct_job(rows), lambda new: self._on_corrected(rows, new))
+
+    def _on_corrected(self, old: list[PairRow], new: list[PairRow]) -> None:
+        swap = dict(zip(map(id, old), new, strict=True))
+        self._rows = [swap.get(id(row), row) for row in self._rows]
+        self._changed(select=new[0])
+
+    def _run(self, job: Job[Any], on_result: Any) -> None:
+        self._control = run_job(
+            job,
+            on_event=lambda _: None,
+            on_result=self._unless_closed(on_result),
+            on_error=self._unless_closed(show_failure),
+            on_end=self._on_end,
+        )
+        self._update()
+        self.changed.emit()
+
+    def _unless_closed(self, slot: Slot) -> Slot:
+        return lambda value: None if self._closed else slot(value)
+
+    def _on_end(self) -> None:
+        self._control = None
+        if not self._closed:
+            self._update()
+            self.changed.emit()
+
+    def _on_summary(self, summary: Summary) -> None:
+        self.summary = summary
+        self.table.show_rows(self._rows, summary)
+        self._update()
+        self.changed.emit()
+
+    def _on_summary_error(self, error: BaseException) -> None:
+        self.summary, self.problem = None, sentence(error)
+        self.changed.emit()
+
+    # -- showing state
+
+    def _chosen(self) -> list[PairRow]:
+        return [self._rows[n] for n in self.table.chosen() if n < len(self._rows)]
+
+    def _changed(self, select: PairRow | None = None) -> None:
+        self.summary, self.problem = None, ""
+        self.table.show_rows(self._rows, None)
+        if select is not None:
+            self.table.choose(self._rows.index(select))
+        pairs, (share, seed) = self.pairs, self._split
+        if pairs:
+            self._summarize.request(lambda: summarize_job(pairs, share, seed))
+        else:
+            self._summarize.stop()
+        self._update()
+        self.changed.emit()
+
+    def _update(self, *_: object) -> None:
+        reason = ""
+        if self.busy:
+            reason = "The pair is being read and checked."
+        elif self.color.value is None:
+            reason = "Open an RGB picture first: the colours to learn."
+        self.add.enabled = not reason
+        self.add.tooltip = reason or "Copy these layers into a pair and check it"
+        say(self.reason, "" if self._locked else reason)
+        chosen = self._chosen()
+        say(self.notes, "\n".join(note for row in chosen for note in row.notes))
+        self.remove.enabled = bool(chosen) and not self.busy
+        self.remove.tooltip = (
+            "Forget the chosen pairs" if chosen else "Choose pairs in the table first."
+        )
+        self.correct.visible = not self._locked and any(row.shifted for row in chosen)
+        self.correct.enabled = not self.busy
+        self.table.setVisible(bool(self._rows))
+        self._buttons.visible = bool(self._rows) and not self._locked
+
+
+def _correct_job(rows: Sequence[PairRow]) -> Job[list[PairRow]]:
+    corrected = []
+    for number, row in enumerate(rows):
+        yield Progress(number, len(rows))
+        corrected.append(row.corrected())
+    return corrected

@@ -1,0 +1,208 @@
+"""One training: the job in its thread, and what is shown of it."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import Label, ProgressBar
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_colorgan.job import Job, Progress
+from napari_colorgan.training.pairs import Pair, load_pairs, save_pairs
+from napari_colorgan.widgets.colorize.run import duration
+from napari_colorgan.widgets.fine_tune.loss_plot import LossPlot
+from napari_colorgan.widgets.fine_tune.outcome_jobs import Outcome
+from napari_colorgan.widgets.fine_tune.preview_layer import PreviewLayer
+from napari_colorgan.widgets.fine_tune.run_folder import (
+    RunFolder,
+    RunSettings,
+    exclusive,
+)
+from napari_colorgan.widgets.parts.layout import keep_low, say, wrap
+from napari_colorgan.widgets.parts.pace import Pace
+
+if TYPE_CHECKING:  # torch; nothing here is read by a form
+    from napari_colorgan.training.events import Planned, StepDone, Validated
+
+
+@dataclass(frozen=True, slots=True)
+class PairsLoaded(Progress):
+    """The pairs of a training that goes on were read."""
+
+    pairs: Sequence[Pair]
+
+
+def train_job(
+    folder: RunFolder, settings: RunSettings, pairs: Sequence[Pair]
+) -> Job[Outcome]:
+    """Train on pairs, whose copies are kept in the folder.
+
+    Raises
+    ------
+    TrainingBusy, BadRun, and what `fine_tune_job` raises
+    """
+    with exclusive():
+        yield Progress(0, 0)
+        try:
+            folder.create(settings)
+            save_pairs(pairs, folder.pairs)
+            return (yield from _train(folder, settings, pairs, resume=False))
+        except Exception:  # whatever it was, it is raised again
+            if not folder.state.exists():
+                folder.discard()  # there is nothing to go on from
+            raise
+
+
+def resume_job(folder: RunFolder) -> Job[Outcome]:
+    """Go on with a training that was stopped or interrupted."""
+    with exclusive():
+        yield Progress(0, 0)
+        pairs = load_pairs(folder.pairs)
+        yield PairsLoaded(0, 0, pairs)
+        # without a state it was interrupted before the first save
+        resume = folder.state.exists()
+        return (yield from _train(folder, folder.settings(), pairs, resume=resume))
+
+
+def _train(
+    folder: RunFolder, settings: RunSettings, pairs: Sequence[Pair], *, resume: bool
+) -> Job[Outcome]:
+    from napari_colorgan.training.fine_tune import fine_tune_job  # torch
+
+    result = yield from fine_tune_job(
+        pairs,
+        settings.start,
+        settings.config,
+        device=settings.device,
+        out=folder.model,
+        resume=resume,
+    )
+    return Outcome(result, pairs, settings, folder)
+
+
+class TrainingView(QWidget):
+    """Progress, figures and curves of a training, and its preview layer."""
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._preview: PreviewLayer | None = None
+        self._pace = Pace(0.25)
+        self._step: StepDone | None = None
+        self.progress = ProgressBar(value=0, max=1)
+        self.status = wrap(Label(value=""))
+        self.plan = wrap(Label(value="", visible=False))
+        self.figures = wrap(Label(value="", visible=False))
+        self.notice = wrap(Label(value="", visible=False))
+        self.plot = LossPlot()
+        keep_low(self)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.progress, self.status, self.plan, self.figures):
+            layout.addWidget(widget.native)
+        layout.addWidget(self.notice.native)
+        layout.addWidget(self.plot)
+
+    def begin(self) -> None:
+        """Get ready for a training."""
+        self._preview = PreviewLayer(self._viewer)
+        self._step = None
+        self.plot.clear()
+        for label in (self.plan, self.figures, self.notice):
+            say(label, "")
+        self.progress.native.setRange(0, 0)  # busy
+        self.progress.visible = True
+        say(self.status, "Preparing...")
+
+    def on_event(self, event: Progress) -> None:
+        """Show what happened."""
+        from napari_colorgan.training.events import (  # loaded by the job
+            Planned,
+            Previewed,
+            StepDone,
+            Validated,
+        )
+
+        match event:
+            case StepDone():
+                self._on_step(event)
+            case Planned():
+                self._on_planned(event)
+            case Validated():
+                self._on_validated(event)
+            case Previewed() if self._preview is not None:
+                self._preview.show(event.gray, event.before, event.now, event.truth)
+
+    def end(self, text: str = "") -> None:
+        """Show the last state; and why there is no result, if there is none."""
+        if self._preview is not None:
+            self._preview.flush()
+        if self._step is not None:
+            self._show_step(self._step)
+        self.progress.visible = False
+        self.plot.update()
+        for label in (self.figures, self.notice):
+            say(label, "")  # the result says it
+        say(self.status, text)
+
+    def _on_planned(self, event: "Planned") -> None:
+        self.progress.native.setRange(0, event.total)
+        kind = f"{event.task}, {event.device}, {event.precision}"
+        say(
+            self.plan,
+            f"{event.total} steps, about {duration(event.seconds)}; {kind}. "
+            "Preview layer: gray | before | now | truth.",
+        )
+        say(self.status, "The held-out part is scored...")
+
+    def _on_step(self, event: "StepDone") -> None:
+        self._step = event
+        self.plot.add_loss(event.done, event.total, event.loss)
+        now = time.perf_counter()
+        if self._pace.due(now):
+            self._show_step(event)
+            end = time.perf_counter()
+            self._pace.done(end, end - now)
+
+    def _show_step(self, event: "StepDone") -> None:
+        self.progress.native.setValue(event.done)
+        say(
+            self.status,
+            f"Step {event.done} of {event.total}, epoch {event.epoch + 1}, "
+            f"{duration(event.seconds_left)} left",
+        )
+
+    def _on_validated(self, event: "Validated") -> None:
+        self.plot.add_quality(
+            event.done,
+            event.now.psnr,
+            gray=event.gray.psnr,
+            before=event.before.psnr,
+            best=event.best,
+        )
+        if event.best:
+            say(self.figures, describe(event))
+        notice = (
+            "Overfitting: the held-out part gets worse while the loss still falls. The "
+            "best weights so far are kept; stop, or add pairs."
+        )
+        say(self.notice, notice if event.overfitting else "")
+
+
+def describe_best(validations: Sequence["Validated"]) -> str:
+    """Figures of the best of some validations in words; empty if there are none."""
+    best = [event for event in validations if event.best]
+    return describe(best[-1]) if best else ""
+
+
+def describe(event: "Validated") -> str:
+    """Figures of the held-out part in words."""
+    parts = [f"Best on the held-out part: {_db(event.now.psnr)} at step {event.done}"]
+    parts.append(f"before {_db(event.before.psnr)}, gray {_db(event.gray.psnr)}")
+    return "; ".join(parts) + "."
+
+
+def _db(value: float) -> str:
+    return f"{value:.1f} dB" if math.isfinite(value) else "equal"

@@ -1,0 +1,213 @@
+"""Between napari's layers and arrays: reading gray layers, making results."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Image
+
+from napari_colorgan.inference.axes import LEADING
+from napari_colorgan.inference.intensity import Limits, color_to_gray, full_range
+from napari_colorgan.inference.source import Source, read_part
+from napari_colorgan.widgets.parts.pace import Pace
+from napari_colorgan.widgets.parts.world import PlaneAxes, View, plane_axes
+
+LimitsChoice = Literal["as displayed", "full range", "percentiles"]
+Planes = Literal["whole stack", "current plane"]
+
+GEOMETRY = (
+    "affine",
+    "axis_labels",
+    "rotate",
+    "scale",
+    "shear",
+    "translate",
+    "units",
+)
+"""Attributes of a layer that say where it lies."""
+_DRAW_SECONDS = 1e-8  # of one px, on its way to the screen without a GPU
+_COLORS = 65  # of a colormap that are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSource:
+    """What of a gray layer is to be coloured; taken in the GUI thread, used in any."""
+
+    name: str
+    array: Any
+    """Full resolution of a multiscale layer, with its dimensions as they are."""
+    axes: PlaneAxes
+    """Which of the dimensions are Y and X."""
+    limits: Limits | None
+    """None: percentiles, to be measured by the job."""
+    index: tuple[int, ...]
+    """Of the displayed plane, along the leading axes."""
+    plane_only: bool
+
+    def source(self) -> Source:
+        """Return all of it or its plane; limits are those of the whole array."""
+        name = f"the layer '{self.name}'"
+        whole = Source.of(self.array, axes=self.letters, limits=self.limits, name=name)
+        if not self.plane_only:
+            return whole
+        # length-1 leading axes keep the layer's dimensions and geometry
+        part = whole.array[tuple(slice(i, i + 1) for i in self.index)]
+        return replace(whole, array=part)
+
+    @property
+    def letters(self) -> str:
+        """Letters for the dimensions; what others than Y and X are has no effect."""
+        leading = iter(LEADING)
+        known = {self.axes.y: "Y", self.axes.x: "X"}
+        return "".join(
+            known.get(axis) or next(leading) for axis in range(self.axes.ndim)
+        )
+
+    @property
+    def first(self) -> tuple[int, ...]:
+        """Index of the displayed plane within `source()`."""
+        return (0,) * len(self.index) if self.plane_only else self.index
+
+    def in_layer(self, canvas: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """View a result (..., Y, X, 3) with its dimensions as the layer has them."""
+        return canvas.transpose(*self.axes.back, self.axes.ndim)
+
+
+def is_gray(layer: object) -> bool:
+    """Whether a layer is an image without colour channels."""
+    return isinstance(layer, Image) and not layer.rgb
+
+
+def is_color(layer: object) -> bool:
+    """Whether a layer is an RGB image."""
+    return isinstance(layer, Image) and bool(layer.rgb)
+
+
+def read_source(
+    layer: Image, view: View, limits: LimitsChoice, planes: Planes
+) -> LayerSource:
+    """Take a gray layer's data, limits and displayed plane."""
+    array = full_resolution(layer)
+    axes = plane_axes(layer, view, shown=planes == "current plane" and layer.ndim > 2)
+    fixed = {
+        "as displayed": displayed_limits(layer),
+        "full range": full_range(np.dtype(array.dtype)),
+        "percentiles": None,
+    }
+    return LayerSource(
+        name=layer.name,
+        array=array,
+        axes=axes,
+        limits=fixed[limits],
+        index=axes.index(layer, view),
+        plane_only=planes == "current plane" and layer.ndim > 2,
+    )
+
+
+def displayed_limits(layer: Image) -> Limits:
+    """Gray values that a layer shows as its darkest and its lightest."""
+    low, high = map(float, layer.contrast_limits)
+    return Limits(low, high, float(layer.gamma), inverted=falls(layer.colormap))
+
+
+def falls(colormap: Any) -> bool:
+    """Whether a colormap runs from light to dark, as `gray_r` does.
+
+    Maps that rise and fall again, such as diverging ones, are taken as they are.
+    """
+    colors = colormap.map(np.linspace(0, 1, _COLORS, dtype=np.float32))
+    gray = color_to_gray(np.asarray(colors, np.float64)[:, :3])
+    return bool(gray[0] - gray[-1] > np.ptp(gray) / 2)
+
+
+def full_resolution(layer: Image) -> Any:
+    """Array of a layer, the finest one of a multiscale layer."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def geometry(layer: Image) -> dict[str, Any]:
+    """Where a layer lies, as options of a layer that shall lie over it."""
+    return {name: getattr(layer, name) for name in GEOMETRY}
+
+
+def result_options(layer: Image, taken: LayerSource) -> dict[str, Any]:
+    """Name and geometry of the result of colouring `layer`, for `viewer.add_image`."""
+    options = geometry(layer) | {"name": f"{layer.name} colorized"}
+    if taken.plane_only:
+        # the plane's origin, before the layer's affine is applied
+        origin = np.zeros(layer.ndim)
+        origin[list(taken.axes.leading)] = taken.index
+        affine = np.linalg.inv(layer.affine.affine_matrix)
+        world = np.append(layer.data_to_world(origin), 1)
+        options["translate"] = (affine @ world)[:-1]
+    return options
+
+
+def add_result(
+    viewer: Any, canvas: npt.NDArray[np.uint8], options: dict[str, Any]
+) -> Image:
+    """Show a canvas (..., Y, X, 3) as a new RGB layer with a name of its own.
+
+    It has one level, however large it is: napari tiles what is too large for a texture,
+    and its own writer saves only the coarsest level of several.
+    """
+    return viewer.add_image(canvas, rgb=True, multiscale=False, **options)
+
+
+def gray_from_color(layer: Image) -> npt.NDArray[np.float32] | npt.NDArray[np.uint8]:
+    """Gray (..., Y, X) with the lightness of an RGB layer."""
+    array = read_part(full_resolution(layer), ..., f"The layer '{layer.name}'")
+    source = Source.of(array, from_color=True, axes=LEADING[: array.ndim - 3] + "YXS")
+    if source.channels == "equal":
+        return array[..., 0]
+    gray = [plane.gray(plane.whole) for plane in source.planes()]
+    return np.stack(gray).reshape(source.shape)
+
+
+class Refresher:
+    """Redraws a result layer while it fills, but never at the cost of the viewer.
+
+    At most five times a second, for at most a tenth of the time (drawing, which Qt does
+    later, is estimated), and only when what changed is shown.
+    """
+
+    def __init__(
+        self,
+        layer: Image,
+        axes: PlaneAxes,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._layer = layer
+        self._axes = axes
+        self._clock = clock
+        plane = sorted(layer.data.shape[: layer.ndim])[-2:]  # or larger than it
+        self._drawing = _DRAW_SECONDS * math.prod(plane)
+        self._pace = Pace(0.2)
+
+    def changed(self, index: tuple[int, ...], view: View) -> bool:
+        """Redraw if it is time: the plane at `index` of the leading axes changed."""
+        now = self._clock()
+        if not self._shows(index, view) or not self._pace.due(now):
+            return False
+        self._layer.refresh(extent=False, thumbnail=False, highlight=False)
+        end = self._clock()
+        self._pace.done(end, end - now + self._drawing)
+        return True
+
+    def _shows(self, index: tuple[int, ...], view: View) -> bool:
+        """Whether a viewer shows the plane, or a line of it."""
+        across = view.displayed(self._layer)
+        here = self._axes.index(self._layer, view)
+        return all(
+            axis in across or i == shown
+            for axis, i, shown in zip(self._axes.leading, index, here, strict=True)
+        )
+
+
+def gray_layers(viewer: Any) -> Iterator[Image]:
+    """Gray image layers of a viewer, the topmost first."""
+    return (layer for layer in reversed(viewer.layers) if is_gray(layer))

@@ -1,0 +1,208 @@
+"""Run a job in a thread; all answers arrive in the GUI thread."""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from napari.qt.threading import GeneratorWorker, create_worker
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtWidgets import QWidget
+
+from napari_colorgan.errors import ColorganError, Stopped
+from napari_colorgan.job import Control, Job, drive
+from napari_colorgan.widgets.parts.notices import show_error, show_info
+
+Slot = Callable[[Any], object]
+
+_log = logging.getLogger("napari_colorgan")
+
+
+class JobWorker(GeneratorWorker):
+    """napari's worker, but `quit` (called when napari closes) asks the job to stop.
+
+    The worker's own way drops the generator: nothing is kept, no `finally` runs.
+    """
+
+    control: Control
+
+    def quit(self) -> None:
+        """Ask the job to finish early."""
+        self.control.request_stop()
+
+
+def run_job(
+    job: Job[Any],
+    *,
+    on_event: Slot,
+    on_result: Slot,
+    on_end: Callable[[], object],
+    on_error: Slot | None = None,
+) -> Control:
+    """Run `job` in a thread; all slots are called in the GUI thread.
+
+    Parameters
+    ----------
+    on_event : gets every event
+    on_result : gets what the job returned
+    on_end : called last, whatever happened
+    on_error : gets the exception; default `show_failure`
+
+    Returns
+    -------
+    The job's control, to stop or pause it.
+    """
+    control = Control()
+    worker = create_worker(
+        drive,
+        job,
+        control,
+        _start_thread=False,
+        _ignore_errors=True,
+        _worker_class=JobWorker,
+    )
+    worker.control = control
+    in_order = _InOrder()
+    worker.yielded.connect(in_order.slot(on_event))
+    worker.returned.connect(in_order.slot(on_result))
+    worker.errored.connect(in_order.slot(on_error or show_failure))
+    worker.finished.connect(in_order.slot(on_end))
+    worker.start()
+    return control
+
+
+def show_failure(error: BaseException) -> None:
+    """Tell the user about an error in one sentence; a surprise also goes to the log."""
+    if not isinstance(error, ColorganError):
+        _log.error("Unexpected error in a job", exc_info=error)
+    show = show_info if isinstance(error, Stopped) else show_error
+    show(sentence(error))
+
+
+def sentence(error: BaseException) -> str:
+    """Say what went wrong."""
+    if isinstance(error, ColorganError):
+        return str(error)
+    return (
+        f"Something unexpected went wrong ({type(error).__name__}: {error}). Please "
+        "report it; the log has the details."
+    )
+
+
+class _InOrder:
+    """Slots that wait for each other.
+
+    A slot may run Qt's event loop (napari's progress bars do), and what the thread says
+    meanwhile would be handled in the middle of it.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._busy = False
+
+    def slot(self, slot: Callable[..., object]) -> Callable[..., None]:
+        """Wrap a slot."""
+
+        def in_turn(*values: Any) -> None:
+            self._waiting.append(partial(slot, *values))
+            if self._busy:
+                return
+            self._busy = True
+            try:
+                while self._waiting:
+                    self._waiting.popleft()()
+            finally:
+                self._busy = False
+
+        return in_turn
+
+
+class LatestOnly:
+    """Runs one job at a time; of several that arrive meanwhile, only the last is next.
+
+    It supersedes the one that runs: that is stopped, and what it still says is dropped.
+    """
+
+    def __init__(self, on_result: Slot, on_error: Slot) -> None:
+        self._on_result = on_result
+        self._on_error = on_error
+        self._running: Control | None = None
+        self._next: Callable[[], Job[Any]] | None = None
+
+    def request(
+        self, make_job: Callable[[], Job[Any]], *, supersede: bool = True
+    ) -> None:
+        """Run this job as soon as the one before it has ended.
+
+        Parameters
+        ----------
+        supersede : whether that one is stopped; a slider being dragged lets it finish,
+            or nothing would be seen until the hand rests
+        """
+        self._next = make_job
+        if self._running is None:
+            self._start()
+        elif supersede:
+            self._running.request_stop()
+
+    def stop(self) -> None:
+        """Forget what is waiting, and stop what runs."""
+        self._next = None
+        if self._running is not None:
+            self._running.request_stop()
+
+    def _start(self) -> None:
+        if self._next is None:
+            return
+        job, self._next = self._next(), None
+        self._running = run_job(
+            job,
+            on_event=lambda _: None,
+            on_result=self._unless_stopped(self._on_result),
+            on_error=self._unless_stopped(self._on_error),
+            on_end=self._on_end,
+        )
+
+    def _unless_stopped(self, slot: Slot) -> Slot:
+        def guarded(value: Any) -> None:
+            if self._running is not None and not self._running.stop:
+                slot(value)
+
+        return guarded
+
+    def _on_end(self) -> None:
+        self._running = None
+        self._start()
+
+
+class _CloseFilter(QObject):
+    """Calls a slot once, when a widget is taken out of its dock or destroyed."""
+
+    def __init__(self, widget: QWidget, slot: Callable[[], object]) -> None:
+        super().__init__()
+        self._slot: Callable[[], object] | None = slot
+        widget.installEventFilter(self)
+        # the viewer's window takes its docks with it; not bound to the widget, or Qt
+        # would disconnect it first
+        widget.destroyed.connect(self._call)
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:
+        """See the widget lose its parent: napari's dock was closed."""
+        if event.type() == QEvent.Type.ParentChange and watched.parent() is None:
+            self._call()
+        return False
+
+    def _call(self, *_: object) -> None:
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            slot()
+
+
+def on_close(widget: QWidget, slot: Callable[[], object]) -> QObject:
+    """Call `slot` when napari closes the dock of `widget` or the viewer.
+
+    Closing a dock only takes the widget out of it; hiding a dock does neither. Keep the
+    returned object for as long as the widget lives.
+    """
+    return _CloseFilter(widget, slot)
