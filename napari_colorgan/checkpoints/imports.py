@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.checkpoints.card import imported_card
+from napari_colorgan.checkpoints.cards import imported_card, retitled
 from napari_colorgan.checkpoints.metadata import Context, Metadata, Statistics
 from napari_colorgan.checkpoints.package import read_package
 from napari_colorgan.checkpoints.pix2pix import read_pix2pix
@@ -78,7 +78,7 @@ class Import:
         if not self.ours:
             return imported_card(self.metadata, name)
         if self.card:
-            return zoo.retitled(self.card, self.metadata.name, name)
+            return retitled(self.card, self.metadata.name, name)
         return zoo.copy_of_card(self.source, name)
 
 
