@@ -13,6 +13,7 @@ except PackageNotFoundError:  # a bare source tree
     __version__ = "0+unknown"
 
 if TYPE_CHECKING:
+    from napari_colorgan.checkpoints.formats import export_model
     from napari_colorgan.checkpoints.metadata import Metadata
     from napari_colorgan.checkpoints.store import Checkpoint, load, save
     from napari_colorgan.checkpoints.zoo import find, list_models, open_model
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         colorize_region,
         colorizer_job,
     )
+    from napari_colorgan.inference.install import import_model
     from napari_colorgan.inference.source import Source
     from napari_colorgan.job import Control, finish
     from napari_colorgan.training.config import FineTuneConfig
@@ -40,10 +42,12 @@ _HOMES = {
     "colorize_job": "inference.colorize",
     "colorize_region": "inference.colorize",
     "colorizer_job": "inference.colorize",
+    "export_model": "checkpoints.formats",
     "find": "checkpoints.zoo",
     "fine_tune": "training.fine_tune",
     "fine_tune_job": "training.fine_tune",
     "finish": "job",
+    "import_model": "inference.install",
     "list_models": "checkpoints.zoo",
     "load": "checkpoints.store",
     "open_model": "checkpoints.zoo",
@@ -63,10 +67,12 @@ __all__ = [
     "colorize_job",
     "colorize_region",
     "colorizer_job",
+    "export_model",
     "find",
     "fine_tune",
     "fine_tune_job",
     "finish",
+    "import_model",
     "list_models",
     "load",
     "open_model",

@@ -205,6 +205,14 @@ def check_name(name: str, *, taken_too: bool = False) -> str:
     return name
 
 
+def check_folder() -> None:
+    """Raise `CheckpointError` unless a model could be stored, before it is made."""
+    folder = user_folder()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise _not_writable(folder, f"'{there}' is no folder that you may write to")
+
+
 def free_name(name: str, otherwise: str = "my model") -> str:
     """Return `name`, with a number if it is taken.
 
@@ -256,10 +264,7 @@ def install(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CheckpointError(
-            f"'{folder}' cannot be written: {error.strerror or error}. Check its "
-            "permissions or free some space."
-        ) from error
+        raise _not_writable(folder, error.strerror or str(error)) from error
     with contextlib.ExitStack() as stack:  # they become files after the checkpoint
         for suffix, content in beside.items():
             if content:
@@ -280,6 +285,13 @@ def copy_of_card(model: Model, name: str) -> str:
 def copy_of_picture(model: Model) -> bytes:
     """Content of the picture beside a model; empty if there is none."""
     return b"" if model.picture is None else read_beside(model.picture)
+
+
+def _not_writable(folder: Path, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"'{folder}' cannot be written: {why}. Check its permissions or free some "
+        "space."
+    )
 
 
 def _shipped_folder() -> Path:
