@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from napari_colorgan.arrays import RGB, Region
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import BadArray, BadSetting, ColorganWarning, OutOfMemory
-from napari_colorgan.inference.axes import Region
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.device import choose_device, why_no_gpu
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.source import Plane, Source
 from napari_colorgan.inference.tiling import rectangles
-from napari_colorgan.inference.views import RGB
 from napari_colorgan.job import STOP, Job, Progress, finish, is_out_of_memory
 
 _GRAY_SIDE = 2048  # px of the pieces converted at once

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from napari_colorgan.arrays import RGB, Gray
 from napari_colorgan.inference.source import Source
 from napari_colorgan.job import Job
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:  # torch, which the job imports when it runs
 SIDE = 160  # px of an example; docks show them at half of that
 _QUALITY = 88  # of JPEG
 _MOST = 640  # px of a picture that is looked at
-
-Gray = npt.NDArray[np.float32]
-RGB = npt.NDArray[np.uint8]
 
 
 def examples_job(

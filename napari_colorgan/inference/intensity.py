@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_colorgan.arrays import Array, Gray
 from napari_colorgan.errors import BadArray, BadSetting
 
 PERCENTILES = (0.1, 99.9)
@@ -15,7 +15,6 @@ PERCENTILES = (0.1, 99.9)
 _FLOAT_COLORS = (-1.0, 2.0)
 _CAMERA_WHITES = tuple(2.0**bits - 1 for bits in (8, 10, 12, 14, 16))
 
-Gray = npt.NDArray[np.float32]
 
 # Of 255 levels. Lossy WebP separates the channels of a gray picture by 1, JPEG with a
 # chroma off by one by 3; the palest of 2012 stains and photographs reaches 22 levels,
@@ -106,7 +105,7 @@ def color_limits(dtype: np.dtype[Any], low: float, high: float) -> Limits:
     return full_range(dtype)
 
 
-def percentile_limits(sample: npt.NDArray[Any]) -> Limits:
+def percentile_limits(sample: Array) -> Limits:
     """Limits from the percentiles of the finite values of a sample, 1 at least."""
     values = sample[np.isfinite(sample)].astype(np.float64)
     if values.size == 0:
@@ -118,7 +117,7 @@ def percentile_limits(sample: npt.NDArray[Any]) -> Limits:
     return Limits(float(low), float(high))
 
 
-def scale(values: npt.NDArray[Any], limits: Limits) -> Gray:
+def scale(values: Array, limits: Limits) -> Gray:
     """Gray values to [0, 1], clipped; a value at two equal limits becomes 0.5.
 
     Gamma and inversion come last, in this order, as in napari.
@@ -145,7 +144,7 @@ def scale(values: npt.NDArray[Any], limits: Limits) -> Gray:
     return x.astype(np.float32)
 
 
-def has_color(values: npt.NDArray[Any]) -> bool:
+def has_color(values: Array) -> bool:
     """Whether RGB (..., 3 or more) of any real type is more than a scan of gray.
 
     The channels of such a scan are equal, but for what a codec or rounding did: one
@@ -172,12 +171,12 @@ def has_color(values: npt.NDArray[Any]) -> bool:
     return apart > max(step, _ALIKE * largest)
 
 
-def _bands(values: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+def _bands(values: Array) -> list[Array]:
     count = max(1, min(len(values), values.size // _BAND))
     return np.array_split(values, count)
 
 
-def color_to_gray(rgb: npt.NDArray[Any]) -> Gray:
+def color_to_gray(rgb: Array) -> Gray:
     """Gray in [0, 1] with the lightness of RGB (..., 3 or more) of any real type.
 
     CIE Y of linear sRGB, encoded again: a gray pixel keeps its value.

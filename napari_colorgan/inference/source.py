@@ -8,10 +8,10 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from napari_colorgan.arrays import Array, Gray, Mask, Region
 from napari_colorgan.errors import BadArray, BadSetting, ColorSource
-from napari_colorgan.inference.axes import Axes, Region, indices, letters_of
+from napari_colorgan.inference.axes import Axes, indices, letters_of
 from napari_colorgan.inference.intensity import (
-    Gray,
     Limits,
     check_dtype,
     color_limits,
@@ -150,14 +150,14 @@ class Source:
         """How many planes there are."""
         return math.prod(self.leading)
 
-    def read(self, index: tuple[int, ...], region: Region) -> npt.NDArray[Any]:
+    def read(self, index: tuple[int, ...], region: Region) -> Array:
         """Values of part of a plane as they are; lightness in [0, 1] for colour."""
         values = read_part(self.array, (*index, *region), self.name)
         if self.channels == "color":
             return _lightness(values, self.limits)
         return values[..., 0] if self.channels == "equal" else values
 
-    def _sample(self) -> npt.NDArray[Any]:
+    def _sample(self) -> Array:
         """At most 2**20 px of at most 16 planes, evenly spread."""
         step = _up(self.count, _SAMPLED_PLANES)
         chosen = list(indices(self.leading))[::step]
@@ -232,7 +232,7 @@ class Plane:
             gray[~finite] = self.source.fill
         return gray
 
-    def invalid(self, region: Region) -> npt.NDArray[np.bool_] | None:
+    def invalid(self, region: Region) -> Mask | None:
         """Which pixels are NaN or infinite; None if no pixel is."""
         if np.dtype(self.source.array.dtype).kind != "f":
             return None
@@ -298,7 +298,7 @@ def _as_array(array: Any, name: str) -> Any:
         raise BadArray(f"{name} cannot be read as an array: {error}.") from error
 
 
-def read_part(array: Any, part: Any, name: str) -> npt.NDArray[Any]:
+def read_part(array: Any, part: Any, name: str) -> Array:
     """Read part of an array of any origin, such as a file that may be gone by now.
 
     Parameters
@@ -354,7 +354,7 @@ def _has_color(array: Any, name: str) -> bool:
     )
 
 
-def _lightness(values: npt.NDArray[Any], limits: Limits) -> Gray:
+def _lightness(values: Array, limits: Limits) -> Gray:
     """Gray in [0, 1] with the lightness of RGB between limits; NaN where there is none.
 
     RGB of uint8 keeps its lightness exactly.
@@ -367,7 +367,7 @@ def _lightness(values: npt.NDArray[Any], limits: Limits) -> Gray:
     return gray
 
 
-def _unmasked(array: "np.ma.MaskedArray[Any, Any]") -> npt.NDArray[Any]:
+def _unmasked(array: "np.ma.MaskedArray[Any, Any]") -> Array:
     """Masked values become NaN, and so are masked in the result."""
     if not np.ma.is_masked(array):
         return np.asarray(array)

@@ -21,8 +21,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from napari_colorgan.arrays import Region
 from napari_colorgan.errors import BadSetting, TileTooSmall
-from napari_colorgan.inference.axes import Region
 
 BORDER = 32
 """Px of reflection around a plane: there is nothing to know beyond it, but a network's

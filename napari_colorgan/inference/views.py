@@ -7,13 +7,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_colorgan.arrays import RGB, Region
 from napari_colorgan.color import spread
-from napari_colorgan.inference.axes import Region
 from napari_colorgan.inference.source import Plane
 from napari_colorgan.inference.statistics import Statistics
 from napari_colorgan.inference.tiling import (
@@ -34,8 +33,6 @@ _MOST_ENLARGED = 4.0  # beyond that, a tiny plane would only become a blur
 _BAND = 512  # px; side of the pieces in which `whole` decodes
 _MEASURED_WINDOWS = 16
 _MEASURED_SIDE = 512  # px; they are this small, to fit into memory together
-
-RGB = npt.NDArray[np.uint8]
 
 
 class View(Protocol):

@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import napari.viewer
-import numpy as np
-import numpy.typing as npt
 from magicgui.widgets import (
     CheckBox,
     Container,
@@ -18,6 +16,7 @@ from magicgui.widgets import (
 from napari.layers import Image
 from qtpy.QtWidgets import QApplication
 
+from napari_colorgan.arrays import RGB
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.job import Control, Progress
 from napari_colorgan.sample_data import MODEL
@@ -294,7 +293,7 @@ class ColorizeWidget(Container[Widget]):
             lambda: preview_layer_job(taken, choice, _PREVIEW), supersede=supersede
         )
 
-    def _on_preview(self, rgb: npt.NDArray[np.uint8]) -> None:
+    def _on_preview(self, rgb: RGB) -> None:
         if self._closed:
             return
         self._picture.show_rgb(rgb)

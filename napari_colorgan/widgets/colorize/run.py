@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from napari.layers import Image
 from napari.utils import progress
 
 import napari_colorgan
+from napari_colorgan.arrays import RGB
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.job import STOP, Job, Progress
@@ -57,7 +56,7 @@ class CanvasReady(Progress):
 
     number: int
     """Of the layer among those chosen."""
-    canvas: npt.NDArray[np.uint8]
+    canvas: RGB
     limits: Limits
     """That were used, even where they had to be measured."""
     settings: dict[str, Any]
@@ -91,9 +90,7 @@ def color_layers_job(taken: Sequence[LayerSource], choice: Choice) -> Job[None]:
             return
 
 
-def preview_layer_job(
-    layer: LayerSource, choice: Choice, side: int
-) -> Job[npt.NDArray[np.uint8]]:
+def preview_layer_job(layer: LayerSource, choice: Choice, side: int) -> Job[RGB]:
     """Colour a small picture of a layer's displayed plane, RGB (Y, X, 3)."""
     from napari_colorgan.inference.colorize import preview_job
 
