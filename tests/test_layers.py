@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "napari_colorgan"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 ORDER = [
-    {"widgets", "cli", "__main__"},
+    {"widgets", "cli", "jobs", "__main__"},
     {"training"},
     {"inference"},
     {"checkpoints"},

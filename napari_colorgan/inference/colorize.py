@@ -2,22 +2,25 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_colorgan import __version__
 from napari_colorgan.arrays import RGB, Region
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import BadArray, BadSetting, ColorganWarning, OutOfMemory
 from napari_colorgan.inference.colorizer import Colorizer
-from napari_colorgan.inference.device import choose_device, why_no_gpu
+from napari_colorgan.inference.device import why_no_gpu
 from napari_colorgan.inference.intensity import Limits
+from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Plane, Source
-from napari_colorgan.inference.tiling import rectangles
+from napari_colorgan.inference.tiling import Tiling, rectangles
+from napari_colorgan.inference.views import Local, Piece, Prepared, paint, prepare
 from napari_colorgan.job import STOP, Job, Progress, finish, is_out_of_memory
 
 _GRAY_SIDE = 2048  # px of the pieces converted at once
@@ -46,6 +49,9 @@ class TileDone(Progress):
     """Of the plane, along the leading axes."""
     region: Region
     """Px of the plane that are final now."""
+    tile: int | None
+    """Side in px of the windows it was made in: smaller ones than were asked for once
+    memory ran out; None where the plane is seen as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +68,24 @@ class InvalidPixels(Progress):
 
 
 def colorizer_job(
-    model: str | Path | Checkpoint = zoo.DEFAULT,
-    *,
-    device: str = "auto",
-    context: Context | None = None,
-    tile: int | None = None,
-    vividness: float | None = None,
+    model: str | Path | Checkpoint | ColorizerSettings = zoo.DEFAULT, **options: Any
 ) -> Job[Colorizer]:
-    """Load a model (a name, a path or a checkpoint) and put it on a device.
+    """Load a model and put it on a device.
+
+    Parameters
+    ----------
+    model : settings; or a model, for which `options` are those of `ColorizerSettings`
 
     Raises
     ------
     UnknownModel, CheckpointError, BadSetting, TileTooSmall
     """
-    place = choose_device(device)
-    checkpoint = zoo.open_model(model)
-    colorizer = Colorizer(
-        checkpoint, place, context=context, tile=tile, vividness=vividness
-    )
-    note = ""
-    if device == "auto" and place.type == "cpu":
+    settings = ColorizerSettings.of(model, **options)
+    colorizer = Colorizer(settings)
+    device, note = colorizer.device, ""
+    if settings.device == "auto" and device.type == "cpu":
         note = f"Computed on the CPU: {why_no_gpu()}."
-    yield ModelLoaded(0, 1, checkpoint.metadata.name, str(place), note)
+    yield ModelLoaded(0, 1, colorizer.checkpoint.metadata.name, str(device), note)
     return colorizer
 
 
@@ -117,16 +119,16 @@ def colorize_job(
         out = yield from gray_canvas_job(source)
     _check_out(out, source)
     before, left, invalid = 0, source.count, 0
+    tiling: Tiling | None = None
     for plane in source.planes(first):
         here = 0
-        for piece in _pieces(plane.loaded(), colorizer, plane.whole):
+        for piece in _pieces(plane.loaded(), colorizer, plane.whole, tiling):
             out[(*plane.index, *piece.region)] = piece.rgb
             # a plane that is begun again is also counted again
             here = piece.invalid if piece.number == 1 else here + piece.invalid
-            total = before + piece.count * left
-            event = TileDone(before + piece.number, total, plane.index, piece.region)
-            if (yield event) is STOP:
+            if (yield _done(piece, plane.index, before, left)) is STOP:
                 return out
+        tiling = piece.tiling  # what the memory has room for
         before, left, invalid = before + piece.count, left - 1, invalid + here
     if invalid:
         yield InvalidPixels(before, before, invalid)
@@ -135,7 +137,7 @@ def colorize_job(
 
 def colorize(
     array: Any,
-    model: str | Path | Checkpoint | Colorizer = zoo.DEFAULT,
+    model: str | Path | Checkpoint | ColorizerSettings | Colorizer = zoo.DEFAULT,
     *,
     axes: str | None = None,
     limits: Limits | Sequence[float] | None = None,
@@ -150,8 +152,8 @@ def colorize(
     Parameters
     ----------
     array : (..., Y, X) of bool, any integer or any float type; numpy, dask or zarr
-    model : a model's name, the path of a checkpoint, a checkpoint, or a colorizer
-        (which then decides about context, device, tile and vividness)
+    model : a model's name, the path of a checkpoint, a checkpoint; or a colorizer or
+        its settings (which then decide about context, device, tile and vividness)
     axes : one letter per dimension, such as ``"TYX"``; default (..., Y, X), or RGB
         samples where the last of three or more dimensions is 3 or 4 long
     limits : gray values of black and white, and optionally gamma; default the full
@@ -180,24 +182,28 @@ def colorize(
         Some pixels are NaN or infinite; they are black in the result.
     """
     source = Source.of(array, axes=axes, limits=limits, from_color=from_color)
-    colorizer = _colorizer(
-        model, device=device, context=context, tile=tile, vividness=vividness
-    )
-    result: RGB = finish(colorize_job(source, colorizer), _warn)
+    if not isinstance(model, ColorizerSettings | Colorizer):
+        model = ColorizerSettings(
+            model=model, context=context, device=device, tile=tile, vividness=vividness
+        )
+    result: RGB = finish(colorize_job(source, _loaded(model)), _warn)
     return result
 
 
 def colorize_region(
     source: Source | Any,
-    model: str | Path | Checkpoint | Colorizer,
+    model: str | Path | Checkpoint | ColorizerSettings | Colorizer,
     region: Region,
     index: tuple[int, ...] = (),
 ) -> RGB:
     """Colour part of one plane as it would be within the whole, reading what it needs.
 
+    In `whole` context, a colorizer predicts once for all regions of a plane.
+
     Parameters
     ----------
     source : a source, or an array as for `colorize`
+    model : a colorizer for several regions; or what one can be made of
     region : slices of rows and columns with start and stop in px
     index : of the plane along the leading axes
 
@@ -207,7 +213,7 @@ def colorize_region(
     """
     if not isinstance(source, Source):
         source = Source.of(source)
-    return finish(region_job(source, _colorizer(model), region, index))
+    return finish(region_job(source, _loaded(model), region, index))
 
 
 def region_job(
@@ -224,8 +230,7 @@ def region_job(
     for piece in _pieces(plane, colorizer, (slice(top, bottom), slice(left, right))):
         y, x = piece.region
         out[y.start - top : y.stop - top, x.start - left : x.stop - left] = piece.rgb
-        event = TileDone(piece.number, piece.count, index, piece.region)
-        if (yield event) is STOP:
+        if (yield _done(piece, index)) is STOP:
             break
     return out
 
@@ -281,45 +286,74 @@ def _paint_gray(plane: Plane, out: RGB) -> None:
         out[region] = gray[..., None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A coloured piece of a plane: the `number`-th of `count`."""
+def describe(
+    source: Source,
+    colorizer: Colorizer,
+    name: str,
+    last: TileDone | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """Return how a result was made, for its file or its layer.
 
-    number: int
-    count: int
-    region: Region
-    rgb: RGB
-    invalid: int
+    Parameters
+    ----------
+    name : of what was coloured
+    last : event of `colorize_job`; None if nothing is coloured yet
+    more : what else there is to say, or instead
+    """
+    tile = {} if last is None or last.tile is None else {"tile": last.tile}
+    return (
+        {"version": __version__}
+        | colorizer.used()
+        | tile
+        | {
+            "source": name,
+            "used": "lightness" if source.channels == "color" else "gray values",
+            "limits": (source.limits.low, source.limits.high),
+            "gamma": source.limits.gamma,
+            "inverted": source.limits.inverted,
+            "complete": last is not None and last.done == last.total,
+        }
+        | more
+    )
 
 
-def _pieces(plane: Plane, colorizer: Colorizer, part: Region) -> Iterator[_Piece]:
+def _pieces(
+    plane: Plane, colorizer: Colorizer, part: Region, tiling: Tiling | None = None
+) -> Iterator[Piece]:
     """Pieces of a part of a plane; begun again, smaller, whenever memory runs out."""
+    prepared: Prepared | None = None
     while True:
-        view = colorizer.view(plane)
-        count = view.count(part)
         try:
-            for number, (region, rgb) in enumerate(view.finished(part), 1):
-                mask = plane.invalid(region)
-                invalid = 0 if mask is None else int(mask.sum())
-                yield _Piece(number, count, region, rgb, invalid)
+            prepared = prepared or prepare(plane, colorizer, tiling)
+            yield from paint(plane, prepared, part, colorizer)
             return
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            if not colorizer.shrink():
-                raise OutOfMemory(
-                    f"Not even one window of {colorizer.tiling.window} px fits into "
-                    f"the memory of '{colorizer.device}'. Close other programs or use "
-                    "the CPU, then try again."
-                ) from error
+            if isinstance(prepared, Local) and (tiling := prepared.tiling.shrunk()):
+                prepared = replace(prepared, tiling=tiling)
+                continue
+            raise OutOfMemory(
+                "The least that the model must see at once does not fit into the "
+                f"memory of '{colorizer.device}'. Close other programs or use the CPU, "
+                "then try again."
+            ) from error
 
 
-def _colorizer(
-    model: str | Path | Checkpoint | Colorizer, **settings: Any
+def _done(
+    piece: Piece, index: tuple[int, ...], before: int = 0, left: int = 1
+) -> TileDone:
+    """Say that a piece is done, with `before` others, and `left` planes to go."""
+    done, total = before + piece.number, before + piece.count * left
+    tile = None if piece.tiling is None else piece.tiling.window
+    return TileDone(done, total, index, piece.region, tile)
+
+
+def _loaded(
+    model: str | Path | Checkpoint | ColorizerSettings | Colorizer,
 ) -> Colorizer:
-    if isinstance(model, Colorizer):
-        return model
-    return finish(colorizer_job(model, **settings))
+    return model if isinstance(model, Colorizer) else finish(colorizer_job(model))
 
 
 def _warn(event: Progress) -> None:

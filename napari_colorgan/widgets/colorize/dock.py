@@ -178,7 +178,7 @@ class ColorizeWidget(Container[Widget]):
         say(self.status, "")
         self._run = LayerRun(self._viewer, layers, taken, self._on_lost)
         self._control = run_job(
-            color_layers_job(taken, self.form.choice()),
+            color_layers_job(taken, self.form.settings()),
             on_event=self._on_event,
             on_result=self._on_result,
             on_error=self._on_error,
@@ -260,7 +260,7 @@ class ColorizeWidget(Container[Widget]):
         """Python code that colours the chosen layers with the chosen settings."""
         layers = list(self.layers.value)
         return python_code(
-            zip(layers, self._take(layers), strict=True), self.form.choice()
+            zip(layers, self._take(layers), strict=True), self.form.settings()
         )
 
     def _on_layers(self) -> None:
@@ -288,9 +288,9 @@ class ColorizeWidget(Container[Widget]):
             self._picture.setVisible(shown and self._picture.isVisible())
             return
         (taken,) = self._take(self.layers.value[:1])
-        choice = self.form.choice()
+        settings = self.form.settings()
         self._preview.request(
-            lambda: preview_layer_job(taken, choice, _PREVIEW), supersede=supersede
+            lambda: preview_layer_job(taken, settings, _PREVIEW), supersede=supersede
         )
 
     def _on_preview(self, rgb: RGB) -> None:
