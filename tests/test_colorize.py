@@ -445,11 +445,14 @@ def test_smaller_windows_are_used_when_memory_runs_out(
     sizes = forget(colorizer, monkeypatch, 200 * 200, error)
     source, events = Source.of(gray), []
     result = finish(colorize_job(source, colorizer), events.append)
-    assert events[-1].tile < 448
+    assert events[-1].tiling.window < 448
     assert sizes[0] > 200 * 200 >= sizes[-1]
-    assert describe(source, colorizer, "it", events[-1])["tile"] == events[-1].tile
+    assert (
+        describe(source, colorizer, "it", events[-1])["tile"]
+        == events[-1].tiling.window
+    )
     assert vars(colorizer) | {"predict": None} == before | {"predict": None}
-    fresh = make_colorizer(tiling=(events[-1].tile, 32, 16))
+    fresh = make_colorizer(tiling=(events[-1].tiling.window, 32, 16))
     assert np.array_equal(result, colorize(gray, fresh))
 
 
@@ -471,7 +474,7 @@ def test_memory_that_runs_out_in_the_middle_of_a_stack(
     events = []
     source = Source.of(stack)
     result = finish(colorize_job(source, colorizer), events.append)
-    tiles = [event.tile for event in events if isinstance(event, TileDone)]
+    tiles = [event.tiling.window for event in events if isinstance(event, TileDone)]
     assert tiles == sorted(tiles, reverse=True) and len(set(tiles)) == 2
     assert events[-1].count == 21  # each px once, however often it was begun
     assert all(event.done <= event.total for event in events)

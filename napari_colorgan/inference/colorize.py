@@ -49,9 +49,9 @@ class TileDone(Progress):
     """Of the plane, along the leading axes."""
     region: Region
     """Px of the plane that are final now."""
-    tile: int | None
-    """Side in px of the windows it was made in: smaller ones than were asked for once
-    memory ran out; None where the plane is seen as a whole."""
+    tiling: Tiling | None
+    """Of the windows it was made in, smaller than those asked for once memory ran out;
+    None in `whole` context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,10 @@ def colorize_job(
     """
     if out is None:
         out = yield from gray_canvas_job(source)
-    _check_out(out, source)
+    shape = (*source.shape, 3)
+    if tuple(out.shape) != shape or out.dtype != np.uint8:
+        what = f"{out.dtype} of shape {tuple(out.shape)}"
+        raise BadSetting("out", what, f"uint8 of shape {shape}")
     before, left, invalid = 0, source.count, 0
     tiling: Tiling | None = None
     for plane in source.planes(first):
@@ -126,9 +129,11 @@ def colorize_job(
             out[(*plane.index, *piece.region)] = piece.rgb
             # a plane that is begun again is also counted again
             here = piece.invalid if piece.number == 1 else here + piece.invalid
-            if (yield _done(piece, plane.index, before, left)) is STOP:
+            tiling = piece.tiling  # the next plane begins with what memory has room for
+            done, total = before + piece.number, before + piece.count * left
+            event = TileDone(done, total, plane.index, piece.region, tiling)
+            if (yield event) is STOP:
                 return out
-        tiling = piece.tiling  # what the memory has room for
         before, left, invalid = before + piece.count, left - 1, invalid + here
     if invalid:
         yield InvalidPixels(before, before, invalid)
@@ -230,7 +235,8 @@ def region_job(
     for piece in _pieces(plane, colorizer, (slice(top, bottom), slice(left, right))):
         y, x = piece.region
         out[y.start - top : y.stop - top, x.start - left : x.stop - left] = piece.rgb
-        if (yield _done(piece, index)) is STOP:
+        done, total = piece.number, piece.count
+        if (yield TileDone(done, total, index, piece.region, piece.tiling)) is STOP:
             break
     return out
 
@@ -270,7 +276,10 @@ def gray_canvas_job(source: Source) -> Job[RGB]:
     unread = 0
     for done, plane in enumerate(source.planes(), 1):
         try:
-            _paint_gray(plane.loaded(), out[plane.index])
+            canvas, loaded = out[plane.index], plane.loaded()
+            for region in rectangles(plane.whole, _GRAY_SIDE):
+                gray = (loaded.gray(region) * 255).round().astype(np.uint8)
+                canvas[region] = gray[..., None]
         except BadArray:
             unread += 1
             if unread == source.count:
@@ -278,12 +287,6 @@ def gray_canvas_job(source: Source) -> Job[RGB]:
         if (yield PlaneGray(done, source.count)) is STOP:
             break
     return out
-
-
-def _paint_gray(plane: Plane, out: RGB) -> None:
-    for region in rectangles(plane.whole, _GRAY_SIDE):
-        gray = (plane.gray(region) * 255).round().astype(np.uint8)
-        out[region] = gray[..., None]
 
 
 def describe(
@@ -301,21 +304,18 @@ def describe(
     last : event of `colorize_job`; None if nothing is coloured yet
     more : what else there is to say, or instead
     """
-    tile = {} if last is None or last.tile is None else {"tile": last.tile}
-    return (
-        {"version": __version__}
-        | colorizer.used()
-        | tile
-        | {
-            "source": name,
-            "used": "lightness" if source.channels == "color" else "gray values",
-            "limits": (source.limits.low, source.limits.high),
-            "gamma": source.limits.gamma,
-            "inverted": source.limits.inverted,
-            "complete": last is not None and last.done == last.total,
-        }
-        | more
-    )
+    record = {"version": __version__} | colorizer.used()
+    if last is not None and last.tiling is not None:
+        record["tile"] = last.tiling.window
+    return record | {
+        "source": name,
+        "used": "lightness" if source.channels == "color" else "gray values",
+        "limits": (source.limits.low, source.limits.high),
+        "gamma": source.limits.gamma,
+        "inverted": source.limits.inverted,
+        "complete": last is not None and last.done == last.total,
+        **more,
+    }
 
 
 def _pieces(
@@ -341,15 +341,6 @@ def _pieces(
             ) from error
 
 
-def _done(
-    piece: Piece, index: tuple[int, ...], before: int = 0, left: int = 1
-) -> TileDone:
-    """Say that a piece is done, with `before` others, and `left` planes to go."""
-    done, total = before + piece.number, before + piece.count * left
-    tile = None if piece.tiling is None else piece.tiling.window
-    return TileDone(done, total, index, piece.region, tile)
-
-
 def _loaded(
     model: str | Path | Checkpoint | ColorizerSettings | Colorizer,
 ) -> Colorizer:
@@ -359,12 +350,3 @@ def _loaded(
 def _warn(event: Progress) -> None:
     if isinstance(event, InvalidPixels):
         warnings.warn(str(event), ColorganWarning, stacklevel=4)
-
-
-def _check_out(out: Any, source: Source) -> None:
-    if tuple(out.shape) != (*source.shape, 3) or out.dtype != np.uint8:
-        raise BadSetting(
-            "out",
-            f"{out.dtype} of shape {tuple(out.shape)}",
-            f"uint8 of shape {(*source.shape, 3)}",
-        )

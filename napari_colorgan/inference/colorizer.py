@@ -21,7 +21,7 @@ from napari_colorgan.inference.tiling import Tiling
 from napari_colorgan.models import channels_last
 
 _WINDOWS_AT_ONCE = {"cpu": 1, "cuda": 4, "mps": 2}
-_REMEMBERED = 8  # predictions of whole planes, of about 2 MB each
+_REMEMBERED = 1 << 21  # px of what predictions were made of: about 25 MB, 32 squares
 
 
 class Colorizer:
@@ -126,19 +126,18 @@ class Colorizer:
         return result if self.vividness is None else enliven(result, self.vividness)
 
     def predict_once(self, gray: Tensor) -> Tensor:
-        """Do what `predict` does with statistics of `gray`, or remember having done it.
+        """Predict with statistics of `gray` itself, or remember having done so.
 
-        The last few are remembered by what they hold, so that no change of an array
-        goes unnoticed: several regions of a plane, or a preview and then all of it,
-        cost one prediction.
+        The latest pictures are known by their pixels, so that no change of an array
+        goes unnoticed, and several regions of a plane cost one prediction.
         """
         for known, prediction in self._remembered:
             if torch.equal(known, gray):
                 return prediction
         prediction = self.predict(gray, self.measure(lambda: gray))
-        # a new tuple: other threads see the former or this one
-        latest = self._remembered[1 - _REMEMBERED :]
-        self._remembered = (*latest, (gray, prediction))
+        most = max(1, _REMEMBERED // gray.numel())
+        # a new tuple, for other threads may be looking through the former
+        self._remembered = (*self._remembered, (gray, prediction))[-most:]
         return prediction
 
     @torch.inference_mode()

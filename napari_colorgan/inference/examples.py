@@ -22,7 +22,9 @@ _MOST = 640  # px of a picture that is looked at
 
 
 def examples_job(
-    checkpoint: "Checkpoint", grays: Sequence[Gray], device: "torch.device"
+    checkpoint: "Checkpoint",
+    grays: Sequence[Gray],
+    device: "str | torch.device" = "auto",
 ) -> Job[bytes]:
     """Colour the middle of each gray picture and make a strip of them.
 
@@ -51,11 +53,10 @@ def examples_job(
 
 def sample_job(checkpoint: "Checkpoint") -> Job[bytes]:
     """Make a strip of one of the package's samples, for a model without pictures."""
-    from napari_colorgan.inference.device import choose_device
     from napari_colorgan.sample_data import picture_for
 
     sample = picture_for(checkpoint.metadata.context)
-    return (yield from examples_job(checkpoint, [sample], choose_device("auto")))
+    return (yield from examples_job(checkpoint, [sample]))
 
 
 def example(gray: Gray, color: RGB) -> Image.Image:

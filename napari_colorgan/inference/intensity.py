@@ -1,7 +1,8 @@
 """From gray values of any type to [0, 1], with limits that are fixed once per array."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -36,14 +37,22 @@ class Limits:
     """Whether `low` is shown as white, as colormaps do that fall from light to dark."""
 
     @classmethod
-    def checked(cls, low: float, high: float, gamma: float = 1.0) -> Self:
-        """Limits as a user gives them.
+    def of(cls, limits: "Limits | Sequence[float]") -> "Limits":
+        """Limits as a user gives them: low, high and perhaps gamma.
 
         Raises
         ------
         BadSetting
             Not finite, not in ascending order, or gamma not positive.
         """
+        if isinstance(limits, Limits):
+            return limits
+        try:
+            values = [float(value) for value in limits]
+            low, high, gamma = values if len(values) == 3 else (*values, 1.0)
+        except (TypeError, ValueError):
+            expected = "low and high, or low, high and gamma"
+            raise BadSetting("limits", limits, expected) from None
         if not (np.isfinite([low, high]).all() and low < high):
             raise BadSetting(
                 "limits",
@@ -53,7 +62,7 @@ class Limits:
             )
         if not (np.isfinite(gamma) and gamma > 0):
             raise BadSetting("gamma", gamma, "a positive number")
-        return cls(float(low), float(high), float(gamma))
+        return cls(low, high, gamma)
 
 
 def check_dtype(dtype: np.dtype[Any], name: str) -> None:
@@ -77,20 +86,18 @@ def full_range(dtype: np.dtype[Any]) -> Limits:
     return Limits(0.0, 1.0)
 
 
-def color_limits(dtype: np.dtype[Any], low: float, high: float) -> Limits:
+def color_limits(dtype: np.dtype[Any], low: float, high: float, name: str) -> Limits:
     """Values of black and white of RGB of a type whose values lie in `low` ... `high`.
 
-    All of bool and uint8, and 0 ... 1 of floats that hardly leave it. Deeper pictures
-    seldom fill their type: from 0 to the white of the camera, of 8, 10, 12, 14 or 16
-    bits, that could have made them. What is negative fills its type.
+    0 ... 1 of floats that hardly leave it. Integers seldom fill their type: from 0 to
+    the white of the camera, of 8, 10, 12, 14 or 16 bits, that could have made them.
+    What is negative fills its type.
 
     Raises
     ------
     BadArray
         No such range holds floats.
     """
-    if dtype.kind == "b" or dtype == np.uint8:
-        return full_range(dtype)
     if dtype.kind == "f" and _FLOAT_COLORS[0] <= low and high <= _FLOAT_COLORS[1]:
         return Limits(0.0, 1.0)
     most = high if dtype.kind == "f" else full_range(dtype).high
@@ -99,8 +106,9 @@ def color_limits(dtype: np.dtype[Any], low: float, high: float) -> Limits:
         return Limits(0.0, white)
     if dtype.kind == "f":
         raise BadArray(
-            f"Its values lie in {low:g} ... {high:g}; floating point colours lie in "
-            "0 ... 1. Divide by the value of white, or convert to uint8."
+            f"{name} has no range of colours. Its values lie in {low:g} ... {high:g}; "
+            "floating point colours lie in 0 ... 1. Divide by the value of white, or "
+            "convert to uint8."
         )
     return full_range(dtype)
 

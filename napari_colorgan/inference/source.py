@@ -88,9 +88,11 @@ class Source:
                 "least one pixel."
             )
         array = _in_order(array, named.order)
-        if limits is not None and not isinstance(limits, Limits):
-            limits = _checked(limits)
-        if "S" in named.letters and _has_color(array, name):
+        limits = None if limits is None else Limits.of(limits)
+        if "S" in named.letters and any(
+            has_color(read_part(array, index, name))
+            for index in indices(array.shape[:-3])
+        ):
             if not from_color:
                 raise ColorSource(name)
             limits = limits or measured_color_limits(array, dtype, name)
@@ -159,18 +161,20 @@ class Source:
 
     def _sample(self) -> Array:
         """At most 2**20 px of at most 16 planes, evenly spread."""
-        step = _up(self.count, _SAMPLED_PLANES)
-        chosen = list(indices(self.leading))[::step]
+        step = -(-self.count // _SAMPLED_PLANES)
+        sampled = list(indices(self.leading))[::step]
         height, width = self.plane_shape
-        each = _SAMPLED_PIXELS // len(chosen)
-        stride = max(math.isqrt(height * width // each), 1, _up(height, each))
-        rows = _up(height, stride)
-        region = (slice(0, height, stride), slice(0, width, _up(width, each // rows)))
-        return np.concatenate([self.read(index, region).ravel() for index in chosen])
+        each = _SAMPLED_PIXELS // len(sampled)
+        stride = max(math.isqrt(height * width // each), 1, -(-height // each))
+        across = each // -(-height // stride)
+        region = (slice(0, height, stride), slice(0, width, -(-width // across)))
+        return np.concatenate([self.read(index, region).ravel() for index in sampled])
 
 
 def measured_color_limits(array: Any, dtype: np.dtype[Any], name: str) -> Limits:
-    """Limits of RGB (..., Y, X, 3 or 4), all values of which are read plane by plane.
+    """Limits of RGB (..., Y, X, 3 or 4): all of bool and uint8, or by `color_limits`.
+
+    Then all values are read, plane by plane.
 
     Parameters
     ----------
@@ -180,7 +184,6 @@ def measured_color_limits(array: Any, dtype: np.dtype[Any], name: str) -> Limits
     Raises
     ------
     BadArray
-        See `color_limits`.
     """
     if dtype.kind == "b" or dtype == np.uint8:
         return full_range(dtype)
@@ -190,10 +193,7 @@ def measured_color_limits(array: Any, dtype: np.dtype[Any], name: str) -> Limits
         finite = values[np.isfinite(values)]
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-    try:
-        return color_limits(dtype, low, high)
-    except BadArray as error:
-        raise BadArray(f"{name} has no range of colours. {error}") from error
+    return color_limits(dtype, low, high, name)
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ class Plane:
 
         By index, so that a window may be larger than the plane: 1 x 1 px works.
         """
-        y, x = _reflect(rows, self.shape[0]), _reflect(columns, self.shape[1])
+        y, x = reflect(rows, self.shape[0]), reflect(columns, self.shape[1])
         top, left = int(y.min()), int(x.min())
         region = (slice(top, int(y.max()) + 1), slice(left, int(x.max()) + 1))
         return self.gray(region)[np.ix_(y - top, x - left)]
@@ -264,7 +264,7 @@ class Plane:
         )
 
 
-def _reflect(positions: range, length: int) -> npt.NDArray[np.intp]:
+def reflect(positions: range, length: int) -> npt.NDArray[np.intp]:
     """Mirror positions at the first and last px, into 0 ... length - 1."""
     if length == 1:
         return np.zeros(len(positions), np.intp)
@@ -323,20 +323,6 @@ def read_part(array: Any, part: Any, name: str) -> Array:
         ) from error
 
 
-def _checked(limits: Sequence[float]) -> Limits:
-    try:
-        values = [float(value) for value in limits]
-    except (TypeError, ValueError):
-        values = []
-    if len(values) not in (2, 3):
-        raise BadSetting("limits", limits, "low and high, or low, high and gamma")
-    return Limits.checked(*values)
-
-
-def _up(amount: int, step: int) -> int:
-    return -(-amount // step)
-
-
 def _in_order(array: Any, order: tuple[int, ...]) -> Any:
     if order == tuple(range(len(order))):
         return array
@@ -345,13 +331,6 @@ def _in_order(array: Any, order: tuple[int, ...]) -> Any:
 
         array = dask.array.from_array(array)
     return array.transpose(order)
-
-
-def _has_color(array: Any, name: str) -> bool:
-    """Whether R, G and B differ anywhere, read plane by plane."""
-    return any(
-        has_color(read_part(array, index, name)) for index in indices(array.shape[:-3])
-    )
 
 
 def _lightness(values: Array, limits: Limits) -> Gray:

@@ -18,7 +18,7 @@ from torch import Tensor
 from napari_colorgan.arrays import RGB, Region
 from napari_colorgan.color import spread
 from napari_colorgan.inference.colorizer import Colorizer
-from napari_colorgan.inference.source import Plane
+from napari_colorgan.inference.source import Plane, reflect
 from napari_colorgan.inference.statistics import Statistics
 from napari_colorgan.inference.tiling import (
     Span,
@@ -45,48 +45,51 @@ Predictions: TypeAlias = Iterator[tuple[Region, Tensor]]
 class Whole:
     """The plane, resized once, decides all colours; its own L keeps the detail."""
 
-    shape: tuple[int, int]
-    """Of the plane, px."""
     prediction: Tensor
     """(1, C, h, w), for the plane at about its working size."""
     tiling: None = None
     """There are no windows."""
 
-    def count(self, region: Region) -> int:
-        """How many pieces a region is painted in."""
-        return sum(1 for _ in rectangles(region, _BAND))
-
-    def predictions(self, plane: Plane, region: Region, _: Colorizer) -> Predictions:
-        """Enlarge the prediction, piece by piece."""
-        for piece in rectangles(region, _BAND):
-            yield piece, resample(self.prediction, self.shape, piece)
+    def predictions(
+        self, plane: Plane, region: Region, _: Colorizer
+    ) -> tuple[int, Predictions]:
+        """Return how many pieces a region has, and the prediction enlarged to each."""
+        pieces = list(rectangles(region, _BAND))
+        enlarged = (resample(self.prediction, plane.shape, piece) for piece in pieces)
+        return len(pieces), zip(pieces, enlarged, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
     """The plane in windows at its own resolution, blended before they are decoded."""
 
-    shape: tuple[int, int]
-    """Of the plane, px."""
-    stride: int
-    """Of the network, px."""
     statistics: Statistics | None
     """Of the plane, for networks that normalise by it."""
     tiling: Tiling
 
-    def count(self, region: Region) -> int:
-        """How many pieces a region is painted in."""
-        rows, columns = self._touching(region)
-        return len(rows) * len(columns)
-
     def predictions(
         self, plane: Plane, region: Region, colorizer: Colorizer
+    ) -> tuple[int, Predictions]:
+        """Return how many pieces a region has, and the blend of windows for each."""
+        rows, columns = (
+            touching(spans(length, self.tiling, colorizer.stride), part)
+            for length, part in zip(plane.shape, region, strict=True)
+        )
+        blended = self._blended(plane, rows, columns, region, colorizer)
+        return len(rows) * len(columns), blended
+
+    def _blended(
+        self,
+        plane: Plane,
+        rows: list[Span],
+        columns: list[Span],
+        region: Region,
+        colorizer: Colorizer,
     ) -> Predictions:
         """Blend windows; a piece is what a window is the last to touch.
 
         One row of windows is held in memory, plus the strip it shares with the next.
         """
-        rows, columns = self._touching(region)
         left, right = columns[0].keep.start, columns[-1].keep.stop
         channels = colorizer.codec.out_channels
         shared = torch.zeros(channels, 0, right - left)  # strip of the row above
@@ -103,13 +106,6 @@ class Local:
                 inside = band[:, y.start - top : y.stop - top]
                 yield (y, x), inside[None, ..., x.start - left : x.stop - left]
             shared = band[:, row.final.stop - top :].clone()
-
-    def _touching(self, region: Region) -> tuple[list[Span], list[Span]]:
-        rows, columns = (
-            touching(spans(length, self.tiling, self.stride), part)
-            for length, part in zip(self.shape, region, strict=True)
-        )
-        return rows, columns
 
     def _windows(
         self, plane: Plane, row: Span, columns: list[Span], colorizer: Colorizer
@@ -161,10 +157,9 @@ def prepare(
     NoColors
     """
     if colorizer.context == "whole":
-        return Whole(plane.shape, _predicted(plane, colorizer))
+        return Whole(_predicted(plane, colorizer))
     statistics = colorizer.measure(lambda: _sample(plane, colorizer.stride))
-    tiling = tiling or colorizer.tiling
-    return Local(plane.shape, colorizer.stride, statistics, tiling)
+    return Local(statistics, tiling or colorizer.tiling)
 
 
 def paint(
@@ -181,8 +176,7 @@ def paint(
     ------
     NoColors
     """
-    count = prepared.count(region)
-    predictions = prepared.predictions(plane, region, colorizer)
+    count, predictions = prepared.predictions(plane, region, colorizer)
     for number, (piece, prediction) in enumerate(predictions, 1):
         gray = torch.from_numpy(plane.gray(piece))[None, None]
         rgb: RGB = colorizer.decode(gray, prediction)[0].numpy()
@@ -207,7 +201,9 @@ def _predicted(plane: Plane, colorizer: Colorizer) -> Tensor:
     gray = F.interpolate(gray, size, mode="bilinear", antialias=True).clamp(0, 1)
     if colorizer.checkpoint.metadata.levels == "spread":
         gray = spread(gray)
-    prediction = colorizer.predict_once(_reflected(gray, colorizer.stride))
+    stride = colorizer.stride
+    y, x = (reflect(range(-(-length // stride) * stride), length) for length in size)
+    prediction = colorizer.predict_once(gray[..., y[:, None], x])
     return prediction[..., : size[0], : size[1]]
 
 
@@ -257,15 +253,6 @@ def resample(small: Tensor, shape: tuple[int, int], piece: Region) -> Tensor:
             small.index_select(dim, after) * weight
         )
     return small
-
-
-def _reflected(gray: Tensor, stride: int) -> Tensor:
-    """Continue by reflection below and to the right, to multiples of `stride`."""
-    for dim in (2, 3):
-        length = gray.shape[dim]
-        index = torch.arange(-(-length // stride) * stride) % (2 * length - 2)
-        gray = gray.index_select(dim, torch.minimum(index, 2 * length - 2 - index))
-    return gray
 
 
 def _on_grid(length: int) -> int:

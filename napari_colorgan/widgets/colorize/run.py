@@ -145,8 +145,8 @@ class LayerRun:
         match event:
             case TileDone():
                 self._last = event
-                if event.tile is not None:  # smaller once memory ran out
-                    self._record["tile"] = event.tile
+                if event.tiling is not None:  # smaller once memory ran out
+                    self._record["tile"] = event.tiling.window
             case LayerDone():
                 complete = self._last.done == self._last.total
                 self._complete += complete
