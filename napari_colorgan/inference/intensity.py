@@ -12,10 +12,6 @@ from napari_colorgan.errors import BadArray, BadSetting
 PERCENTILES = (0.1, 99.9)
 """Default limits of everything but bool and uint8: robust against a few hot pixels."""
 
-# Resampling overshoots [0, 1] a little; beyond this, other values were meant.
-_FLOAT_COLORS = (-1.0, 2.0)
-_CAMERA_WHITES = tuple(2.0**bits - 1 for bits in (8, 10, 12, 14, 16))
-
 
 # Of 255 levels. Lossy WebP separates the channels of a gray picture by 1, JPEG with a
 # chroma off by one by 3; the palest of 2012 stains and photographs reaches 22 levels,
@@ -84,33 +80,6 @@ def full_range(dtype: np.dtype[Any]) -> Limits:
         info = np.iinfo(dtype)
         return Limits(float(info.min), float(info.max))
     return Limits(0.0, 1.0)
-
-
-def color_limits(dtype: np.dtype[Any], low: float, high: float, name: str) -> Limits:
-    """Values of black and white of RGB of a type whose values lie in `low` ... `high`.
-
-    0 ... 1 of floats that hardly leave it. Integers seldom fill their type: from 0 to
-    the white of the camera, of 8, 10, 12, 14 or 16 bits, that could have made them.
-    What is negative fills its type.
-
-    Raises
-    ------
-    BadArray
-        No such range holds floats.
-    """
-    if dtype.kind == "f" and _FLOAT_COLORS[0] <= low and high <= _FLOAT_COLORS[1]:
-        return Limits(0.0, 1.0)
-    most = high if dtype.kind == "f" else full_range(dtype).high
-    white = next((w for w in _CAMERA_WHITES if high <= w), most)
-    if low >= -high / 4:  # resampling overshoots a little
-        return Limits(0.0, white)
-    if dtype.kind == "f":
-        raise BadArray(
-            f"{name} has no range of colours. Its values lie in {low:g} ... {high:g}; "
-            "floating point colours lie in 0 ... 1. Divide by the value of white, or "
-            "convert to uint8."
-        )
-    return full_range(dtype)
 
 
 def percentile_limits(sample: Array) -> Limits:

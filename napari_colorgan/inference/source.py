@@ -14,7 +14,6 @@ from napari_colorgan.inference.axes import Axes, indices, letters_of
 from napari_colorgan.inference.intensity import (
     Limits,
     check_dtype,
-    color_limits,
     color_to_gray,
     full_range,
     has_color,
@@ -26,6 +25,9 @@ from napari_colorgan.job import is_out_of_memory
 _SAMPLED_PLANES = 16
 _SAMPLED_PIXELS = 1 << 20
 _BAND = 1 << 22  # px read at once where a whole plane is reduced
+# resampling overshoots [0, 1] a little; beyond this, other values were meant
+_FLOAT_COLORS = (-1.0, 2.0)
+_CAMERA_WHITES = tuple(2.0**bits - 1 for bits in (8, 10, 12, 14, 16))
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Source:
         ):
             if not from_color:
                 raise ColorSource(name)
-            limits = limits or measured_color_limits(array, dtype, name)
+            limits = limits or color_limits(array, dtype, name)
             return cls(array, named, limits, "color", name=name)
         channels: Literal["none", "equal"] = "equal" if "S" in named.letters else "none"
         source = cls(array, named, Limits(0.0, 1.0), channels, name=name)
@@ -171,10 +173,12 @@ class Source:
         return np.concatenate([self.read(index, region).ravel() for index in sampled])
 
 
-def measured_color_limits(array: Any, dtype: np.dtype[Any], name: str) -> Limits:
-    """Limits of RGB (..., Y, X, 3 or 4): all of bool and uint8, or by `color_limits`.
+def color_limits(array: Any, dtype: np.dtype[Any], name: str) -> Limits:
+    """Values of black and white of RGB (..., Y, X, 3 or 4), which is read by planes.
 
-    Then all values are read, plane by plane.
+    All of bool and uint8, and 0 ... 1 of floats that hardly leave it. Deeper pictures
+    seldom fill their type: from 0 to the white of the camera, of 8, 10, 12, 14 or 16
+    bits, that could have made them. What is negative fills its type.
 
     Parameters
     ----------
@@ -184,16 +188,29 @@ def measured_color_limits(array: Any, dtype: np.dtype[Any], name: str) -> Limits
     Raises
     ------
     BadArray
+        No such range holds floats.
     """
+    full = full_range(dtype)
     if dtype.kind == "b" or dtype == np.uint8:
-        return full_range(dtype)
+        return full
     low, high = math.inf, -math.inf
     for index in indices(array.shape[:-3]):
         values = read_part(array, index, name)[..., :3]
         finite = values[np.isfinite(values)]
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-    return color_limits(dtype, low, high, name)
+    if dtype.kind == "f" and _FLOAT_COLORS[0] <= low and high <= _FLOAT_COLORS[1]:
+        return full
+    most = high if dtype.kind == "f" else full.high
+    if low >= -high / 4:  # resampling overshoots a little
+        return Limits(0.0, next((w for w in _CAMERA_WHITES if high <= w), most))
+    if dtype.kind == "f":
+        raise BadArray(
+            f"{name} has no range of colours. Its values lie in {low:g} ... {high:g}; "
+            "floating point colours lie in 0 ... 1. Divide by the value of white, or "
+            "convert to uint8."
+        )
+    return full
 
 
 @dataclass(frozen=True)
@@ -221,23 +238,26 @@ class Plane:
         values = read_part(self.source.array, self.index, self.source.name)
         return Plane(replace(self.source, array=values), ())
 
+    def read(self, region: Region) -> tuple[Gray, Mask | None]:
+        """Gray in [0, 1] (Y, X), and which px are NaN or infinite; None if no px is.
+
+        These have the source's fill.
+        """
+        values = self.source.read(self.index, region)
+        is_color = self.source.channels == "color"
+        gray = values if is_color else scale(values, self.source.limits)
+        if values.dtype.kind != "f" or (finite := np.isfinite(values)).all():
+            return gray, None
+        gray[~finite] = self.source.fill
+        return gray, ~finite
+
     def gray(self, region: Region) -> Gray:
         """Gray in [0, 1] (Y, X); pixels that are not finite have the source's fill."""
-        values = self.source.read(self.index, region)
-        if self.source.channels == "color":
-            gray: Gray = values
-        else:
-            gray = scale(values, self.source.limits)
-        if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
-            gray[~finite] = self.source.fill
-        return gray
+        return self.read(region)[0]
 
     def invalid(self, region: Region) -> Mask | None:
         """Which pixels are NaN or infinite; None if no pixel is."""
-        if np.dtype(self.source.array.dtype).kind != "f":
-            return None
-        finite = np.isfinite(self.source.read(self.index, region))
-        return None if finite.all() else ~finite
+        return self.read(region)[1]
 
     def reflected(self, rows: range, columns: range) -> Gray:
         """Gray of a window that may reach beyond the plane, continued by reflection.

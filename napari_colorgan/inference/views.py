@@ -178,10 +178,11 @@ def paint(
     """
     count, predictions = prepared.predictions(plane, region, colorizer)
     for number, (piece, prediction) in enumerate(predictions, 1):
-        gray = torch.from_numpy(plane.gray(piece))[None, None]
-        rgb: RGB = colorizer.decode(gray, prediction)[0].numpy()
+        gray, mask = plane.read(piece)
+        decoded = colorizer.decode(torch.from_numpy(gray)[None, None], prediction)
+        rgb: RGB = decoded[0].numpy()
         invalid = 0
-        if (mask := plane.invalid(piece)) is not None:
+        if mask is not None:
             rgb[mask] = 0
             invalid = int(mask.sum())
         yield Piece(number, count, piece, rgb, invalid, prepared.tiling)

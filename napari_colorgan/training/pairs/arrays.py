@@ -22,7 +22,7 @@ from napari_colorgan.inference.intensity import (
 )
 from napari_colorgan.inference.source import (
     Source,
-    measured_color_limits,
+    color_limits,
     read_part,
 )
 from napari_colorgan.training.pairs.pair import MIN_SIDE, Pair
@@ -201,7 +201,7 @@ def _gray_plane(source: Source, index: tuple[int, ...], name: str) -> Gray:
 def _limits_of_colors(color: Any, name: str) -> Limits:
     what = f"The colour picture of '{name}'"
     try:
-        return measured_color_limits(color, np.dtype(color.dtype), what)
+        return color_limits(color, np.dtype(color.dtype), what)
     except BadArray as error:
         raise BadPair(str(error)) from error
 
