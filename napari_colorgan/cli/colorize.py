@@ -98,21 +98,14 @@ def _colorize_one(
             "another name for the result."
         )
     file = choices.create(result, image, gray)
-    from napari_colorgan.inference.colorize import (
-        InvalidPixels,
-        ModelLoaded,
-        TileDone,
-        describe,
-    )
+    from napari_colorgan.inference.colorize import InvalidPixels, TileDone, describe
 
     notes: list[str] = list(image.notes)
     last: TileDone | None = None
 
     def remember(event: Progress) -> None:
         nonlocal last
-        if isinstance(event, ModelLoaded) and event.note:
-            notes.append(event.note)
-        elif isinstance(event, InvalidPixels):
+        if isinstance(event, InvalidPixels):
             notes.append(str(event))
         elif isinstance(event, TileDone):
             last = event
@@ -123,7 +116,7 @@ def _colorize_one(
             if last is None:
                 run.exit_if_stopped(f"nothing was coloured, '{result}' is not written")
             file.made = describe(gray, colorizer, source.name, last)
-        say_notes(notes)
+        say_notes([*notes, colorizer.note])
         used = "its lightness" if gray.channels == "color" else "gray values"
         say(
             f"'{result}': {' x '.join(map(str, gray.shape))} px, {_by(colorizer)} from "
@@ -157,16 +150,10 @@ def _colorize_many(
     if not items:
         say(f"'{out}' has all results already.")
         return
-    from napari_colorgan.inference.colorize import ModelLoaded
-
-    def remember(event: Progress) -> None:
-        if isinstance(event, ModelLoaded) and event.note:
-            notes.append(event.note)
-
     with Run("Colouring") as run:
         job = color_all_job(items, out, settings, choices)
-        outcome = run.finish(job, remember, shown=BatchProgress)
-        say_notes([*notes, *outcome.notes])
+        outcome = run.finish(job, shown=BatchProgress)
+        say_notes([*notes, *outcome.notes, outcome.colorizer.note])
         by = _by(outcome.colorizer)
         say(f"'{out}': {outcome.done} of {len(items)} pictures, {by}.")
         for failure in outcome.failures:

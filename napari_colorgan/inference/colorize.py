@@ -15,7 +15,6 @@ from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import BadArray, BadSetting, ColorganWarning, OutOfMemory
 from napari_colorgan.inference.colorizer import Colorizer
-from napari_colorgan.inference.device import why_no_gpu
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Plane, Source
@@ -80,12 +79,9 @@ def colorizer_job(
     ------
     UnknownModel, CheckpointError, BadSetting, TileTooSmall
     """
-    settings = ColorizerSettings.of(model, **options)
-    colorizer = Colorizer(settings)
-    device, note = colorizer.device, ""
-    if settings.device == "auto" and device.type == "cpu":
-        note = f"Computed on the CPU: {why_no_gpu()}."
-    yield ModelLoaded(0, 1, colorizer.checkpoint.metadata.name, str(device), note)
+    colorizer = Colorizer(model, **options)
+    name, device = colorizer.checkpoint.metadata.name, str(colorizer.device)
+    yield ModelLoaded(0, 1, name, device, colorizer.note)
     return colorizer
 
 

@@ -14,7 +14,7 @@ from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS, Codec, enliven
 from napari_colorgan.errors import BadSetting, CheckpointError, NoColors
-from napari_colorgan.inference.device import choose_device
+from napari_colorgan.inference.device import choose_device, why_no_gpu
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.statistics import Statistics, StatisticsMeter
 from napari_colorgan.inference.tiling import Tiling
@@ -37,6 +37,7 @@ class Colorizer:
     Attributes
     ----------
     settings : what is really used where it was left open
+    note : why no GPU is used although any would do; empty otherwise
     tiling : of `local` context, to begin with; smaller windows are made of it where
         memory runs out
 
@@ -55,6 +56,9 @@ class Colorizer:
             options["device"] = str(device)
         settings = ColorizerSettings.of(model, **options)
         self.device = choose_device(settings.device)
+        self.note = ""
+        if settings.device == "auto" and self.device.type == "cpu":
+            self.note = f"Computed on the CPU: {why_no_gpu()}."
         self.checkpoint = zoo.open_model(settings.model)
         metadata = self.checkpoint.metadata
         self.codec: Codec = CODECS[metadata.codec]()
