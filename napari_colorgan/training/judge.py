@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 
+from napari_colorgan.arrays import RGB
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import BadImageFile, Stopped
@@ -19,8 +18,6 @@ from napari_colorgan.training.picture_files import LeftOut, PictureRead
 from napari_colorgan.training.pictures import PictureFile, read_pairs
 from napari_colorgan.training.scoring import Scored, gray_rgb, score_job
 from napari_colorgan.training.validation import part_of
-
-RGB = npt.NDArray[np.uint8]
 
 _JUDGED = 24  # pictures of each folder
 _PIXELS = 256 * 256  # of each picture

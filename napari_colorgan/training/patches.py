@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_colorgan.arrays import Array
 from napari_colorgan.color import Codec
 from napari_colorgan.training.augment import Augmentation, simulate_hints
 from napari_colorgan.training.config import FineTuneConfig
@@ -150,7 +150,7 @@ def _place(
     return top, left, *size
 
 
-def _tensor(samples: npt.NDArray[Any]) -> Tensor:
+def _tensor(samples: Array) -> Tensor:
     """Copy (Y, X, C) to (1, C, Y, X)."""
     return torch.from_numpy(samples.transpose(2, 0, 1).copy())[None]
 

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from napari_colorgan.arrays import RGB, Gray
 from napari_colorgan.errors import BadImageFile, Stopped
 from napari_colorgan.image_io.folders import SUFFIXES
 from napari_colorgan.job import STOP, Job
@@ -43,9 +44,9 @@ class PictureFile:
 class Picture:
     """A colour picture in memory, and perhaps a gray one of the same pixels."""
 
-    color: npt.NDArray[np.uint8]
+    color: RGB
     """(Y, X, 3)."""
-    gray: npt.NDArray[np.float32] | None = None
+    gray: Gray | None = None
     """(Y, X) in [0, 1]; None: the lightness of `color`."""
 
 
@@ -115,7 +116,7 @@ class PictureCache:
         min_scale: float | None,
         magnification: Callable[[np.random.Generator], float],
         squeeze: bool,
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
+    ) -> tuple[RGB, Gray | None]:
         pictures = self.folders[int(rng.choice(len(self.folders), p=self._shares))]
         picture = pictures[int(rng.integers(len(pictures)))]
         height, width = picture.color.shape[:2]

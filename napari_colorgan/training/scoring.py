@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_colorgan.arrays import RGB
 from napari_colorgan.inference.colorize import TileDone, colorize_job
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.intensity import Limits
@@ -13,8 +13,6 @@ from napari_colorgan.inference.source import Source
 from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.metrics import Figures, compare
 from napari_colorgan.training.pairs import Pair
-
-RGB = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from napari_colorgan.arrays import RGB
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.metrics import Figures, compare
 from napari_colorgan.training.pairs import Pair
 from napari_colorgan.training.scoring import color_pair, gray_rgb, score
-
-RGB = npt.NDArray[np.uint8]
 
 _PIXELS = 1 << 18  # that are scored, of all held-out pairs together
 _PREVIEW = 192  # px
