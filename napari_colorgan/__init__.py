@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     )
     from napari_colorgan.inference.source import Source
     from napari_colorgan.job import Control, finish
-    from napari_colorgan.training.config import FineTuneConfig
     from napari_colorgan.training.fine_tune import fine_tune, fine_tune_job
     from napari_colorgan.training.pairs import pairs_of
+    from napari_colorgan.training.settings import FineTuneConfig
 
 _HOMES = {
     "Checkpoint": "checkpoints.store",
     "ColorganError": "errors",
     "Control": "job",
-    "FineTuneConfig": "training.config",
+    "FineTuneConfig": "training.settings",
     "Metadata": "checkpoints.metadata",
     "Source": "inference.source",
     "colorize": "inference.colorize",

@@ -25,9 +25,8 @@ from napari_colorgan.job import STOP, Control, finish
 from napari_colorgan.metrics import Figures
 from napari_colorgan.models import compact
 from napari_colorgan.training import fine_tune as module
-from napari_colorgan.training import session, start, trainer, updates
+from napari_colorgan.training import schemes, session, trainer, updates
 from napari_colorgan.training.budget import Measuring
-from napari_colorgan.training.config import FineTuneConfig
 from napari_colorgan.training.events import (
     FineTuned,
     Planned,
@@ -38,6 +37,7 @@ from napari_colorgan.training.events import (
 )
 from napari_colorgan.training.fine_tune import fine_tune, fine_tune_job
 from napari_colorgan.training.pairs import Pair, pairs_of
+from napari_colorgan.training.settings import FineTuneConfig
 from napari_colorgan.training.state import Saving, read_state, write_state_job
 from napari_colorgan.training.validation import Validation
 
@@ -60,13 +60,13 @@ def thin(monkeypatch):
         for s in compact._STAGES
     )
     monkeypatch.setattr(compact, "_STAGES", stages)
-    fresh = start._fresh
+    fresh = schemes.Paper.generator
 
-    def smaller(config, channels):
-        name, options = fresh(config, channels)
-        return name, options | ({"width": 4} if name == "unet" else {})
+    def smaller(self, channels, patch):
+        name, options = fresh(self, channels, patch)
+        return name, options | {"width": 4}
 
-    monkeypatch.setattr(start, "_fresh", smaller)
+    monkeypatch.setattr(schemes.Paper, "generator", smaller)
 
 
 @pytest.fixture
@@ -848,7 +848,7 @@ def test_overfitting_is_noticed(run, monkeypatch):
         return {"pixel": next(losses)}
 
     for name in ("pixel_update", "late_gan_update"):
-        monkeypatch.setattr(trainer, name, update)
+        monkeypatch.setattr(schemes, name, update)
     script(monkeypatch, [20, 24, 23.9, 23.8, 23.75, 23.5, 23, 24.5, 24, 20, 20])
     _, events = run(validations=10, patience=0)
     noticed = [e.done for e in of_kind(events, Validated) if e.overfitting]
@@ -863,7 +863,7 @@ def test_a_loss_that_rises_as_well_is_no_overfitting(run, monkeypatch):
         return {"pixel": next(losses)}
 
     for name in ("pixel_update", "late_gan_update"):
-        monkeypatch.setattr(trainer, name, update)
+        monkeypatch.setattr(schemes, name, update)
     script(monkeypatch, [20, 24, *[20] * 20])
     _, events = run(validations=10, patience=0)
     assert not any(e.overfitting for e in of_kind(events, Validated))
@@ -903,7 +903,9 @@ def test_the_clock_only_stops_a_run(run, monkeypatch, tmp_path):
     done = of_kind(slow_events, StepDone)[-1].done
     assert done == 4  # the first validation after 75 s: a quarter more than planned
     config = FineTuneConfig.preset("fine-tune", **(SMALL | settings))
-    assert rates == [list(config.rates(step, 10)) for step in range(4)]
+    assert rates == [
+        list(schemes.scheme_of(config).rates(step, 10)) for step in range(4)
+    ]
     assert all(e.total == 10 for e in of_kind(slow_events, StepDone))
     clock.step = 0.0
     resumed, _ = run("a", resume=True, **settings)  # it has time again

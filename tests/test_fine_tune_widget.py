@@ -14,8 +14,8 @@ from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_colorgan import save
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.training.config import START, FineTuneConfig
 from napari_colorgan.training.pairs import load_pairs, pairs_of
+from napari_colorgan.training.settings import START, FineTuneConfig
 from napari_colorgan.widgets import FineTuneWidget
 from napari_colorgan.widgets.fine_tune import run_folder
 from napari_colorgan.widgets.fine_tune.preview_layer import NAME as PREVIEW

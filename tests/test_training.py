@@ -41,7 +41,6 @@ from napari_colorgan.training.augment import (
     vary_gray,
 )
 from napari_colorgan.training.batches import PictureBatches
-from napari_colorgan.training.config import TrainConfig
 from napari_colorgan.training.holding_out import hold_out, keep
 from napari_colorgan.training.losses import chroma_loss
 from napari_colorgan.training.patches import Batch
@@ -56,6 +55,8 @@ from napari_colorgan.training.pretrained import (
     load_imagenet_encoder,
 )
 from napari_colorgan.training.recipe import Recipe
+from napari_colorgan.training.schemes import scheme_of
+from napari_colorgan.training.settings import TrainConfig
 from napari_colorgan.training.start import make_discriminator
 from napari_colorgan.training.state import read_state, write_state_job
 from napari_colorgan.training.train import StepDone, train_job
@@ -417,10 +418,13 @@ def test_impossible_settings_are_refused(name, value):
     ("values", "message"),
     [
         ({"speed": 3}, r"'speed'; it must be one of aging, .*steps"),
-        ({"steps": "many"}, r"steps is 'many'; it must be of type int"),
-        ({"steps": 2.5}, "type int"),
-        ({"steps": True}, "type int"),
-        ({"ema": "high"}, "type float"),
+        (
+            {"steps": "many"},
+            r"steps is 'many'; it must be a whole number of at least 1",
+        ),
+        ({"steps": 2.5}, "a whole number"),
+        ({"steps": True}, "a whole number"),
+        ({"ema": "high"}, "from 0 to below 1"),
     ],
 )
 def test_unknown_settings_and_wrong_types_are_refused(values, message):
@@ -472,9 +476,9 @@ def test_a_recipe_says_what_it_makes():
 
 def test_the_paper_keeps_its_rate_for_half_of_the_steps():
     settings = TrainConfig(scheme="paper", learning_rate=2e-4)
-    rates = [settings.rates(step, 100)[0] for step in (0, 50, 75, 100)]
+    rates = [scheme_of(settings).rates(step, 100)[0] for step in (0, 50, 75, 100)]
     assert rates == pytest.approx([2e-4, 2e-4, 1e-4, 0])
-    assert settings.gan_start(100) == 0
+    assert scheme_of(settings).gan_start(100) == 0
 
 
 @pytest.mark.parametrize(

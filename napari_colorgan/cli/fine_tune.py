@@ -25,7 +25,7 @@ from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say, say_notes
 from napari_colorgan.errors import BadSetting, Stopped
 from napari_colorgan.job import STOP, Job, Progress
-from napari_colorgan.training.config import START, FineTuneConfig, Scheme
+from napari_colorgan.training.settings import START, FineTuneConfig, SchemeName
 
 
 def fine_tune(
@@ -52,7 +52,7 @@ def fine_tune(
     report: ReportFolder = None,
     strict: Strict = False,
     recipe: Annotated[
-        Scheme,
+        SchemeName,
         typer.Option(help="paper: pix2pix as published; notebook: its Keras variant."),
     ] = "fine-tune",
     task: TaskChoice = None,
@@ -185,7 +185,7 @@ class _News:
                 )
 
 
-def _start(model: str | None, recipe: Scheme) -> str:
+def _start(model: str | None, recipe: SchemeName) -> str:
     """Name of what to start from, which exists."""
     if recipe != "fine-tune":
         if model not in (None, zoo.SCRATCH):

@@ -9,9 +9,9 @@ import torch
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.color import CODECS, lightness_to_gray, rgb_to_lab
 from napari_colorgan.training.augment import Augmentation, simulate_hints
-from napari_colorgan.training.config import TrainConfig
 from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.pictures import PictureCache
+from napari_colorgan.training.settings import TrainConfig
 
 
 class PictureBatches:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from napari_colorgan.errors import Stopped
 from napari_colorgan.job import STOP, Job, Progress, is_out_of_memory
-from napari_colorgan.training.config import FineTuneConfig, Precision
 from napari_colorgan.training.patches import PatchSampler
+from napari_colorgan.training.settings import FineTuneConfig, Precision
 from napari_colorgan.training.trainer import Trainer
 
 _TIMED = 2  # steps, after one to warm up
@@ -59,7 +59,7 @@ def plan_job(
         On STOP; nothing was trained yet.
     """
     began = time.monotonic()
-    phase = config.gan_phase if config.scheme == "fine-tune" else 0.0
+    phase = 0.0 if config.is_published else config.gan_phase
     total = len(choices) * (_TIMED + 1) + (2 if phase else 0)
     done = 0
     precision, plain = choices[0], math.inf

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.job import Progress
 from napari_colorgan.metrics import Figures
-from napari_colorgan.training.config import Precision, Task
+from napari_colorgan.training.settings import Precision, Task
 
 RGB = npt.NDArray[np.uint8]
 

@@ -22,17 +22,17 @@ from napari_colorgan.inference.device import choose_device
 from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.training.budget import Plan, plan_job
-from napari_colorgan.training.config import (
-    CODEC_OF,
-    START,
-    FineTuneConfig,
-    Precision,
-)
 from napari_colorgan.training.events import FineTuned, Planned, Preparing
 from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, split
 from napari_colorgan.training.patches import PatchSampler
 from napari_colorgan.training.precision import precisions
 from napari_colorgan.training.session import Session
+from napari_colorgan.training.settings import (
+    CODEC_OF,
+    START,
+    FineTuneConfig,
+    Precision,
+)
 from napari_colorgan.training.start import (
     base_of,
     fitting_patch,
@@ -98,7 +98,7 @@ def fine_tune_job(
             _check_same(state["run"], run, state_file)
     began = time.monotonic()
     context: Context = "local" if base is None else base.metadata.context
-    if config.scheme == "notebook":
+    if config.squeezes:
         context = "whole"
     elif config.context != "auto":
         context = config.context
@@ -108,7 +108,7 @@ def fine_tune_job(
     parts = split(pairs, config.validation, config.seed)
     codec = CODECS[CODEC_OF[task]]()
     takes_hints = base is None or base.metadata.generator == "compact"
-    hints = takes_hints and config.scheme == "fine-tune" and task == "colorization"
+    hints = takes_hints and not config.is_published and task == "colorization"
     sampler = PatchSampler(parts.train, config, codec, hints=hints)
     if (yield Preparing(0, 3)) is STOP:
         raise Stopped(_NOTHING)

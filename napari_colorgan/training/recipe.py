@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from napari_colorgan.checkpoints.metadata import Metadata, storable
 from napari_colorgan.errors import BadSetting
-from napari_colorgan.training.config import CODEC_OF, TrainConfig, check_names
+from napari_colorgan.training.settings import CODEC_OF, TrainConfig, check_names
 
 _ABOUT = ("name", "description", "license", "provenance", "working_size", "levels")
 GENERATORS: dict[str, dict[str, Any]] = {
@@ -90,7 +90,7 @@ class Recipe:
         (name, options), vividness = self.spec, None
         if config.task == "translation":
             options["out_channels"] = 3
-        elif name == "compact" and config.scheme == "phases":
+        elif name == "compact" and not config.is_published:
             options["predicts_chroma"] = True
             vividness = config.vividness
         about: dict[str, Any] = {

@@ -15,7 +15,6 @@ from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.metrics import Figures
 from napari_colorgan.training.budget import Plan
-from napari_colorgan.training.config import FineTuneConfig
 from napari_colorgan.training.events import (
     FineTuned,
     History,
@@ -24,6 +23,7 @@ from napari_colorgan.training.events import (
     Validated,
 )
 from napari_colorgan.training.patches import PatchSampler
+from napari_colorgan.training.settings import FineTuneConfig
 from napari_colorgan.training.state import write_state_job
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.updates import Diverged, Losses

@@ -17,7 +17,6 @@ from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.training.batches import PictureBatches
-from napari_colorgan.training.config import CODEC_OF, Task, TrainConfig
 from napari_colorgan.training.holding_out import Files, hold_out, keep
 from napari_colorgan.training.judge import read_judge_job
 from napari_colorgan.training.output import Output
@@ -30,9 +29,14 @@ from napari_colorgan.training.pictures import (
     read_pictures_job,
 )
 from napari_colorgan.training.precision import untimed_precision
-from napari_colorgan.training.pretrained import level, load_imagenet_encoder
+from napari_colorgan.training.pretrained import (
+    draw_weights,
+    level,
+    load_imagenet_encoder,
+)
 from napari_colorgan.training.recipe import Recipe
-from napari_colorgan.training.start import draw_weights, make_discriminator
+from napari_colorgan.training.settings import CODEC_OF, Task, TrainConfig
+from napari_colorgan.training.start import make_discriminator
 from napari_colorgan.training.state import check_settings, read_state
 from napari_colorgan.training.trainer import Trainer
 

@@ -14,7 +14,7 @@ from platformdirs import user_data_path
 from qtpy.QtCore import QLockFile
 
 from napari_colorgan.errors import ColorganError
-from napari_colorgan.training.config import FineTuneConfig
+from napari_colorgan.training.settings import FineTuneConfig
 
 _LOCK = "training.lock"
 _USED = "used"
