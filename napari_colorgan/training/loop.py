@@ -14,7 +14,7 @@ from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint, save
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, Job, Stop
-from napari_colorgan.training.events import Previewed, StepDone, Trained
+from napari_colorgan.training.events import StepDone, Trained
 from napari_colorgan.training.logs import log_judgement, log_loss
 from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.record import Record, halved
@@ -244,14 +244,15 @@ class Loop:
         if self._validation is None:
             return
         began = time.monotonic()
-        shown = self._validation.preview(self._colorizer())
+        shown = self._validation.preview(
+            self._colorizer(), self._trainer.done, self._trainer.steps
+        )
         self._previewed = time.monotonic()
         took = self._previewed - began
         self._preview_pause = max(
             _PREVIEW_EVERY, took / _PREVIEW_SHARE, self._course.preview_every
         )
-        done, steps = self._trainer.done, self._trainer.steps
-        yield Previewed(done, steps, shown.gray, shown.before, shown.now, shown.truth)
+        yield shown
 
     def _save(self) -> Job[None]:
         if self._out is None:

@@ -14,6 +14,7 @@ from napari_colorgan.errors import BadImageFile, Stopped
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.metrics import Figures, compare
+from napari_colorgan.training.events import Previewed
 from napari_colorgan.training.pairs import Pair
 from napari_colorgan.training.picture_files import LeftOut, PictureRead
 from napari_colorgan.training.pictures import PictureFile, read_pairs
@@ -38,16 +39,6 @@ _COLUMNS = 6  # of each folder on the contact sheet
 _SHEET_SIDE = 128  # px of a picture there
 _COLORFUL = 0.1  # deviation from the truth's colourfulness that costs nothing
 _PRICE = 5.0  # dB for all of the truth's colourfulness beyond that
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """A held-out crop in gray, as coloured before and now, and in truth, (Y, X, 3)."""
-
-    gray: RGB
-    before: RGB
-    now: RGB
-    truth: RGB
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +144,11 @@ class Validation:
         assert judgement is not None  # nobody could stop it
         return judgement.figures
 
-    def preview(self, colorizer: Colorizer) -> Preview:
+    def preview(self, colorizer: Colorizer, done: int = 0, total: int = 1) -> Previewed:
         """Colour a crop of the first held-out pair."""
-        return Preview(
+        return Previewed(
+            done,
+            total,
             gray=gray_rgb(self._previewed),
             before=self._before,
             now=color_pair(self._previewed, colorizer),
