@@ -15,12 +15,12 @@ from torch import nn
 from napari_colorgan.checkpoints.metadata import Context, Metadata, storable
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS
-from napari_colorgan.errors import BadSetting, CheckpointError, NoPairs, Stopped
+from napari_colorgan.errors import BadSetting, CheckpointError, NoPairs
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.device import choose_device
-from napari_colorgan.job import STOP, Job, Progress, finish
+from napari_colorgan.job import Job, Progress, finish
 from napari_colorgan.models.patchgan import PatchDiscriminator
-from napari_colorgan.training.budget import Plan, plan_job
+from napari_colorgan.training.budget import Plan, plan_job, tell_beforehand
 from napari_colorgan.training.events import Planned, Preparing, Trained
 from napari_colorgan.training.loop import Course, Loop
 from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, split
@@ -97,15 +97,15 @@ def fine_tune_job(
     takes_hints = base is None or base.metadata.generator == "compact"
     hints = takes_hints and not config.is_published and task == "colorization"
     sampler = PatchSampler(parts.train, config, codec, hints=hints)
-    yield from _prepared(0)
+    yield from tell_beforehand(Preparing(0, 3))
     metadata, generator = make_generator(base, config, task, sampler.batch(0).source)
     metadata = _described(metadata, base, parts.train, config, about or {})
     discriminator = make_discriminator(config, task)
-    yield from _prepared(1)
+    yield from tell_beforehand(Preparing(1, 3))
     fresh = Checkpoint(metadata, generator.state_dict())
     before = Colorizer(base or fresh, place)
     validation = Validation.of_pairs(parts.held_out, metadata.context, before)
-    yield from _prepared(2)
+    yield from tell_beforehand(Preparing(2, 3))
     if state is None:
         took = time.monotonic()
         validation.figures(before)
@@ -266,11 +266,6 @@ def _fitted(config: FineTuneConfig, base: Checkpoint | None) -> FineTuneConfig:
         context = config.context
     patch = fitting_patch(base, config.patch)
     return dataclasses.replace(config, context=context, patch=patch)
-
-
-def _prepared(done: int) -> Job[None]:
-    if (yield Preparing(done, 3)) is STOP:
-        raise Stopped("Stopped before the first step; nothing was trained.")
 
 
 def _read_state(out: Path | None, run: Mapping[str, Any]) -> dict[str, Any]:

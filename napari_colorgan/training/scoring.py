@@ -92,12 +92,12 @@ def table(heading: str, kinds: Mapping[str, Figures]) -> str:
     """Figures as text, a column for each kind, under its name."""
     lines = [
         (heading, list(kinds)),
-        ("PSNR, dB", [f"{one.psnr:.2f}" for one in kinds.values()]),
-        ("SSIM", [f"{one.ssim:.3f}" for one in kinds.values()]),
-        ("CIEDE2000", [f"{one.ciede2000:.2f}" for one in kinds.values()]),
+        ("PSNR, dB", [f"{figures.psnr:.2f}" for figures in kinds.values()]),
+        ("SSIM", [f"{figures.ssim:.3f}" for figures in kinds.values()]),
+        ("CIEDE2000", [f"{figures.ciede2000:.2f}" for figures in kinds.values()]),
         (
             "colourfulness",
-            [f"{100 * one.colorfulness:.0f} %" for one in kinds.values()],
+            [f"{100 * figures.colorfulness:.0f} %" for figures in kinds.values()],
         ),
     ]
     return "\n".join(
