@@ -31,16 +31,16 @@ if TYPE_CHECKING:
         ColorizerSettings as ColorizerSettings,
     )
     from napari_colorgan.inference.source import Source as Source
-    from napari_colorgan.training.config import FineTuneConfig as FineTuneConfig
     from napari_colorgan.training.fine_tune import fine_tune as fine_tune
     from napari_colorgan.training.pairs import pairs_of as pairs_of
+    from napari_colorgan.training.settings import FineTuneConfig as FineTuneConfig
 
 _HOMES = {
     "Checkpoint": "checkpoints.store",
     "ColorganError": "errors",
     "Colorizer": "inference.colorizer",
     "ColorizerSettings": "inference.settings",
-    "FineTuneConfig": "training.config",
+    "FineTuneConfig": "training.settings",
     "Metadata": "checkpoints.metadata",
     "Source": "inference.source",
     "colorize": "inference.colorize",

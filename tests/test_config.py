@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 
 from napari_colorgan.errors import BadSetting
-from napari_colorgan.training.config import FineTuneConfig
+from napari_colorgan.training.schemes import scheme_of
+from napari_colorgan.training.settings import FineTuneConfig
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,8 @@ def test_unknown_schemes_and_settings_are_named():
 
 def rates(config, steps):
     return [
-        config.rates(step, steps)[0] / config.learning_rate for step in range(steps)
+        scheme_of(config).rates(step, steps)[0] / config.learning_rate
+        for step in range(steps)
     ]
 
 
@@ -123,7 +125,7 @@ def test_fine_tuning_warms_up_and_falls_to_the_floor():
     assert found[-1] == pytest.approx(0.1, rel=0.01)
     ratio = config.encoder_rate / config.learning_rate
     for step in (0, 30, 399):
-        a, b = config.rates(step, 400)
+        a, b = scheme_of(config).rates(step, 400)
         assert b == pytest.approx(ratio * a)
 
 
@@ -139,7 +141,7 @@ def test_the_published_rates_stay_and_then_fall_in_a_line(scheme):
 @pytest.mark.parametrize("steps", [1, 2, 19])
 def test_short_runs_have_rates_too(scheme, steps):
     for step in range(steps):
-        decoder, encoder = FineTuneConfig.preset(scheme).rates(step, steps)
+        decoder, encoder = scheme_of(FineTuneConfig.preset(scheme)).rates(step, steps)
         assert 0 < decoder < 1 and 0 < encoder < 1
 
 
@@ -148,5 +150,6 @@ def test_short_runs_have_rates_too(scheme, steps):
     [(0.0, 100, 100), (0.25, 100, 75), (1.0, 100, 0), (0.15, 1, 1), (0.5, 3, 1)],
 )
 def test_the_gan_phase_is_the_end_of_the_steps(phase, steps, expected):
-    assert FineTuneConfig(gan_phase=phase).gan_start(steps) == expected
-    assert FineTuneConfig.preset("paper", gan_phase=phase).gan_start(steps) == 0
+    assert scheme_of(FineTuneConfig(gan_phase=phase)).gan_start(steps) == expected
+    paper = FineTuneConfig.preset("paper", gan_phase=phase)
+    assert scheme_of(paper).gan_start(steps) == 0

@@ -14,12 +14,12 @@ from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_colorgan import save
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.training.config import START, FineTuneConfig
+from napari_colorgan.training import runs
 from napari_colorgan.training.pairs import load_pairs, pairs_of
+from napari_colorgan.training.runs import RunFolder, RunSettings
+from napari_colorgan.training.settings import START, FineTuneConfig
 from napari_colorgan.widgets import FineTuneWidget
-from napari_colorgan.widgets.fine_tune import run_folder
 from napari_colorgan.widgets.fine_tune.preview_layer import NAME as PREVIEW
-from napari_colorgan.widgets.fine_tune.run_folder import RunFolder, RunSettings
 from napari_colorgan.widgets.parts import settings as dock_settings
 
 MODEL = "tiny"
@@ -41,7 +41,7 @@ def home(tmp_path, monkeypatch, tiny):
     monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
     monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
     training = tmp_path / "training"
-    monkeypatch.setattr(run_folder, "training_folder", lambda: training)
+    monkeypatch.setattr(runs, "training_folder", lambda: training)
     return tmp_path
 
 

@@ -134,7 +134,7 @@ def test_public_names_exist(name: str) -> None:
         ("napari_colorgan.job", "torch napari qtpy"),
         ("napari_colorgan.inference.axes", "torch napari qtpy"),
         ("napari_colorgan.inference.intensity", "torch napari qtpy"),
-        ("napari_colorgan.training.config", "torch napari qtpy"),
+        ("napari_colorgan.training.settings", "torch napari qtpy"),
         ("napari_colorgan.checkpoints.metadata", "torch napari qtpy"),
         ("napari_colorgan.checkpoints.zoo", "torch napari qtpy"),
         ("napari_colorgan.sample_data", "torch napari qtpy"),

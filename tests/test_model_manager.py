@@ -28,8 +28,8 @@ from napari_colorgan.checkpoints.pix2pix import read_pix2pix, write_pix2pix
 from napari_colorgan.checkpoints.store import load, save
 from napari_colorgan.errors import Stopped
 from napari_colorgan.job import STOP, Progress
+from napari_colorgan.training import runs
 from napari_colorgan.widgets import ModelManagerWidget
-from napari_colorgan.widgets.fine_tune import run_folder
 from napari_colorgan.widgets.models import dock as models_dock
 from napari_colorgan.widgets.models.details import facts
 from napari_colorgan.widgets.parts import settings as dock_settings
@@ -43,7 +43,7 @@ def home(tmp_path, monkeypatch, make_checkpoint):
     """The user's folders, with one model."""
     monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
     monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
-    monkeypatch.setattr(run_folder, "training_folder", lambda: tmp_path / "training")
+    monkeypatch.setattr(runs, "training_folder", lambda: tmp_path / "training")
     zoo.install(make_checkpoint(), "mine", "# mine\n", picture=b"no picture")
     return tmp_path
 

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from skimage import data
 
 from napari_colorgan.color import LabCodec, RgbCodec
-from napari_colorgan.training.config import FineTuneConfig
 from napari_colorgan.training.pairs import Pair, pairs_of, split
 from napari_colorgan.training.patches import Batch, PatchSampler
+from napari_colorgan.training.settings import FineTuneConfig
 
 MAGENTA = (255, 0, 255)
 

@@ -13,10 +13,10 @@ from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.statistics import StatisticsMeter
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.unet import UNet
-from napari_colorgan.training.config import FineTuneConfig
+from napari_colorgan.training.pretrained import draw_weights
+from napari_colorgan.training.settings import FineTuneConfig
 from napari_colorgan.training.start import (
     base_of,
-    draw_weights,
     make_discriminator,
     make_generator,
 )

@@ -8,9 +8,9 @@ from torch import nn
 
 from napari_colorgan.job import finish
 from napari_colorgan.models import GeneratorSpec, build
-from napari_colorgan.training import trainer as trainers
-from napari_colorgan.training.config import FineTuneConfig
+from napari_colorgan.training import schemes
 from napari_colorgan.training.patches import Batch
+from napari_colorgan.training.settings import FineTuneConfig
 from napari_colorgan.training.start import make_discriminator
 from napari_colorgan.training.state import read_state, write_state_job
 from napari_colorgan.training.trainer import Trainer
@@ -87,7 +87,7 @@ def test_the_discriminator_comes_late():
 def test_the_gan_weight_rises_within_a_third_of_its_phase(monkeypatch):
     asked = []
     monkeypatch.setattr(
-        trainers,
+        schemes,
         "late_gan_update",
         lambda *_, gan, feature, **_k: asked.append((gan, feature)) or {"pixel": 0.0},
     )
@@ -113,7 +113,7 @@ def test_learning_rates_follow_the_settings():
     for step in range(4):
         trainer.step(toy_batch(step))
         rates = [group["lr"] for group in trainer.optimizer.param_groups]
-        assert rates == list(trainer.config.rates(step, 4))
+        assert rates == list(schemes.scheme_of(trainer.config).rates(step, 4))
         assert rates[0] == pytest.approx(5 * rates[1])
 
 

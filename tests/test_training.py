@@ -32,7 +32,7 @@ from napari_colorgan.errors import (
 from napari_colorgan.job import Control, finish
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
-from napari_colorgan.training import precision, train, updates
+from napari_colorgan.training import loop, precision, train, updates
 from napari_colorgan.training.augment import (
     Augmentation,
     age_gray,
@@ -41,7 +41,7 @@ from napari_colorgan.training.augment import (
     vary_gray,
 )
 from napari_colorgan.training.batches import PictureBatches
-from napari_colorgan.training.config import TrainConfig
+from napari_colorgan.training.events import StepDone
 from napari_colorgan.training.holding_out import hold_out, keep
 from napari_colorgan.training.losses import chroma_loss
 from napari_colorgan.training.patches import Batch
@@ -56,9 +56,11 @@ from napari_colorgan.training.pretrained import (
     load_imagenet_encoder,
 )
 from napari_colorgan.training.recipe import Recipe
+from napari_colorgan.training.schemes import scheme_of
+from napari_colorgan.training.settings import TrainConfig
 from napari_colorgan.training.start import make_discriminator
 from napari_colorgan.training.state import read_state, write_state_job
-from napari_colorgan.training.train import StepDone, train_job
+from napari_colorgan.training.train import train_job
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.updates import Diverged
 
@@ -136,7 +138,7 @@ def run(tmp_path, photos, monkeypatch):
             judge_every=judge_every,
             strict=strict,
         )
-        return finish(job, listen, control), events
+        return finish(job, listen, control).best, events
 
     return run
 
@@ -417,10 +419,13 @@ def test_impossible_settings_are_refused(name, value):
     ("values", "message"),
     [
         ({"speed": 3}, r"'speed'; it must be one of aging, .*steps"),
-        ({"steps": "many"}, r"steps is 'many'; it must be of type int"),
-        ({"steps": 2.5}, "type int"),
-        ({"steps": True}, "type int"),
-        ({"ema": "high"}, "type float"),
+        (
+            {"steps": "many"},
+            r"steps is 'many'; it must be a whole number of at least 1",
+        ),
+        ({"steps": 2.5}, "a whole number"),
+        ({"steps": True}, "a whole number"),
+        ({"ema": "high"}, "from 0 to below 1"),
     ],
 )
 def test_unknown_settings_and_wrong_types_are_refused(values, message):
@@ -472,9 +477,9 @@ def test_a_recipe_says_what_it_makes():
 
 def test_the_paper_keeps_its_rate_for_half_of_the_steps():
     settings = TrainConfig(scheme="paper", learning_rate=2e-4)
-    rates = [settings.rates(step, 100)[0] for step in (0, 50, 75, 100)]
+    rates = [scheme_of(settings).rates(step, 100)[0] for step in (0, 50, 75, 100)]
     assert rates == pytest.approx([2e-4, 2e-4, 1e-4, 0])
-    assert settings.gan_start(100) == 0
+    assert scheme_of(settings).gan_start(100) == 0
 
 
 @pytest.mark.parametrize(
@@ -823,7 +828,8 @@ def test_a_setting_newer_than_the_training_had_its_default(run, tmp_path):
     run(stop_at=1)
     path = tmp_path / "a.state"
     state = read_state(path)
-    del state["settings"]["display"], state["settings"]["knee"]
+    settings = state["run"]["settings"]
+    del settings["display"], settings["knee"]
     finish(write_state_job(path, state))
     with pytest.raises(
         CheckpointError, match=r"trained with knee = 20\.0, now it is 9"
@@ -837,10 +843,10 @@ def test_a_training_with_what_is_gone_does_not_go_on(run, tmp_path):
     run(stop_at=1)
     path = tmp_path / "a.state"
     state = read_state(path)
-    state["settings"] |= {"teaching": 0.0, "by_psnr": False}  # not used then
+    state["run"]["settings"] |= {"teaching": 0.0, "by_psnr": False}  # not used then
     finish(write_state_job(path, state))
     run(stop_at=2)
-    state["settings"]["teaching"] = 0.7
+    state["run"]["settings"]["teaching"] = 0.7
     finish(write_state_job(path, state))
     with pytest.raises(CheckpointError, match=r"teaching = 0\.7, .* no longer"):
         run()
@@ -850,7 +856,7 @@ def test_other_settings_do_not_go_on(run):
     run(stop_at=1)
     with pytest.raises(CheckpointError, match=r"trained with batch = 2, now it is 3"):
         run(batch=3)
-    with pytest.raises(CheckpointError, match=r"does not fit this generator"):
+    with pytest.raises(CheckpointError, match=r"does not fit this training"):
         run(options={"widths": [16, 8, 8, 8]})
 
 
@@ -864,7 +870,7 @@ def test_a_training_is_judged_whenever_it_is_saved(run, tmp_path, photos, monkey
     judged.mkdir()
     save(judged, "coffee.png", data.coffee()[::2, ::2])
     save(judged, "gray.png", data.camera())
-    monkeypatch.setattr(train, "_SAVE_EVERY", 0.0)
+    monkeypatch.setattr(loop, "_SAVE_EVERY", 0.0)
     run(judged=[judged, photos])
     rows = rows_of(tmp_path / "a.scores.csv")
     assert [row["folder"] for row in rows[:2]] == [str(judged), str(photos)]
@@ -889,7 +895,7 @@ def test_a_folder_to_judge_by_needs_color(run, tmp_path):
 
 
 def test_the_log_goes_on_with_the_time_of_all_runs(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "_LOG_EVERY", 1)
+    monkeypatch.setattr(loop, "_LOG_EVERY", 1)
     run(stop_at=3)
     hours = run()[0].metadata.training["hours"]
     rows = rows_of(tmp_path / "a.csv")
@@ -1116,8 +1122,8 @@ def test_a_state_without_its_parts_is_refused(run, tmp_path):
     run(stop_at=1)
     state = read_state(tmp_path / "a.state")
     for part in ("generator", "average", "optimizer", "done"):
-        rest = {k: v for k, v in state.items() if k != part}
-        finish(write_state_job(tmp_path / "a.state", rest))
+        rest = {k: v for k, v in state["trainer"].items() if k != part}
+        finish(write_state_job(tmp_path / "a.state", state | {"trainer": rest}))
         with pytest.raises(CheckpointError, match="cannot go on"):
             run()
 
@@ -1138,7 +1144,7 @@ def test_every_step_sees_other_crops_whatever_came_before(photos):
     cache = read_pictures([photos], side=64)
     about = Recipe(config(), {}).metadata
     first, second, again = (
-        PictureBatches(cache, config(), about).make(n).target for n in (0, 1, 0)
+        PictureBatches(cache, config(), about).batch(n).target for n in (0, 1, 0)
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, second)
@@ -1157,7 +1163,7 @@ def test_every_step_sees_other_crops_whatever_came_before(photos):
 def test_training_sources_have_the_lightness_of_the_pictures(photos, settings, shown):
     cache = read_pictures([photos], side=64)
     settings = config(gray_augmentation=0.0, **settings)
-    batch = PictureBatches(cache, settings, Recipe(settings, {}).metadata).make(0)
+    batch = PictureBatches(cache, settings, Recipe(settings, {}).metadata).batch(0)
     source, target, hints = batch.source, batch.target, batch.hints
     rng = np.random.default_rng([settings.seed, 0])
     rng.integers(2**62)

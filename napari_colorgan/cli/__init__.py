@@ -89,6 +89,6 @@ for _command in (
     export.export,
     demo.demo,
 ):
-    app.command()(_command)
+    app.command(cls=train.TrainCommand if _command is train.train else None)(_command)
 app.command("import")(import_.import_)
 app.command("download", hidden=True)(import_.import_)  # its former name

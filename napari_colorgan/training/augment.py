@@ -7,7 +7,7 @@ from torch import Tensor
 
 from napari_colorgan.checkpoints.metadata import CodecName
 from napari_colorgan.color import spread
-from napari_colorgan.training.config import LearningConfig
+from napari_colorgan.training.settings import Settings
 
 # How much of the variation of gray a codec bears. Of a translation the gray value is
 # all that tells how bright the result is: 1.3 dB were lost where it was varied as for
@@ -24,7 +24,7 @@ class Augmentation:
     codec : of what is learned
     """
 
-    def __init__(self, config: LearningConfig, codec: CodecName) -> None:
+    def __init__(self, config: Settings, codec: CodecName) -> None:
         self._config = config
         self._strength = _STRENGTH[codec]
 

@@ -1,17 +1,14 @@
 """What every step of a training on pictures learns from."""
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-
 import numpy as np
 import torch
 
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.color import CODECS, lightness_to_gray, rgb_to_lab
 from napari_colorgan.training.augment import Augmentation, simulate_hints
-from napari_colorgan.training.config import TrainConfig
 from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.pictures import PictureCache
+from napari_colorgan.training.settings import TrainConfig
 
 
 class PictureBatches:
@@ -33,17 +30,9 @@ class PictureBatches:
         self._augmentation = Augmentation(config, metadata.codec)
         takes_hints = metadata.generator == "compact" and metadata.codec == "lab"
         self._hints = config.hints if takes_hints else 0.0
+        self.per_epoch = max(1, round(len(pictures) / config.batch))
 
-    def from_step(self, first: int) -> Iterator[Batch]:
-        """Batches from a step to the last, each made while the one before is used."""
-        with ThreadPoolExecutor(1) as ahead:
-            coming: Future[Batch] | None = None
-            for step in range(first, self._config.steps):
-                batch = coming.result() if coming else self.make(step)
-                coming = ahead.submit(self.make, step + 1)
-                yield batch
-
-    def make(self, step: int) -> Batch:
+    def batch(self, step: int) -> Batch:
         """Return what one step learns from."""
         config, codec = self._config, self._codec
         rng = np.random.default_rng([config.seed, step])

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from napari_colorgan.errors import Stopped
 from napari_colorgan.job import STOP, Job, Progress, is_out_of_memory
-from napari_colorgan.training.config import FineTuneConfig, Precision
 from napari_colorgan.training.patches import PatchSampler
+from napari_colorgan.training.settings import FineTuneConfig, Precision
 from napari_colorgan.training.trainer import Trainer
 
 _TIMED = 2  # steps, after one to warm up
@@ -59,7 +59,7 @@ def plan_job(
         On STOP; nothing was trained yet.
     """
     began = time.monotonic()
-    phase = config.gan_phase if config.scheme == "fine-tune" else 0.0
+    phase = 0.0 if config.is_published else config.gan_phase
     total = len(choices) * (_TIMED + 1) + (2 if phase else 0)
     done = 0
     precision, plain = choices[0], math.inf
@@ -76,7 +76,7 @@ def plan_job(
             if number:
                 took = min(took, step)
             done += 1
-            yield from _measured(done, total)
+            yield from tell_beforehand(Measuring(done, total))
         if took < _WORTH * plain:
             precision, plain = choice, took
     judged = plain
@@ -85,7 +85,7 @@ def plan_job(
         for _ in range(2):
             judged = _timed_step(trainer, sampler, 1)
             done += 1
-            yield from _measured(done, total)
+            yield from tell_beforehand(Measuring(done, total))
     step = (1 - phase) * plain + phase * judged
     step /= 1 - _PREVIEWING
     left = 60 * config.minutes - spent - (time.monotonic() - began)
@@ -107,6 +107,13 @@ def _timed_step(trainer: Trainer, sampler: PatchSampler, number: int) -> float:
     return time.perf_counter() - began
 
 
-def _measured(done: int, total: int) -> Job[None]:
-    if (yield Measuring(done, total)) is STOP:
+def tell_beforehand(event: Progress) -> Job[None]:
+    """Yield an event before the first step.
+
+    Raises
+    ------
+    Stopped
+        On STOP.
+    """
+    if (yield event) is STOP:
         raise Stopped("Stopped before the first step; nothing was trained.")

@@ -1,10 +1,9 @@
 """Train a generator on pairs, with a part held out to judge it by."""
 
-import contextlib
 import copy
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,37 +12,40 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context, Metadata, storable
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS
-from napari_colorgan.errors import BadSetting, CheckpointError, NoPairs, Stopped
+from napari_colorgan.errors import BadSetting, CheckpointError, NoPairs
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.device import choose_device
-from napari_colorgan.job import STOP, Job, Progress, finish
+from napari_colorgan.job import Job, Progress, finish
 from napari_colorgan.models.patchgan import PatchDiscriminator
-from napari_colorgan.training.budget import Plan, plan_job
-from napari_colorgan.training.config import (
+from napari_colorgan.training.budget import Plan, plan_job, tell_beforehand
+from napari_colorgan.training.events import Planned, Preparing, Trained
+from napari_colorgan.training.loop import Course, Loop
+from napari_colorgan.training.outcome import Outcome, install_job
+from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, split
+from napari_colorgan.training.patches import PatchSampler
+from napari_colorgan.training.precision import precisions
+from napari_colorgan.training.runs import RunSettings
+from napari_colorgan.training.settings import (
     CODEC_OF,
     START,
     FineTuneConfig,
     Precision,
 )
-from napari_colorgan.training.events import FineTuned, Planned, Preparing
-from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, split
-from napari_colorgan.training.patches import PatchSampler
-from napari_colorgan.training.precision import precisions
-from napari_colorgan.training.session import Session
 from napari_colorgan.training.start import (
     base_of,
     fitting_patch,
     make_discriminator,
     make_generator,
 )
-from napari_colorgan.training.state import check_settings, read_state
+from napari_colorgan.training.state import check_settings, fitting, read_state
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.validation import Validation
 
-_NOTHING = "Stopped before the first step; nothing was trained."
+_GRACE = 1.25  # how much longer than planned a run may take on a busy machine
 
 
 def fine_tune_job(
@@ -55,7 +57,7 @@ def fine_tune_job(
     out: Path | None = None,
     resume: bool = False,
     about: Mapping[str, str] | None = None,
-) -> Job[FineTuned]:
+) -> Job[Trained]:
     """Train on pairs; a part of them is held out, to judge by and to find the best.
 
     Parameters
@@ -64,7 +66,8 @@ def fine_tune_job(
         compact generator with fresh weights; without meaning for the schemes `paper`
         and `notebook`, which start fresh
     out : where the best checkpoint is kept, NAME.safetensors; beside it NAME.state,
-        from which an interrupted run goes on exactly as if it had not been interrupted
+        from which an interrupted run goes on exactly as if it had not been interrupted,
+        and NAME.csv, the loss every 100 steps
     resume : go on from NAME.state
     about : name, description and license of the checkpoint that is made
 
@@ -82,46 +85,30 @@ def fine_tune_job(
         raise BadSetting("out", str(out), "a name that ends in .safetensors")
     if out is not None and not out.absolute().parent.is_dir():
         raise BadSetting("out", str(out), "in a folder that exists")
-    state_file = None if out is None else out.with_suffix(".state")
     base = base_of(start, config)
     run: dict[str, Any] = {
         "settings": dataclasses.asdict(config),
         "pairs": digest(pairs),
         "start": "" if base is None else base.digest,
     }
-    state = None
-    if resume:
-        if state_file is None:
-            raise BadSetting("resume", resume, "used together with `out`")
-        state = read_state(state_file)
-        with _fitting(state_file):
-            _check_same(state["run"], run, state_file)
+    state = _read_state(out, run) if resume else None
     began = time.monotonic()
-    context: Context = "local" if base is None else base.metadata.context
-    if config.scheme == "notebook":
-        context = "whole"
-    elif config.context != "auto":
-        context = config.context
-    patch = fitting_patch(base, config.patch)
-    config = dataclasses.replace(config, context=context, patch=patch)
+    config = _fitted(config, base)
     task = decide_task(pairs) if config.task == "auto" else config.task
     parts = split(pairs, config.validation, config.seed)
     codec = CODECS[CODEC_OF[task]]()
     takes_hints = base is None or base.metadata.generator == "compact"
-    hints = takes_hints and config.scheme == "fine-tune" and task == "colorization"
+    hints = takes_hints and not config.is_published and task == "colorization"
     sampler = PatchSampler(parts.train, config, codec, hints=hints)
-    if (yield Preparing(0, 3)) is STOP:
-        raise Stopped(_NOTHING)
+    yield from tell_beforehand(Preparing(0, 3))
     metadata, generator = make_generator(base, config, task, sampler.batch(0).source)
     metadata = _described(metadata, base, parts.train, config, about or {})
     discriminator = make_discriminator(config, task)
-    if (yield Preparing(1, 3)) is STOP:
-        raise Stopped(_NOTHING)
+    yield from tell_beforehand(Preparing(1, 3))
     fresh = Checkpoint(metadata, generator.state_dict())
     before = Colorizer(base or fresh, place)
-    validation = Validation(parts.held_out, context, before)
-    if (yield Preparing(2, 3)) is STOP:
-        raise Stopped(_NOTHING)
+    validation = Validation.of_pairs(parts.held_out, metadata.context, before)
+    yield from tell_beforehand(Preparing(2, 3))
     if state is None:
         took = time.monotonic()
         validation.figures(before)
@@ -135,7 +122,7 @@ def fine_tune_job(
             spent=time.monotonic() - began,
         )
     else:
-        with _fitting(state_file):
+        with fitting(out):
             plan = Plan(**state["plan"])
     trainer = Trainer(
         generator,
@@ -145,12 +132,24 @@ def fine_tune_job(
         discriminator=discriminator,
         precision=plan.precision,
     )
-    session = Session(trainer, sampler, validation, plan, metadata, out, run)
+    limit = 60 * config.minutes * _GRACE if config.steps is None else None
+    loop = Loop(
+        trainer,
+        sampler,
+        validation,
+        Course(
+            validate_every=plan.validate_every,
+            seconds=plan.seconds,
+            time_limit=limit,
+        ),
+        metadata=metadata,
+        out=out,
+        kept={"run": run, "plan": dataclasses.asdict(plan)},
+        facts=run["settings"] | {"pairs": run["pairs"]},
+    )
     if state is not None:
-        with _fitting(state_file):
-            session.load(state)
-    trained = tuple(pair.name for pair in parts.train)
-    held_out = tuple(pair.name for pair in parts.held_out)
+        with fitting(out):
+            loop.load(state)
     yield Planned(
         trainer.done,
         plan.steps,
@@ -158,16 +157,18 @@ def fine_tune_job(
         task,
         str(place),
         plan.precision,
-        trained,
-        held_out,
+        trained=tuple(pair.name for pair in parts.train),
+        held_out=tuple(pair.name for pair in parts.held_out),
     )
-    return (yield from session.run())
+    return (yield from loop.run())
 
 
 def fine_tune(
     pairs: Sequence[Pair | tuple[Any, Any] | npt.NDArray[Any]],
     model: str | Path | Checkpoint = START,
     *,
+    name: str | None = None,
+    replace: bool = False,
     out: str | Path | None = None,
     device: str = "auto",
     resume: bool = False,
@@ -175,7 +176,7 @@ def fine_tune(
     on_event: Callable[[Progress], object] | None = None,
     scheme: str = "fine-tune",
     **settings: Any,
-) -> FineTuned:
+) -> Trained:
     """Train a model on pairs; `fine_tune_job` run to its end.
 
     Parameters
@@ -183,6 +184,9 @@ def fine_tune(
     pairs : of each a (gray, colour) tuple of arrays (Y, X) and (Y, X, 3); or a colour
         array alone, whose lightness is the gray; or what `pairs_of` returns
     model : what to start from
+    name : of a model of the user's to be made of the best, with a card and a picture
+    replace : whether an older model of this name may go
+    out, device, resume, about : see `fine_tune_job`
     scheme, settings : see `FineTuneConfig`, such as ``minutes=2``
 
     Returns
@@ -195,6 +199,8 @@ def fine_tune(
         One of its children, saying what was found, what was expected and what to do.
     """
     config = FineTuneConfig.preset(scheme, **settings)
+    if name is not None:
+        name = zoo.check_name(name, taken_too=replace)  # before the work
     checked: list[Pair] = []
     for number, pair in enumerate(pairs, 1):
         if isinstance(pair, Pair):
@@ -209,9 +215,15 @@ def fine_tune(
         device=device,
         out=None if out is None else Path(out),
         resume=resume,
-        about=about,
+        about=about if name is None else {"name": name} | dict(about or {}),
     )
-    return finish(job, on_event)
+    result = finish(job, on_event)
+    if name is not None:
+        start = model.metadata.name if isinstance(model, Checkpoint) else str(model)
+        used = RunSettings(start=start, device=device, config=config)
+        outcome = Outcome(result, checked, used)
+        finish(install_job(outcome, "best", name, replace_old=replace), on_event)
+    return result
 
 
 def _copy(
@@ -261,26 +273,31 @@ def _described(
     return dataclasses.replace(metadata, **texts)
 
 
-@contextlib.contextmanager
-def _fitting(path: Path | None) -> Iterator[None]:
-    """Say which file is meant where a state lacks something or has other shapes."""
-    try:
-        yield
-    except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
-        raise CheckpointError(
-            f"'{path}' does not fit this training, which cannot go on from it. Remove "
-            "it to start anew, or use another output."
-        ) from error
+def _fitted(config: FineTuneConfig, base: Checkpoint | None) -> FineTuneConfig:
+    """Decide the context, and the patch that the start can read."""
+    context: Context = "local" if base is None else base.metadata.context
+    if config.squeezes:
+        context = "whole"
+    elif config.context != "auto":
+        context = config.context
+    patch = fitting_patch(base, config.patch)
+    return dataclasses.replace(config, context=context, patch=patch)
 
 
-def _check_same(saved: Mapping[str, Any], run: Mapping[str, Any], path: Path) -> None:
-    """Refuse to go on with other settings, pairs or another start."""
-    check_settings(
-        path, saved["settings"], run["settings"], dataclasses.asdict(FineTuneConfig())
-    )
-    for name, what in (("pairs", "other pairs"), ("start", "another model")):
-        if saved[name] != run[name]:
-            raise CheckpointError(
-                f"'{path}' is a training on {what}. Give the same ones to go on, or "
-                "start anew with another output."
-            )
+def _read_state(out: Path | None, run: Mapping[str, Any]) -> dict[str, Any]:
+    """Read from what to go on, with the same settings, pairs and start alone."""
+    if out is None:
+        raise BadSetting("resume", True, "used together with `out`")
+    path = out.with_suffix(".state")
+    state = read_state(path)
+    with fitting(out):
+        saved = state["run"]
+        defaults = dataclasses.asdict(FineTuneConfig())
+        check_settings(path, saved["settings"], run["settings"], defaults)
+        for name, what in (("pairs", "other pairs"), ("start", "another model")):
+            if saved[name] != run[name]:
+                raise CheckpointError(
+                    f"'{path}' is a training on {what}. Give the same ones to go on, "
+                    "or start anew with another output."
+                )
+    return state

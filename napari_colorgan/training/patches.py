@@ -12,8 +12,8 @@ from torch import Tensor
 from napari_colorgan.arrays import Array
 from napari_colorgan.color import Codec
 from napari_colorgan.training.augment import Augmentation, simulate_hints
-from napari_colorgan.training.config import FineTuneConfig
 from napari_colorgan.training.pairs import Pair
+from napari_colorgan.training.settings import FineTuneConfig
 
 _SCALES = {
     # sides of what is cut out, as a part of a patch: microscopes differ a little

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 
-from napari_colorgan.training.config import Precision
+from napari_colorgan.training.settings import Precision
 
 _CHANNELS = 32
 _SIDE = 32  # px

@@ -1,4 +1,4 @@
-"""ImageNet weights for the encoder of `compact`; needs the extra `train`."""
+"""Weights to begin with: drawn, levelled, or ImageNet's for an encoder."""
 
 import torch
 from torch import Tensor, nn
@@ -6,7 +6,21 @@ from torch import Tensor, nn
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.models.compact import Compact
 
+_SPREAD = 0.02  # of fresh weights (pix2pix paper, 6.2)
 _EPS = 1e-3  # of the batch normalisation the weights were trained with
+
+
+def draw_weights(network: nn.Module) -> None:
+    """Weights from N(0, 0.02), those of normalisations from N(1, 0.02), no biases."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(layer.weight, 0.0, _SPREAD)
+        elif isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.weight, 1.0, _SPREAD)
+        else:
+            continue
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
 
 
 def load_imagenet_encoder(generator: Compact) -> None:

@@ -1,9 +1,10 @@
 """How close a model comes to the colour picture of a pair."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from napari_colorgan.arrays import RGB
 from napari_colorgan.inference.colorize import TileDone, colorize_job
@@ -13,6 +14,8 @@ from napari_colorgan.inference.source import Source
 from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.metrics import Figures, compare
 from napari_colorgan.training.pairs import Pair
+
+_GAP = 4  # px, on a contact sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +90,12 @@ def table(heading: str, kinds: Mapping[str, Figures]) -> str:
     """Figures as text, a column for each kind, under its name."""
     lines = [
         (heading, list(kinds)),
-        ("PSNR, dB", [f"{one.psnr:.2f}" for one in kinds.values()]),
-        ("SSIM", [f"{one.ssim:.3f}" for one in kinds.values()]),
-        ("CIEDE2000", [f"{one.ciede2000:.2f}" for one in kinds.values()]),
+        ("PSNR, dB", [f"{figures.psnr:.2f}" for figures in kinds.values()]),
+        ("SSIM", [f"{figures.ssim:.3f}" for figures in kinds.values()]),
+        ("CIEDE2000", [f"{figures.ciede2000:.2f}" for figures in kinds.values()]),
         (
             "colourfulness",
-            [f"{100 * one.colorfulness:.0f} %" for one in kinds.values()],
+            [f"{100 * figures.colorfulness:.0f} %" for figures in kinds.values()],
         ),
     ]
     return "\n".join(
@@ -104,3 +107,23 @@ def gray_rgb(pair: Pair) -> RGB:
     """Return the gray picture of a pair as RGB (Y, X, 3)."""
     gray = (pair.gray * 255).round().astype(np.uint8)
     return np.repeat(gray[..., None], 3, axis=-1)
+
+
+def contact_sheet(columns: Sequence[Sequence[RGB]], side: int) -> Image.Image:
+    """Pictures (Y, X, 3) in columns, the middle of each, `side` px large."""
+    step = side + _GAP
+    rows = max(map(len, columns))
+    size = (step * len(columns) - _GAP, step * rows - _GAP)
+    sheet = Image.new("RGB", size, "white")
+    for column, pictures in enumerate(columns):
+        for row, picture in enumerate(pictures):
+            sheet.paste(_square(picture, side), (column * step, row * step))
+    return sheet
+
+
+def _square(rgb: RGB, side: int) -> Image.Image:
+    height, width = rgb.shape[:2]
+    part = min(height, width)
+    left, top = (width - part) // 2, (height - part) // 2
+    image = Image.fromarray(rgb).crop((left, top, left + part, top + part))
+    return image.resize((side, side), Image.Resampling.LANCZOS)

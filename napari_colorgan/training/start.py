@@ -1,9 +1,7 @@
-"""The generator that a fine-tuning starts with."""
+"""The networks that a training starts with."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,18 +15,9 @@ from napari_colorgan.inference.statistics import StatisticsMeter
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.patchgan import PatchDiscriminator
-from napari_colorgan.training.config import (
-    CLASSIC,
-    CODEC_OF,
-    FineTuneConfig,
-    LearningConfig,
-    Task,
-)
-from napari_colorgan.training.pretrained import level
-
-_SPREAD = 0.02  # of fresh weights (pix2pix paper, 6.2)
-# Keras: momentum 0.8 of the old statistics, epsilon 1e-3
-_KERAS_NORM = {"norm_momentum": 0.2, "norm_eps": 1e-3}
+from napari_colorgan.training.pretrained import draw_weights, level
+from napari_colorgan.training.schemes import scheme_of
+from napari_colorgan.training.settings import CODEC_OF, FineTuneConfig, Settings, Task
 
 
 def base_of(
@@ -42,7 +31,7 @@ def base_of(
     ------
     UnknownModel, CheckpointError
     """
-    if config.scheme in CLASSIC or start == zoo.SCRATCH:
+    if config.is_published or start == zoo.SCRATCH:
         return None
     return _without_chroma(zoo.open_model(start))
 
@@ -82,7 +71,7 @@ def make_generator(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         if base is None:
-            name, options = _fresh(config, channels)
+            name, options = scheme_of(config).generator(channels, config.patch)
             generator = build(GeneratorSpec(name, options))
             if isinstance(generator, Compact):
                 level(generator, generator, sample)
@@ -122,42 +111,20 @@ def make_generator(
     ), generator
 
 
-def make_discriminator(config: LearningConfig, task: Task) -> PatchDiscriminator | None:
+def make_discriminator(config: Settings, task: Task) -> PatchDiscriminator | None:
     """Discriminator for a run; None where none is needed."""
-    classic = config.scheme in CLASSIC
-    if not classic and not config.gan_phase:
-        return None
+    channels = 1 + CODECS[CODEC_OF[task]].out_channels
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed + 1)
-        discriminator = PatchDiscriminator(
-            1 + CODECS[CODEC_OF[task]].out_channels,
-            config.discriminator_width,
-            norm="batch" if classic else "none",
-            **(_KERAS_NORM if config.scheme == "notebook" else {}),
-        )
-        if classic:
-            draw_weights(discriminator)
-    return discriminator.train()
-
-
-def draw_weights(network: nn.Module) -> None:
-    """Weights from N(0, 0.02), those of normalisations from N(1, 0.02), no biases."""
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(layer.weight, 0.0, _SPREAD)
-        elif isinstance(layer, nn.BatchNorm2d):
-            nn.init.normal_(layer.weight, 1.0, _SPREAD)
-        else:
-            continue
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
+        discriminator = scheme_of(config).discriminator(channels)
+    return None if discriminator is None else discriminator.train()
 
 
 def _store_statistics(generator: nn.Module, sample: Tensor) -> None:
     """Replace the stored statistics by those of a sample."""
     with torch.no_grad():
-        found = StatisticsMeter(generator).measure(sample)
-    generator.load_state_dict(found, strict=False)  # these only
+        statistics = StatisticsMeter(generator).measure(sample)
+    generator.load_state_dict(statistics, strict=False)  # these only
 
 
 def _without_chroma(checkpoint: Checkpoint) -> Checkpoint:
@@ -172,29 +139,16 @@ def _without_chroma(checkpoint: Checkpoint) -> Checkpoint:
     )
 
 
-def _fresh(config: FineTuneConfig, channels: int) -> tuple[str, dict[str, Any]]:
-    """Name and options of a generator with fresh weights."""
-    if config.scheme == "fine-tune":
-        return "compact", {"out_channels": channels}
-    depth = int(math.log2(config.patch))
-    if 2**depth != config.patch or not 5 <= depth <= 10:
-        raise BadSetting(
-            "patch", config.patch, "32, 64, 128, 256, 512 or 1024 px for a U-Net"
-        )
-    options: dict[str, Any] = {"out_channels": channels, "depth": depth}
-    if config.scheme == "notebook":
-        options |= _KERAS_NORM | {"dropout_rate": 0.25, "dropout_first": True}
-    return "unet", options
-
-
 def _borrow(generator: nn.Module, base: nn.Module) -> list[nn.Module]:
     """Copy all weights that fit; returns the layers that have to start fresh."""
-    found = base.state_dict()
-    own = generator.state_dict()
-    fits = {k: v for k, v in found.items() if k in own and own[k].shape == v.shape}
+    offered = base.state_dict()
+    wanted = generator.state_dict()
+    fits = {
+        k: v for k, v in offered.items() if k in wanted and wanted[k].shape == v.shape
+    }
     # as soon as one weight of a layer does not fit, none of it is of use
     layers = dict(generator.named_modules())
-    fresh = {name.rpartition(".")[0] for name in own if name not in fits}
+    fresh = {name.rpartition(".")[0] for name in wanted if name not in fits}
     kept = {k: v for k, v in fits.items() if k.rpartition(".")[0] not in fresh}
-    generator.load_state_dict(own | kept)
+    generator.load_state_dict(wanted | kept)
     return [layers[name] for name in sorted(fresh)]

@@ -8,7 +8,8 @@ nor silences the job for long.
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,11 +84,11 @@ def read_state(path: Path) -> dict[str, Any]:
 
 def check_settings(
     path: Path,
-    found: Mapping[str, Any],
+    saved: Mapping[str, Any],
     wanted: Mapping[str, Any],
     defaults: Mapping[str, Any],
 ) -> None:
-    """Refuse to go on with settings other than those `found` in the file.
+    """Refuse to go on with settings other than those `saved` in the file.
 
     `defaults` are the values that settings newer than the file had when it was written.
 
@@ -96,13 +97,31 @@ def check_settings(
     CheckpointError
         A setting differs.
     """
-    saved = {**defaults, **found}
+    saved = {**defaults, **saved}
     for name, value in wanted.items():
         if saved.get(name) != value:
             raise CheckpointError(
                 f"'{path}' was trained with {name} = {saved.get(name)!r}, now it is "
                 f"{value!r}. Use the same settings to go on, or another output file."
             )
+
+
+@contextmanager
+def fitting(out: Path | None) -> Iterator[None]:
+    """Say that it is the state of `out` which lacks something or has other shapes.
+
+    Raises
+    ------
+    CheckpointError
+    """
+    try:
+        yield
+    except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+        path = None if out is None else out.with_suffix(".state")
+        raise CheckpointError(
+            f"'{path}' does not fit this training, which cannot go on from it. Remove "
+            "it to start anew, or use another output."
+        ) from error
 
 
 def _packed(value: Any, tensors: list[Tensor]) -> Any:

@@ -1,6 +1,7 @@
 """Networks, their optimizers, and the moving average of the generator's weights."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -11,25 +12,11 @@ from torch import Tensor, nn
 from napari_colorgan.models import channels_last
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.patchgan import PatchDiscriminator
-from napari_colorgan.training.config import (
-    CLASSIC,
-    FineTuneConfig,
-    Precision,
-    TrainConfig,
-)
 from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.precision import autocast
-from napari_colorgan.training.updates import (
-    Losses,
-    Networks,
-    PixelLoss,
-    late_gan_update,
-    pixel_update,
-    sequential_update,
-    simultaneous_update,
-)
-
-_RAMP = 1 / 3  # part of the GAN phase in which its weight rises from zero
+from napari_colorgan.training.schemes import scheme_of
+from napari_colorgan.training.settings import Precision, Settings
+from napari_colorgan.training.updates import Losses, Networks
 
 
 class Trainer:
@@ -47,7 +34,7 @@ class Trainer:
     def __init__(
         self,
         generator: nn.Module,
-        config: TrainConfig | FineTuneConfig,
+        config: Settings,
         device: torch.device,
         *,
         steps: int,
@@ -63,8 +50,13 @@ class Trainer:
         self._encoder = (
             generator.encoder_parameters() if isinstance(generator, Compact) else []
         )
-        self._classic = config.scheme in CLASSIC
-        self.optimizer = self._generator_optimizer()
+        self._scheme = scheme_of(config)
+        self.generator.train()
+        if not self._scheme.learns_statistics:  # those of the checkpoint are kept
+            for layer in self.generator.modules():
+                if isinstance(layer, nn.BatchNorm2d):
+                    layer.eval()
+        self.optimizer = self._scheme.optimizer(self._parameter_groups())
         self.discriminator_optimizer: torch.optim.Optimizer | None = None
         if self.discriminator is not None:
             self.discriminator_optimizer = torch.optim.Adam(
@@ -78,7 +70,6 @@ class Trainer:
             else None
         )
         self.done = 0
-        self._set_modes()
 
     @property
     def average(self) -> Mapping[str, Tensor]:
@@ -94,9 +85,17 @@ class Trainer:
             A loss is not finite; the generator is what it was before this step.
         """
         self._set_rates()
+        networks = Networks(
+            self.generator,
+            self.optimizer,
+            self.discriminator,
+            self.discriminator_optimizer,
+            partial(autocast, self.device, self.precision),
+        )
         batch = batch.to(self.device)
-        with self._seeded() as random:
-            losses = self._update(batch, random)
+        seed = np.random.default_rng([self.config.seed, self.done, 1]).integers(2**62)
+        with _seeded(int(seed), self.device) as random:
+            losses = self._scheme.update(networks, batch, random, self.done, self.steps)
         self.done += 1
         self._update_average()
         return losses
@@ -131,73 +130,20 @@ class Trainer:
         weights: dict[str, Tensor] = self.generator.state_dict()
         return weights
 
-    def _generator_optimizer(self) -> torch.optim.Optimizer:
-        kept = {id(p) for p in self._encoder}
-        groups = [
-            {"params": [p for p in self.generator.parameters() if id(p) not in kept]},
-            {"params": self._encoder},
-        ]
-        if not self._encoder:
-            groups.pop()
-        if self._classic:
-            return torch.optim.Adam(groups, betas=(0.5, 0.999))
-        decay = self.config.weight_decay
-        return torch.optim.AdamW(groups, weight_decay=decay, betas=(0.9, 0.99))
-
-    def _set_modes(self) -> None:
-        self.generator.train()
-        if self._classic:
-            return
-        for layer in self.generator.modules():
-            # few pairs say little about statistics: those of the checkpoint are kept
-            if isinstance(layer, nn.BatchNorm2d):
-                layer.eval()
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        """All but the encoder's, and then these, if there is one."""
+        encoder = {id(p) for p in self._encoder}
+        others = [p for p in self.generator.parameters() if id(p) not in encoder]
+        groups: list[dict[str, Any]] = [{"params": others}, {"params": self._encoder}]
+        return groups if self._encoder else groups[:1]
 
     def _set_rates(self) -> None:
-        rates = self.config.rates(self.done, self.steps)
+        rates = self._scheme.rates(self.done, self.steps)
         # without an encoder of its own, a generator has one group and one rate
         for group, rate in zip(self.optimizer.param_groups, rates, strict=False):
             group["lr"] = rate
         for parameter in self._encoder:
             parameter.requires_grad_(rates[1] > 0)
-
-    def _update(self, batch: Batch, random: torch.Generator) -> Losses:
-        networks = Networks(
-            self.generator,
-            self.optimizer,
-            self.discriminator,
-            self.discriminator_optimizer,
-            partial(autocast, self.device, self.precision),
-        )
-        config = self.config
-        if config.scheme == "paper":
-            return sequential_update(networks, batch, pixel_weight=config.pixel_weight)
-        if config.scheme == "notebook":
-            return simultaneous_update(
-                networks, batch, pixel_weight=config.pixel_weight
-            )
-        vividness, pixel_loss = 0.0, PixelLoss()
-        if isinstance(config, TrainConfig):
-            vividness = config.vividness
-            pixel_loss = PixelLoss(config.knee)
-        begin = config.gan_start(self.steps)
-        if self.done < begin:
-            return pixel_update(networks, batch, pixel_loss)
-        risen = (self.done - begin + 1) / max(1.0, _RAMP * (self.steps - begin))
-        part = min(1.0, risen)
-        return late_gan_update(
-            networks,
-            batch,
-            random,
-            pixel_loss,
-            gan=part * config.gan_weight,
-            feature=part * config.feature_weight,
-            vividness=vividness,
-        )
-
-    def _seeded(self) -> "_Seeded":
-        seed = np.random.default_rng([self.config.seed, self.done, 1]).integers(2**62)
-        return _Seeded(int(seed), self.device)
 
     def _update_average(self) -> None:
         if self._average is None:
@@ -223,18 +169,9 @@ def _placed(generator: nn.Module, device: torch.device) -> nn.Module:
     return generator.to(device)
 
 
-class _Seeded:
-    """Seeds torch's global generators, which dropout draws from, for a while."""
-
-    def __init__(self, seed: int, device: torch.device) -> None:
-        self._seed = seed
-        devices = [device] if device.type == "cuda" else []
-        self._fork = torch.random.fork_rng(devices)
-
-    def __enter__(self) -> torch.Generator:
-        self._fork.__enter__()
-        torch.manual_seed(self._seed)
-        return torch.Generator().manual_seed(self._seed)
-
-    def __exit__(self, *error: Any) -> None:
-        self._fork.__exit__(*error)
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[torch.Generator]:
+    """Seed torch's global generators, which dropout draws from, for a while."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield torch.Generator().manual_seed(seed)

@@ -1,7 +1,7 @@
-"""How one step changes the networks: one function per scheme.
+"""How one step changes the networks; which one it is says `training.schemes`.
 
-Each takes the trainer's networks and a batch, updates the weights and returns the
-losses of the step by name. A loss or gradient that is not finite raises `Diverged`
+Each function takes the trainer's networks and a batch, updates the weights and returns
+the losses of the step by name. A loss or gradient that is not finite raises `Diverged`
 before the generator is touched.
 """
 
@@ -28,7 +28,7 @@ from napari_colorgan.training.losses import (
 )
 from napari_colorgan.training.patches import Batch
 
-_MAX_GRADIENT = 1.0  # norm to which gradients of `fine-tune` are clipped
+_MAX_GRADIENT = 1.0  # norm to which gradients are clipped, unless as published
 _LEAST_JUDGED = 24  # px: of less, the discriminator has no opinion
 
 Losses = dict[str, float]
@@ -65,26 +65,9 @@ class Networks:
         return result
 
 
-@dataclass(frozen=True, slots=True)
-class PixelLoss:
-    """Loss of ab and, where it is predicted, of the expected chroma."""
-
-    knee: float = KNEE
-    """See `losses.chroma_loss`."""
-
-    def __call__(self, prediction: Tensor, batch: Batch) -> Tensor:
-        """Loss of a prediction for a batch."""
-        return color_loss(prediction, batch.target, batch.weight, self.knee)
-
-
-_PLAIN = PixelLoss()
-
-
-def pixel_update(
-    networks: Networks, batch: Batch, pixel_loss: PixelLoss = _PLAIN
-) -> Losses:
-    """Lower the pixel loss."""
-    loss = pixel_loss(networks.generate(batch), batch)
+def pixel_update(networks: Networks, batch: Batch, *, knee: float = KNEE) -> Losses:
+    """Lower the pixel loss, whose `knee` is explained at `losses.chroma_loss`."""
+    loss = color_loss(networks.generate(batch), batch.target, batch.weight, knee)
     _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
     return {"pixel": loss.item()}
 
@@ -93,11 +76,11 @@ def late_gan_update(
     networks: Networks,
     batch: Batch,
     random: torch.Generator,
-    pixel_loss: PixelLoss = _PLAIN,
     *,
     gan: float,
     feature: float,
     vividness: float = 0.0,
+    knee: float = KNEE,
 ) -> Losses:
     """Lower pixel loss + `gan` * hinge GAN loss + `feature` * feature matching.
 
@@ -135,7 +118,7 @@ def late_gan_update(
         [f[n:].float() for f in features[:-1]],
     )
     fooled = -features[-1][n:].float().mean()
-    pixel = pixel_loss(prediction, batch)
+    pixel = color_loss(prediction, batch.target, batch.weight, knee)
     loss = pixel + gan * fooled + feature * matched
     _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
     return {
@@ -200,16 +183,16 @@ def simultaneous_update(
     of_generator = list(networks.generator.parameters())
     judged_gradients = torch.autograd.grad(judged, of_discriminator, retain_graph=True)
     gradients = torch.autograd.grad(loss, of_generator)
-    for found in (judged_gradients, gradients):
-        _check("gradient", torch.nn.utils.get_total_norm(found))
-    for parameters, found, of_network in (
+    for of_network in (judged_gradients, gradients):
+        _check("gradient", torch.nn.utils.get_total_norm(of_network))
+    for parameters, of_network, stepped in (
         (of_discriminator, judged_gradients, optimizer),
         (of_generator, gradients, networks.optimizer),
     ):
-        for parameter, gradient in zip(parameters, found, strict=True):
+        for parameter, gradient in zip(parameters, of_network, strict=True):
             parameter.grad = gradient
-        of_network.step()
-        of_network.zero_grad(set_to_none=True)
+        stepped.step()
+        stepped.zero_grad(set_to_none=True)
     return {
         "pixel": pixel.item(),
         "gan": fooled.item(),

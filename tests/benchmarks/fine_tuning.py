@@ -39,12 +39,12 @@ from napari_colorgan.color import LabCodec
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import Control, Progress, finish
 from napari_colorgan.metrics import Figures, psnr
-from napari_colorgan.training.config import FineTuneConfig
 from napari_colorgan.training.events import Planned
 from napari_colorgan.training.fine_tune import fine_tune_job
 from napari_colorgan.training.pairs import Pair, pairs_of
 from napari_colorgan.training.patches import PatchSampler
 from napari_colorgan.training.scoring import color_pair, score
+from napari_colorgan.training.settings import FineTuneConfig
 from napari_colorgan.training.start import (
     base_of,
     make_discriminator,

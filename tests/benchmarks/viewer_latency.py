@@ -24,8 +24,8 @@ from qtpy.QtWidgets import QApplication
 
 from napari_colorgan.job import Progress
 from napari_colorgan.sample_data import pair
+from napari_colorgan.training import runs
 from napari_colorgan.widgets import FineTuneWidget
-from napari_colorgan.widgets.fine_tune import run_folder
 from napari_colorgan.widgets.parts.worker import run_job
 
 BEAT = 5  # ms
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--pan", action="store_true")
     choice = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        run_folder.training_folder = lambda: Path(folder)
+        runs.training_folder = lambda: Path(folder)
         measure(choice)
 
 

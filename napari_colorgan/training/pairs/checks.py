@@ -12,9 +12,9 @@ import numpy as np
 from napari_colorgan.arrays import RGB, Gray
 from napari_colorgan.errors import BadPair, NoPairs
 from napari_colorgan.inference.intensity import color_to_gray
-from napari_colorgan.training.config import Task
 from napari_colorgan.training.pairs.pair import Pair
 from napari_colorgan.training.picture_files import is_color
+from napari_colorgan.training.settings import Task
 
 if TYPE_CHECKING:
     from napari_colorgan.training.align import Shift

@@ -15,17 +15,18 @@ from qtpy.QtWidgets import (
 
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Control, Job, Progress
+from napari_colorgan.training.outcome import (
+    Kept,
+    Outcome,
+    PairsLoaded,
+    begin_job,
+    resume_job,
+)
+from napari_colorgan.training.runs import RunFolder
 from napari_colorgan.widgets.fine_tune.form import FineTuneForm
-from napari_colorgan.widgets.fine_tune.outcome_jobs import Kept, Outcome
 from napari_colorgan.widgets.fine_tune.outcome_panel import OutcomePanel
 from napari_colorgan.widgets.fine_tune.pairs_panel import PairsPanel
-from napari_colorgan.widgets.fine_tune.run_folder import RunFolder
-from napari_colorgan.widgets.fine_tune.training_run import (
-    PairsLoaded,
-    TrainingView,
-    resume_job,
-    train_job,
-)
+from napari_colorgan.widgets.fine_tune.training_view import TrainingView
 from napari_colorgan.widgets.fine_tune.unfinished_panel import UnfinishedPanel
 from napari_colorgan.widgets.fine_tune.watched_layers import WatchedLayers
 from napari_colorgan.widgets.menu import show_dock
@@ -155,7 +156,7 @@ class FineTuneWidget(QWidget):
             show_failure(error)
             return
         save_settings(self.form.remembered(), fine_tune_file())
-        self._begin(train_job(RunFolder.new(), settings, self.pairs.pairs))
+        self._begin(begin_job(RunFolder.new(), settings, self.pairs.pairs))
 
     def _on_resume(self, folder: RunFolder) -> None:
         if not self.busy:

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QVBoxLayout, QWidget
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Control, Job
-from napari_colorgan.widgets.fine_tune.outcome_jobs import (
+from napari_colorgan.training.outcome import (
     Kept,
     Outcome,
     error_maps_job,
@@ -120,7 +120,7 @@ class OutcomePanel(QWidget):
             return  # the button says why
 
         def on_result(model: zoo.Model) -> None:
-            outcome.folder.mark_used()
+            outcome.mark_used()
             self.used.emit(model.name)
 
         kept = self.keep.value
@@ -167,10 +167,10 @@ class OutcomePanel(QWidget):
         outcome = self._outcome
         if outcome is None or self.busy:
             return
-        unused = not outcome.folder.used
+        unused = not outcome.used
         if unused and not self.ask("Remove this training? Its model was not used."):
             return
-        outcome.folder.discard()
+        outcome.discard()
         self.show_outcome(None)
         self.discarded.emit()
 
@@ -206,7 +206,7 @@ class OutcomePanel(QWidget):
 
 def summary(outcome: Outcome) -> str:
     """Why a training has ended, and how good its model is."""
-    from napari_colorgan.widgets.fine_tune.training_run import describe_best
+    from napari_colorgan.widgets.fine_tune.training_view import describe_best
 
     ended = outcome.result.ended
     return f"Ended: {ended}. {describe_best(outcome.result.history.validations)}"

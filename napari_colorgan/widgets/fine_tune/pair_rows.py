@@ -8,7 +8,6 @@ from napari.layers import Layer
 
 from napari_colorgan.job import Job, Progress
 from napari_colorgan.training.align import correct
-from napari_colorgan.training.config import Task
 from napari_colorgan.training.pairs import (
     Pair,
     PairCheck,
@@ -16,6 +15,7 @@ from napari_colorgan.training.pairs import (
     decide_task,
     split,
 )
+from napari_colorgan.training.settings import Task
 
 
 @dataclass(frozen=True, slots=True)
