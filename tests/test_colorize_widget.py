@@ -334,7 +334,7 @@ def test_other_data_in_the_result_end_its_run(viewer, qtbot, large, messages):
 
 def test_closing_the_dock_ends_the_run(viewer, qtbot, large, messages):
     widget = start_large(viewer, qtbot, large)
-    control = widget._control
+    control = widget._jobs.control
     viewer.window.remove_dock_widget(widget.native)
     wait_for_the_end(qtbot)
     assert control.stop
@@ -348,7 +348,7 @@ def test_closing_the_dock_ends_the_run(viewer, qtbot, large, messages):
 def test_closing_the_viewer_ends_the_run(make_napari_viewer, plugin, qtbot, large):
     viewer = make_napari_viewer()
     widget = start_large(viewer, qtbot, large)
-    control, result = widget._control, viewer.layers[-1]
+    control, result = widget._jobs.control, viewer.layers[-1]
     viewer.close()
     wait_for_the_end(qtbot)
     assert control.stop

@@ -560,7 +560,7 @@ def test_closing_the_dock_saves_and_the_next_one_goes_on(
 ):
     choose_small(ready, MANY)
     begin(ready, qtbot, until=3)
-    control = ready._control
+    control = ready._jobs.control
     viewer.window.remove_dock_widget(ready)
     wait_for_the_end(qtbot)
     assert control.stop

@@ -763,7 +763,7 @@ def test_closing_the_dock_ends_what_runs(viewer, qtbot, endless):
     manager = open_dock(viewer)
     start_download(manager, qtbot)
     manager.card.native.click()
-    control = manager._control
+    control = manager._jobs.control
     viewer.window.remove_dock_widget(manager)
     qtbot.waitUntil(no_jobs, timeout=ENOUGH)
     assert control.stop and not manager._card_view.isVisible()

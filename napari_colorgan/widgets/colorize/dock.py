@@ -18,7 +18,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_colorgan.arrays import RGB
 from napari_colorgan.errors import ColorganError
-from napari_colorgan.job import Control, Progress
+from napari_colorgan.job import Progress
 from napari_colorgan.sample_data import MODEL
 from napari_colorgan.widgets.colorize.form import ColorizeForm
 from napari_colorgan.widgets.colorize.layer_picker import LayerPicker
@@ -36,9 +36,9 @@ from napari_colorgan.widgets.parts.notices import show_info
 from napari_colorgan.widgets.parts.picture import Picture
 from napari_colorgan.widgets.parts.settings import load_settings, save_settings
 from napari_colorgan.widgets.parts.worker import (
+    DockJobs,
     LatestOnly,
     on_close,
-    run_job,
     sentence,
     show_failure,
 )
@@ -54,9 +54,8 @@ class ColorizeWidget(Container[Widget]):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(labels=False)
         self._viewer = napari_viewer
-        self._control: Control | None = None
+        self._jobs = DockJobs(self._update)
         self._run: LayerRun | None = None
-        self._closed = False
 
         self.picker = LayerPicker(napari_viewer)
         self.layers = self.picker.layers
@@ -99,7 +98,7 @@ class ColorizeWidget(Container[Widget]):
     @property
     def busy(self) -> bool:
         """Whether a run is in progress."""
-        return self._control is not None
+        return self._jobs.busy
 
     def reset_choices(self, *_: object) -> None:
         """Refresh the pickers; napari calls this whenever its layers change."""
@@ -159,10 +158,9 @@ class ColorizeWidget(Container[Widget]):
         """End what runs; from now on nothing may touch this widget."""
         self._preview.stop()
         self.models.close_card()
-        self._closed = True
-        if self._control is not None and self._run is not None:
+        if self._run is not None:
             self._run.end_early("the dock was closed")
-            self._control.request_stop()
+        self._jobs.close()
         for emitter, slot in self._watched():
             emitter.disconnect(slot)
         models_changed.disconnect(self._on_models_changed)
@@ -177,19 +175,19 @@ class ColorizeWidget(Container[Widget]):
         taken = self._take(layers)
         say(self.status, "")
         self._run = LayerRun(self._viewer, layers, taken, self._on_lost)
-        self._control = run_job(
+        self._jobs.run(
             color_layers_job(taken, self.form.settings()),
+            self._on_result,
             on_event=self._on_event,
-            on_result=self._on_result,
             on_error=self._on_error,
             on_end=self._on_end,
+            even_closed=True,
         )
-        self._update()
 
     def _on_event(self, event: Progress) -> None:
         if self._run is None:
             return
-        if self._closed:
+        if self._jobs.closed:
             self._run.note(event)
             return
         self._run.on_event(event)
@@ -199,7 +197,7 @@ class ColorizeWidget(Container[Widget]):
         say(self.status, self._run.describe(event))
 
     def _on_result(self, _: object) -> None:
-        if self._closed or self._run is None:
+        if self._jobs.closed or self._run is None:
             return
         complete = self._run.complete
         note = f" {self._run.device_note}" if self._run.device_note else ""
@@ -209,18 +207,16 @@ class ColorizeWidget(Container[Widget]):
     def _on_error(self, error: BaseException) -> None:
         if self._run is not None:
             self._run.end_early(sentence(error))
-        if not self._closed:
+        if not self._jobs.closed:
             say(self.status, sentence(error))
             show_failure(error)
 
     def _on_end(self) -> None:
-        run, self._run, self._control = self._run, None, None
+        run, self._run = self._run, None
         if run is not None:
             run.close()
-        if self._closed:
-            return
-        self.progress.visible = False
-        self._update()
+        if not self._jobs.closed:
+            self.progress.visible = False
 
     def _on_stop(self) -> None:
         self._end_early("stopped by the user")
@@ -230,9 +226,9 @@ class ColorizeWidget(Container[Widget]):
         self._end_early(what)
 
     def _end_early(self, why: str) -> None:
-        if self._control is not None and self._run is not None:
+        if self._run is not None:
             self._run.end_early(why)
-            self._control.request_stop()
+            self._jobs.stop()
             say(self.status, "Stopping...")
 
     def _on_layer_removed(self, event: Any) -> None:
@@ -294,14 +290,14 @@ class ColorizeWidget(Container[Widget]):
         )
 
     def _on_preview(self, rgb: RGB) -> None:
-        if self._closed:
+        if self._jobs.closed:
             return
         self._picture.show_rgb(rgb)
         if self.status.value.startswith(_NO_PREVIEW):
             say(self.status, "")
 
     def _on_preview_error(self, error: BaseException) -> None:
-        if self._closed:
+        if self._jobs.closed:
             return
         self._picture.setVisible(False)
         say(self.status, f"{_NO_PREVIEW} {sentence(error)}")

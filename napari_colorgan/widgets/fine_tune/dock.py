@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_colorgan.errors import BadSetting
-from napari_colorgan.job import Control, Job, Progress
+from napari_colorgan.job import Job, Progress
 from napari_colorgan.training.outcome import (
     Kept,
     Outcome,
@@ -39,8 +39,8 @@ from napari_colorgan.widgets.parts.settings import (
     save_settings,
 )
 from napari_colorgan.widgets.parts.worker import (
+    DockJobs,
     on_close,
-    run_job,
     sentence,
     show_failure,
 )
@@ -52,11 +52,10 @@ class FineTuneWidget(QWidget):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._control: Control | None = None
+        self._jobs = DockJobs(self._update)
         self._kept: Kept = "best"
         self._watched = WatchedLayers()
         self._began = False
-        self._closed = False
 
         self.pairs = PairsPanel(napari_viewer)
         self.form = FineTuneForm()
@@ -87,11 +86,11 @@ class FineTuneWidget(QWidget):
     @property
     def busy(self) -> bool:
         """Whether a training is in progress."""
-        return self._control is not None
+        return self._jobs.busy
 
     def reset_choices(self, *_: object) -> None:
         """Refresh the pickers; napari calls this whenever its layers change."""
-        if not self._closed:
+        if not self._jobs.closed:
             self.pairs.reset_choices()
 
     def choose_active(self) -> None:
@@ -126,12 +125,10 @@ class FineTuneWidget(QWidget):
 
     def _on_closed(self) -> None:
         """End and save what runs; from now on nothing may touch this widget."""
-        self._closed = True
         self._announce_saving()
         self.pairs.stop()
         self.outcome.stop()
-        if self._control is not None:
-            self._control.request_stop()
+        self._jobs.close()
         self._watched.watch(())
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
         models_changed.disconnect(self.form.follow)
@@ -168,58 +165,41 @@ class FineTuneWidget(QWidget):
         self.unfinished.forget()
         self.outcome.show_outcome(None)
         self.training.begin()
-        self._control = run_job(
+        self._jobs.run(
             job,
+            self._on_result,
             on_event=self._on_event,
-            on_result=self._on_result,
             on_error=self._on_error,
             on_end=self._on_end,
         )
-        self._update()
 
     def _on_event(self, event: Progress) -> None:
-        if self._closed:
-            return
         if isinstance(event, PairsLoaded):
             self.pairs.fill(event.pairs)
         self.training.on_event(event)
 
     def _on_result(self, outcome: Outcome) -> None:
-        if self._closed:
-            return
         self.training.end()
         self.outcome.show_outcome(outcome, self._kept)
         QTimer.singleShot(0, self._scroll_to_outcome)  # once it is laid out
 
     def _on_error(self, error: BaseException) -> None:
-        if self._closed:
-            return
         self.training.end(sentence(error))
         show_failure(error)
 
     def _on_end(self) -> None:
-        self._control = None
         self._watched.watch(())
-        if not self._closed:
+        if not self._jobs.closed:
             self._look_for_unfinished()
 
     def _on_pause(self) -> None:
-        if self._control is None:
-            return
-        if self._control.pause:
-            self._control.resume()
-            say(self.training.status, "Going on...")
-        else:
-            self._control.request_pause()
-            say(self.training.status, "Paused.")
-        self._update()
+        self._jobs.pause_or_resume()
+        say(self.training.status, "Paused." if self._jobs.paused else "Going on...")
 
     def _on_stop(self, kept: Kept) -> None:
-        if self._control is not None:
+        if self._jobs.stop():
             self._kept = kept
-            self._control.request_stop()
             say(self.training.status, "Stopping after this step, then saving...")
-            self._update()
 
     def _on_used(self, name: str) -> None:
         models_changed.emit("", name)
@@ -257,13 +237,12 @@ class FineTuneWidget(QWidget):
 
     def _update(self, *_: object) -> None:
         busy = self.busy
-        stopping = self._control is not None and self._control.stop
+        stopping = self._jobs.stopping
         missing = "A training is in progress." if busy else self._missing()
         self.start.enabled = not missing
         explain(self.start, missing or "Train on these pairs")
         say(self.reason, "" if busy else missing)
-        paused = self._control is not None and self._control.pause
-        self.pause.text = "Continue" if paused else "Pause"
+        self.pause.text = "Continue" if self._jobs.paused else "Pause"
         self._begins.visible = True
         self.start.visible = not busy
         self.pause.visible = busy
@@ -279,7 +258,7 @@ class FineTuneWidget(QWidget):
         self.unfinished.offer(self.outcome.outcome)
 
     def _scroll_to_outcome(self) -> None:
-        if not self._closed:
+        if not self._jobs.closed:
             self._area.ensureWidgetVisible(self.outcome)
 
     def _lay_out(self) -> None:

@@ -36,7 +36,7 @@ from napari_colorgan.checkpoints.formats import (
     suggest_name,
 )
 from napari_colorgan.inference.install import import_job, install_job
-from napari_colorgan.job import Control, Job, Progress
+from napari_colorgan.job import Job, Progress
 from napari_colorgan.widgets.menu import show_dock
 from napari_colorgan.widgets.models.details import ModelDetails
 from napari_colorgan.widgets.models.forms import (
@@ -51,7 +51,7 @@ from napari_colorgan.widgets.parts.card_view import CardView
 from napari_colorgan.widgets.parts.layout import line_up, say, wrap
 from napari_colorgan.widgets.parts.models_changed import models_changed
 from napari_colorgan.widgets.parts.notices import plain, show_info
-from napari_colorgan.widgets.parts.worker import Slot, on_close, run_job
+from napari_colorgan.widgets.parts.worker import DockJobs, Slot, on_close
 
 R = TypeVar("R")
 
@@ -62,9 +62,8 @@ class ModelManagerWidget(QWidget):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._control: Control | None = None
+        self._jobs = DockJobs(self._update)
         self._deleted: Deleted | None = None
-        self._closed = False
         self.form: Form | None = None
         """The window that asks something at the moment."""
 
@@ -102,7 +101,7 @@ class ModelManagerWidget(QWidget):
     @property
     def busy(self) -> bool:
         """Whether something is being read, stored, written or fetched."""
-        return self._control is not None
+        return self._jobs.busy
 
     @property
     def _model(self) -> zoo.Model:
@@ -139,7 +138,7 @@ class ModelManagerWidget(QWidget):
     def _tell(self, old: str, new: str) -> None:
         """Tell all pickers, also when this dock was closed meanwhile."""
         models_changed.emit(old, new)
-        if new and not self._closed:
+        if new and not self._jobs.closed:
             self.models.show_models(new)
 
     # -- slots
@@ -166,10 +165,8 @@ class ModelManagerWidget(QWidget):
 
     def _on_closed(self) -> None:
         """End what runs; from now on nothing may touch this widget."""
-        self._closed = True
         models_changed.disconnect(self._on_models_changed)
-        if self._control is not None:
-            self._control.request_stop()
+        self._jobs.close()
         with contextlib.suppress(RuntimeError):  # the viewer was closed, and they, too
             self._card_view.close()
             if self.form is not None:
@@ -197,7 +194,7 @@ class ModelManagerWidget(QWidget):
             self.read(Path(path))
 
     def _ask_import(self, found: Any) -> None:
-        if self._closed:
+        if self._jobs.closed:
             return
         form = ImportForm(self, found, suggest_name(found.source.path))
 
@@ -293,8 +290,7 @@ class ModelManagerWidget(QWidget):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
     def _on_stop(self) -> None:
-        if self._control is not None:
-            self._control.request_stop()
+        if self._jobs.stop():
             say(self.status, "Stopping...")
 
     def dragEnterEvent(self, event: Any) -> None:
@@ -335,26 +331,15 @@ class ModelManagerWidget(QWidget):
 
     def _run(self, doing: str, job: Job[Any], on_result: Slot) -> None:
         say(self.status, doing)
-        self._control = run_job(
-            job,
-            on_event=self._on_event,
-            on_result=on_result,
-            on_end=self._on_end,
-        )
-        self._update()
+        # pickers elsewhere hear of a change that ends after this dock was closed
+        self._jobs.run(job, on_result, on_event=self._on_event, even_closed=True)
 
     def _on_event(self, event: Progress) -> None:
-        if self._closed:
+        if self._jobs.closed:
             return
         # in kB: of bytes, Qt can count only 2 GB
         self.progress.native.setRange(0, event.total // 1000)
         self.progress.native.setValue(event.done // 1000)
-
-    def _on_end(self) -> None:
-        self._control = None
-        if not self._closed:
-            say(self.status, "")
-            self._update()
 
     # -- showing state
 
@@ -379,6 +364,8 @@ class ModelManagerWidget(QWidget):
             name = self._deleted.name.replace("&", "&&")  # one would underline
             self.undo.text = f"Undo: bring back '{name}'"
         self.progress.visible = self.stop.visible = busy
+        if not busy:
+            say(self.status, "")
 
     def _lay_out(self) -> None:
         inside = QWidget()
