@@ -119,7 +119,7 @@ def measure(choice: argparse.Namespace) -> None:
     report("a pair is read and checked", heartbeat.take())
     dock.form.start.value = choice.model
     dock.form.minutes.value = 60
-    dock.start.native.click()
+    dock.controls.start.native.click()
     wait(300, lambda: len(dock.training.plot.loss.curve) > 0)
     wait(WARM_UP)
     report("start and warm-up", heartbeat.take())
@@ -130,7 +130,7 @@ def measure(choice: argparse.Namespace) -> None:
     report("training, user pans" if choice.pan else "training", heartbeat.take())
     pan.stop()
     began = time.perf_counter()
-    dock.stop_best.native.click()
+    dock.controls.stop_best.native.click()
     wait(120, lambda: not dock.busy)
     took = time.perf_counter() - began
     report(f"stop and save, {took:.1f} s", heartbeat.take())

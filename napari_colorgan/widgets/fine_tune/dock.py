@@ -3,10 +3,8 @@
 from typing import Any
 
 import napari.viewer
-from magicgui.widgets import Label, PushButton
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
-    QFrame,
     QLabel,
     QScrollArea,
     QVBoxLayout,
@@ -23,6 +21,7 @@ from napari_colorgan.training.outcome import (
     resume_job,
 )
 from napari_colorgan.training.runs import RunFolder
+from napari_colorgan.widgets.fine_tune.controls import TrainingControls
 from napari_colorgan.widgets.fine_tune.form import FineTuneForm
 from napari_colorgan.widgets.fine_tune.outcome_panel import OutcomePanel
 from napari_colorgan.widgets.fine_tune.pairs_panel import PairsPanel
@@ -30,7 +29,7 @@ from napari_colorgan.widgets.fine_tune.training_view import TrainingView
 from napari_colorgan.widgets.fine_tune.unfinished_panel import UnfinishedPanel
 from napari_colorgan.widgets.fine_tune.watched_layers import WatchedLayers
 from napari_colorgan.widgets.menu import show_dock
-from napari_colorgan.widgets.parts.layout import explain, line_up, say, wrap
+from napari_colorgan.widgets.parts.layout import say, scroll
 from napari_colorgan.widgets.parts.models_changed import models_changed
 from napari_colorgan.widgets.parts.notices import show_info
 from napari_colorgan.widgets.parts.settings import (
@@ -59,25 +58,13 @@ class FineTuneWidget(QWidget):
 
         self.pairs = PairsPanel(napari_viewer)
         self.form = FineTuneForm()
-        self.start = PushButton(text="Start")
-        self.pause = PushButton(text="Pause", tooltip="Keep everything and wait")
-        self.stop_best = PushButton(
-            text="Stop, keep the best",
-            tooltip="End now; keep the weights that were best on the held-out part",
-        )
-        self.stop_last = PushButton(
-            text="Stop, keep the last", tooltip="End now; keep the weights of this step"
-        )
-        self.reason = wrap(Label(value="", visible=False))
+        self.controls = TrainingControls()
         self.unfinished = UnfinishedPanel()
         self.training = TrainingView(napari_viewer)
         self.outcome = OutcomePanel(napari_viewer)
-        self._stops = line_up(self.stop_best, self.stop_last)
-        self._begins = line_up(self.start, self.pause)
         self._settings_title = _title("Settings")
         self._outcome_title = _title("Result")
-        self._area = QScrollArea()
-        self._lay_out()
+        self._area = self._lay_out()
         self.form.restore(load_settings(fine_tune_file()))
         self._connect()
         self.unfinished.look()
@@ -108,10 +95,10 @@ class FineTuneWidget(QWidget):
     # -- slots
 
     def _connect(self) -> None:
-        self.start.changed.connect(self._on_start)
-        self.pause.changed.connect(self._on_pause)
-        self.stop_best.changed.connect(lambda: self._on_stop("best"))
-        self.stop_last.changed.connect(lambda: self._on_stop("last"))
+        self.controls.start.changed.connect(self._on_start)
+        self.controls.pause.changed.connect(self._on_pause)
+        self.controls.stop_best.changed.connect(lambda: self._on_stop("best"))
+        self.controls.stop_last.changed.connect(lambda: self._on_stop("last"))
         self.unfinished.resumed.connect(self._on_resume)
         self.unfinished.discarded.connect(self._look_for_unfinished)
         self.pairs.changed.connect(self._on_pairs)
@@ -237,19 +224,7 @@ class FineTuneWidget(QWidget):
 
     def _update(self, *_: object) -> None:
         busy = self.busy
-        stopping = self._jobs.stopping
-        missing = "A training is in progress." if busy else self._missing()
-        self.start.enabled = not missing
-        explain(self.start, missing or "Train on these pairs")
-        say(self.reason, "" if busy else missing)
-        self.pause.text = "Continue" if self._jobs.paused else "Pause"
-        self._begins.visible = True
-        self.start.visible = not busy
-        self.pause.visible = busy
-        self.pause.enabled = not stopping
-        self._stops.visible = busy
-        for button in (self.stop_best, self.stop_last):
-            button.enabled = not stopping
+        self.controls.offer(self._jobs, self._missing())
         self.pairs.set_locked(busy)
         self.form.visible = not busy
         self._settings_title.setVisible(not busy)
@@ -261,7 +236,7 @@ class FineTuneWidget(QWidget):
         if not self._jobs.closed:
             self._area.ensureWidgetVisible(self.outcome)
 
-    def _lay_out(self) -> None:
+    def _lay_out(self) -> QScrollArea:
         inside = QWidget()
         layout = QVBoxLayout(inside)
         for widget in (
@@ -270,24 +245,14 @@ class FineTuneWidget(QWidget):
             self._settings_title,
             self.form.native,
             self.unfinished,
-            self._begins.native,
-            self._stops.native,
-            self.reason.native,
+            self.controls,
             self.training,
             self._outcome_title,
             self.outcome,
         ):
             layout.addWidget(widget)
         layout.addStretch()
-        self._area.setWidgetResizable(True)
-        self._area.setFrameShape(QFrame.Shape.NoFrame)
-        off = Qt.ScrollBarPolicy.ScrollBarAlwaysOff
-        self._area.setHorizontalScrollBarPolicy(off)
-        self._area.setWidget(inside)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(self._area)
-        self.setMinimumWidth(330)
+        return scroll(self, inside)
 
 
 def _title(text: str) -> QLabel:

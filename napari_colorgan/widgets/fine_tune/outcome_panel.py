@@ -5,7 +5,7 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, Container, Label, LineEdit, PushButton
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.errors import BadSetting
@@ -17,7 +17,7 @@ from napari_colorgan.training.outcome import (
     report_job,
 )
 from napari_colorgan.widgets.parts.layout import explain, keep_low, line_up, say, wrap
-from napari_colorgan.widgets.parts.notices import plain, show_info
+from napari_colorgan.widgets.parts.notices import ask, show_info
 from napari_colorgan.widgets.parts.places import beside
 from napari_colorgan.widgets.parts.worker import DockJobs
 
@@ -126,9 +126,7 @@ class OutcomePanel(QWidget):
 
     def ask(self, question: str) -> bool:
         """Ask the user; whether the answer is yes."""
-        buttons = QMessageBox.StandardButton
-        answer = QMessageBox.question(self, "Fine-tune", plain(question))
-        return bool(answer == buttons.Yes)
+        return ask(self, "Fine-tune", question)
 
     def _on_report(self) -> None:
         if self._outcome is None or self.busy:
