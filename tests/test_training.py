@@ -16,6 +16,7 @@ import pytest
 import tifffile
 import torch
 import torch.nn.functional as F
+from napari_colorgan.training.batches import PictureBatches
 from PIL import Image
 from skimage import color, data
 
@@ -40,10 +41,8 @@ from napari_colorgan.training.augment import (
     simulate_hints,
     vary_gray,
 )
-from napari_colorgan.training.batches import PictureBatches
 from napari_colorgan.training.holding_out import hold_out, keep
 from napari_colorgan.training.losses import chroma_loss
-from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.picture_files import (
     PictureRead,
     PicturesLeftOut,
@@ -55,6 +54,7 @@ from napari_colorgan.training.pretrained import (
     load_imagenet_encoder,
 )
 from napari_colorgan.training.recipe import Recipe
+from napari_colorgan.training.samplers import Batch
 from napari_colorgan.training.schemes import scheme_of
 from napari_colorgan.training.settings import TrainConfig
 from napari_colorgan.training.start import make_discriminator

@@ -22,7 +22,7 @@ from napari_colorgan.training.events import (
     StepDone,
     Validated,
 )
-from napari_colorgan.training.patches import PatchSampler
+from napari_colorgan.training.samplers import PatchSampler
 from napari_colorgan.training.settings import FineTuneConfig
 from napari_colorgan.training.state import write_state_job
 from napari_colorgan.training.trainer import Trainer
