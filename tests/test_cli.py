@@ -372,8 +372,11 @@ def test_evaluate_two_folders(run: Command, photos, model) -> None:
 
 def test_train_goes_on_and_its_model_works(run: Command, photos, camera) -> None:
     arguments = ["train", photos, "--out", "own.safetensors", "--name", "mine"]
-    arguments += ["--batch", 1, "--crop", 32, "--seed", 3, "--device", "cpu"]
-    arguments += ["--license", "CC0-1.0", "--working-size", 64]
+    arguments += ["--device", "cpu", "--recipe", "small.toml"]
+    Path("small.toml").write_text(
+        'base = "natural"\n[training]\nbatch = 1\ncrop = 32\nseed = 3\n'
+        '[model]\nlicense = "CC0-1.0"\nworking_size = 64\n'
+    )
     first = run(*arguments, "--steps", 3, "--minutes", 0)
     assert "1 of 3 steps" in first.stdout and "goes on" in first.stdout
     assert "3 of 3 steps" in run(*arguments, "--steps", 3).stdout
@@ -388,6 +391,7 @@ def test_train_goes_on_and_its_model_works(run: Command, photos, camera) -> None
 def test_train_checks_settings_first(run: Command, photos) -> None:
     good = ["train", photos, "--out", "own.safetensors"]
     Path("recipe.toml").write_text("[training]\nsteps = 10\nbatchsize = 3\n")
+    Path("crop.toml").write_text("[training]\ncrop = 33\n")
     for arguments, words in [
         ([*good[:-1], "own.pt"], ".safetensors"),
         ([*good[:-1], "no/own.safetensors"], "a folder that exists"),
@@ -395,13 +399,16 @@ def test_train_checks_settings_first(run: Command, photos) -> None:
         ([*good, "--recipe", "no.toml"], "readable TOML"),
         ([*good, "--recipe", "recipe.toml"], "batchsize"),
         ([*good, "--steps", 0], "at least 1"),
-        ([*good, "--crop", 33], "multiple of 32"),
+        ([*good, "--crop", 64], "'crop = ...' below '[training]'"),
+        ([*good, "--license=MIT"], "'license = ...' below '[model]'"),
+        ([*good, "--threads", 2], "OMP_NUM_THREADS"),
+        ([*good, "--recipe", "crop.toml"], "multiple of 32"),
         ([*good, "--device", "tpu"], "device"),
         (["train", "missing", *good[2:]], "no colour pictures"),
         ([*good, "--start", "nobody"], "no model or checkpoint file called 'nobody'"),
     ]:
         assert words in one_sentence(run(*arguments, code=2))
-    assert sorted(os.listdir()) == ["photos", "recipe.toml"]
+    assert sorted(os.listdir()) == ["crop.toml", "photos", "recipe.toml"]
 
 
 # demo
@@ -485,6 +492,7 @@ def test_train_on_two_folders_with_another_generator(run: Command, photos) -> No
         'scheme = "paper"\nsteps = 2\nbatch = 1\ncrop = 32\nema = 0.0\n'
         "discriminator_width = 8\nvalidation = 0.4\n"
     )
+    Path("far.toml").write_text('base = "small"\n[training]\nvalidation = 2\n')
     assert "2 of 2 steps" in run(*arguments).stdout
     (held,) = json.loads(Path("a.split.json").read_text())["held_out"]
     assert len(held) == 1
@@ -493,7 +501,7 @@ def test_train_on_two_folders_with_another_generator(run: Command, photos) -> No
         (["--generator", "unet9"], "unet256"),
         (["--generator", "unet256"], "multiple of 256 px"),
         ([photos], "one folder of colour pictures"),
-        (["--validation", "2"], "from 0 to 0.9"),
+        (["--recipe", "far.toml"], "from 0 to 0.9"),
     ]:
         bad = run(*arguments[:6], "b.safetensors", *arguments[7:], *extra, code=2)
         assert words in one_sentence(bad)

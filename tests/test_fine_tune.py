@@ -25,21 +25,21 @@ from napari_colorgan.job import STOP, Control, finish
 from napari_colorgan.metrics import Figures
 from napari_colorgan.models import compact
 from napari_colorgan.training import fine_tune as module
-from napari_colorgan.training import schemes, session, trainer, updates
+from napari_colorgan.training import loop, schemes, trainer, updates
 from napari_colorgan.training.budget import Measuring
 from napari_colorgan.training.events import (
-    FineTuned,
     Planned,
     Preparing,
     Previewed,
     StepDone,
+    Trained,
     Validated,
 )
 from napari_colorgan.training.fine_tune import fine_tune, fine_tune_job
 from napari_colorgan.training.pairs import Pair, pairs_of
 from napari_colorgan.training.settings import FineTuneConfig
 from napari_colorgan.training.state import Saving, read_state, write_state_job
-from napari_colorgan.training.validation import Validation
+from napari_colorgan.training.validation import Judgement, Validation
 
 SMALL = {
     "steps": 10,
@@ -152,10 +152,10 @@ def same(a, b):
 
 
 def states_equal(folder, first, second):
-    """Whether two runs left the same state, but for the estimated time."""
+    """Whether two runs left the same state, but for the time that it took."""
     states = [read_state(folder / f"{name}.state") for name in (first, second)]
     for state in states:
-        del state["plan"]["seconds"]
+        del state["plan"]["seconds"], state["seconds"]
     return equal(*states)
 
 
@@ -164,7 +164,7 @@ def states_equal(folder, first, second):
 
 def test_a_run_plans_steps_and_validates(run, tmp_path, base):
     result, events = run()
-    assert isinstance(result, FineTuned)
+    assert isinstance(result, Trained)
     assert result.ended == "all steps are done"
     kinds = [type(e) for e in events]
     assert kinds.count(Planned) == 1
@@ -203,7 +203,7 @@ def test_epochs_grow_and_the_time_left_runs_out(run, pairs):
 
 def test_the_time_left_follows_the_steps_once_there_are_some(run, monkeypatch):
     clock = fake_clock(monkeypatch, step=2.0)
-    monkeypatch.setattr(session, "_WARM", 4)
+    monkeypatch.setattr(loop, "_WARM", 4)
     left = []
 
     def each(event):
@@ -229,7 +229,7 @@ def fake_clock(monkeypatch, step=0.0):
 
     monkeypatch.setattr(trainer.Trainer, "step", timed)
     clock.monotonic = lambda: clock.now
-    for file in (module, session):  # the one takes the time, the other compares
+    for file in (module, loop):  # the one takes the time, the other compares
         monkeypatch.setattr(file, "time", clock)
     return clock
 
@@ -535,11 +535,11 @@ def test_after_a_crash_a_run_goes_on_from_its_last_file(
 
 
 def test_previews_and_their_absence_change_nothing(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(session, "_PREVIEW_EVERY", 1e9)
+    monkeypatch.setattr(loop, "_PREVIEW_EVERY", 1e9)
     few, events = run("few")
     assert len(of_kind(events, Previewed)) <= 2
-    monkeypatch.setattr(session, "_PREVIEW_EVERY", -1.0)
-    monkeypatch.setattr(session, "_PREVIEW_SHARE", math.inf)
+    monkeypatch.setattr(loop, "_PREVIEW_EVERY", -1.0)
+    monkeypatch.setattr(loop, "_PREVIEW_SHARE", math.inf)
     many, events = run("many")
     assert len(of_kind(events, Previewed)) > 7
     assert same(few.last, many.last) and same(few.best, many.best)
@@ -580,7 +580,7 @@ def test_a_resumed_run_does_not_measure_again(run, tmp_path, monkeypatch):
 
 def test_autosave_of_large_networks_waits(run, tmp_path, monkeypatch):
     clock = fake_clock(monkeypatch)
-    monkeypatch.setattr(session, "_LARGE", 0)
+    monkeypatch.setattr(loop, "_LARGE", 0)
     saved = []
 
     def each(event):
@@ -741,9 +741,9 @@ def break_the_loss(monkeypatch, at):
     """Let the pixel loss of one step be NaN; those of the calibration are not."""
     count = itertools.count(1)
     running = []
-    original = session.Session.run
+    original = loop.Loop.run
     monkeypatch.setattr(
-        session.Session, "run", lambda self: running.append(1) or original(self)
+        loop.Loop, "run", lambda self: running.append(1) or original(self)
     )
 
     def broken(loss):
@@ -775,15 +775,18 @@ def script(monkeypatch, psnrs, colorfulness=None):
     vivid = iter(colorfulness or itertools.repeat(1.0))
     calls = []
 
-    def figures(self, colorizer):
+    def job(self, colorizer, done=0, total=1):
         calls.append(colorizer)
         if len(calls) == 1:  # for its time alone
-            return Figures(psnr=0, ssim=0, ciede2000=0, colorfulness=1)
-        return Figures(
-            psnr=next(found), ssim=0.5, ciede2000=9.0, colorfulness=next(vivid)
-        )
+            figures = Figures(psnr=0, ssim=0, ciede2000=0, colorfulness=1)
+        else:
+            figures = Figures(
+                psnr=next(found), ssim=0.5, ciede2000=9.0, colorfulness=next(vivid)
+            )
+        return Judgement(figures, {}, [])
+        yield
 
-    monkeypatch.setattr(Validation, "figures", figures)
+    monkeypatch.setattr(Validation, "job", job)
 
 
 def test_the_best_is_kept_although_later_ones_are_worse(run, monkeypatch, tmp_path):

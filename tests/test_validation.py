@@ -52,7 +52,7 @@ def test_where_the_truth_is_gray_psnr_decides():
 def test_figures_are_those_of_coloring_the_pictures(photo, colorizers):
     before, now = colorizers
     pairs = pairs_of(photo[:96, :128], name="a") + pairs_of(photo[100:196, :96])
-    validation = Validation(pairs, "local", before)
+    validation = Validation.of_pairs(pairs, "local", before)
     expected = Figures.mean(
         [compare(colorize(pair.gray, now, limits=(0, 1)), pair.color) for pair in pairs]
     )
@@ -79,7 +79,7 @@ def test_of_a_large_pair_the_middle_is_judged_at_its_own_resolution(
     around = pairs_of(np.where(center(picture), picture, 255 - picture))[0]
     middle = pair.cropped(np.s_[64:128, 64:128])
     found = [
-        Validation([p], "local", colorizers[0]).figures(colorizers[1])
+        Validation.of_pairs([p], "local", colorizers[0]).figures(colorizers[1])
         for p in (pair, around, middle)
     ]
     assert found[0] == found[1] == found[2]
@@ -106,7 +106,7 @@ def test_of_a_large_pair_in_whole_context_all_is_judged_reduced(
     mask = np.zeros((192, 384), bool)
     mask[:, :192] = True
     (pair,) = pairs_of(picture, mask=mask)
-    Validation([pair], "whole", colorizers[0])
+    Validation.of_pairs([pair], "whole", colorizers[0])
     (small,) = seen
     height, width = small.shape
     assert height * width <= 48 * 48 and width == pytest.approx(2 * height, abs=1)
@@ -126,7 +126,7 @@ def test_many_held_out_pairs_share_the_pixels(monkeypatch, colorizers, photo):
         lambda pair, colorizer: seen.append(pair) or original(pair, colorizer),
     )
     pairs = [pairs_of(photo[n : n + 80, :120], name=str(n))[0] for n in range(4)]
-    Validation(pairs, "local", colorizers[0])
+    Validation.of_pairs(pairs, "local", colorizers[0])
     assert [pair.name for pair in seen] == ["0", "1", "2", "3"]
     assert all(pair.gray.size <= 32 * 32 for pair in seen)
 
@@ -142,7 +142,7 @@ def test_only_what_the_mask_marks_is_judged(monkeypatch, colorizers, context):
     painted[~mask] = (255, 0, 255)
     other = Pair("p", inside.gray, painted, mask)
     a, b = (
-        Validation([p], context, colorizers[0]).figures(colorizers[1])
+        Validation.of_pairs([p], context, colorizers[0]).figures(colorizers[1])
         for p in (inside, other)
     )
     assert math.isfinite(a.psnr)
@@ -160,7 +160,7 @@ def test_only_what_the_mask_marks_is_judged(monkeypatch, colorizers, context):
 def test_a_preview_shows_four_pictures_of_one_place(photo, colorizers, context):
     before, now = colorizers
     pairs = pairs_of(photo, name="a") + pairs_of(photo[::-1])
-    validation = Validation(pairs, context, before)
+    validation = Validation.of_pairs(pairs, context, before)
     shown = validation.preview(now)
     parts = (shown.gray, shown.before, shown.now, shown.truth)
     assert len({part.shape for part in parts}) == 1
@@ -182,6 +182,6 @@ def test_a_preview_shows_four_pictures_of_one_place(photo, colorizers, context):
 
 def test_a_small_pair_is_shown_whole(photo, colorizers):
     (pair,) = pairs_of(photo[:40, :60])
-    shown = Validation([pair], "local", colorizers[0]).preview(colorizers[0])
+    shown = Validation.of_pairs([pair], "local", colorizers[0]).preview(colorizers[0])
     assert np.array_equal(shown.truth, photo[:40, :60])
     assert np.array_equal(shown.before, shown.now)

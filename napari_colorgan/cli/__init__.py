@@ -91,5 +91,5 @@ for _command in (
     download.download,
     demo.demo,
 ):
-    app.command()(_command)
+    app.command(cls=train.TrainCommand if _command is train.train else None)(_command)
 app.command("import")(import_.import_)

@@ -1,20 +1,18 @@
 """`colorgan train`."""
 
-from dataclasses import replace
-from importlib.resources import files
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.cli._options import (
     CheckpointName,
     ContextChoice,
-    Description,
     Device,
     GrayFolder,
-    License,
     Strict,
     TaskChoice,
     TrainedCheckpoint,
@@ -25,7 +23,30 @@ from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Progress
-from napari_colorgan.training.recipe import GENERATORS, Recipe
+from napari_colorgan.training.recipe import ABOUT, GENERATORS, Recipe, find_recipe
+from napari_colorgan.training.settings import TrainConfig
+
+
+class TrainCommand(TyperCommand):
+    """Says where a setting is written that is no option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse, and explain an unknown option that is a setting of recipes."""
+        known = {option for parameter in self.params for option in parameter.opts}
+        tables = {setting.name: "training" for setting in fields(TrainConfig)}
+        tables |= dict.fromkeys(ABOUT, "model")
+        for word in args:
+            option = word.partition("=")[0]
+            name = option.removeprefix("--").replace("-", "_")
+            place = ""
+            if option == "--threads":
+                place = "the environment variable OMP_NUM_THREADS"
+            elif option.startswith("--") and option not in known and name in tables:
+                setting = f"'{name} = ...' below '[{tables[name]}]'"
+                place = f"a line of a recipe file, {setting}, given with --recipe FILE"
+            if place:
+                raise BadSetting("option", option, place)
+        return super().parse_args(ctx, args)
 
 
 def train(
@@ -39,7 +60,12 @@ def train(
     ] = None,
     gray: GrayFolder = None,
     recipe: Annotated[
-        str, typer.Option(help="Name of a shipped recipe, or a TOML file.")
+        str,
+        typer.Option(
+            help="Name of a shipped recipe, or a TOML file: base = 'natural', and "
+            "below [training] and [model] all settings that are no options here, "
+            "such as batch, crop, seed, validation, patience and license."
+        ),
     ] = "natural",
     generator: Annotated[
         str | None,
@@ -57,24 +83,9 @@ def train(
     steps: Annotated[
         int | None, typer.Option(help="Instead of the recipe's; shapes the schedule.")
     ] = None,
-    batch: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    crop: Annotated[
-        int | None, typer.Option(help="Px, instead of the recipe's.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     minutes: Annotated[
         float | None,
         typer.Option(min=0, help="Stop after this time; the same command goes on."),
-    ] = None,
-    working_size: Annotated[
-        int | None,
-        typer.Option(min=32, max=4096, help="Px, for the context whole."),
-    ] = None,
-    validation: Annotated[
-        float | None,
-        typer.Option(
-            help="Share of the pictures to hold out, instead of the recipe's."
-        ),
     ] = None,
     judge: Annotated[
         list[Path] | None,
@@ -89,79 +100,39 @@ def train(
     ] = None,
     strict: Strict = False,
     name: CheckpointName = None,
-    license_: License = None,
-    provenance: Annotated[
-        str | None, typer.Option(help="What it is made from, and on which terms.")
-    ] = None,
-    description: Description = None,
     device: Device = "auto",
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Of the CPU; default all.")
-    ] = None,
 ) -> None:
     """Train a model on folders of colour pictures, or of gray and colour ones.
 
-    Pictures that cannot be used are named and left out, if at least half can be.
-    Ctrl-C, --minutes or a crash lose little: the same command goes on from NAME.state.
+    The best by the held-out pictures is kept. Pictures that cannot be used are named
+    and left out, if at least half can be. Ctrl-C, --minutes or a crash lose little: the
+    same command goes on from NAME.state.
     """
     sources = [*(folders or ()), *([color] if color else ())]
     if not sources or (gray is not None and len(sources) > 1):
         wanted = "one folder of colour pictures" if gray else "at least one folder"
         raise BadSetting("FOLDER", " ".join(map(str, sources)), wanted)
-    chosen = Recipe.from_toml(_find_recipe(recipe)).replaced(
-        **given(
-            steps=steps,
-            batch=batch,
-            crop=crop,
-            seed=seed,
-            task=task,
-            context=context,
-            validation=validation,
-        )
-    )
+    made = Recipe.from_toml(find_recipe(recipe))
+    made = made.replaced(**given(steps=steps, task=task, context=context))
     if generator is not None:
         if generator not in GENERATORS:
             known = f"one of {', '.join(GENERATORS)}"
             raise BadSetting("--generator", generator, known)
-        chosen = replace(chosen, generator=GENERATORS[generator])
-    about = {"name": out.stem} | {k: v for k, v in chosen.about.items() if v}
-    about |= given(
-        name=name,
-        working_size=working_size,
-        license=license_,
-        provenance=provenance,
-        description=description,
-    )
-    chosen = replace(chosen, about=about)
-    config = chosen.config
+        made = replace(made, generator=GENERATORS[generator])
+    about = {"name": out.stem} | {k: v for k, v in made.about.items() if v}
+    made = replace(made, about=about | given(name=name))
     state = out.with_suffix(".state")
     check_out(out, ".safetensors")
     if out.exists() and not state.exists():
         raise BadSetting(
             "--out", str(out), f"a new file, for it exists and '{state}' does not"
         )
-    import torch
-
     from napari_colorgan.inference.device import choose_device
-    from napari_colorgan.training.picture_files import PicturesLeftOut
-    from napari_colorgan.training.train import StepDone, train_job
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    last: Progress = Progress(0, config.steps)
-
-    def remember(event: Progress) -> None:
-        nonlocal last
-        if isinstance(event, PicturesLeftOut):
-            for note in event.notes:
-                run.say(f"Note: {note}", err=True)
-        elif isinstance(event, StepDone):
-            last = event
-            run.label = f"Training, loss {event.loss:.4f}"
+    from napari_colorgan.training.train import train_job
 
     job = train_job(
         sources,
-        chosen,
+        made,
         out,
         device=choose_device(device),
         gray=gray,
@@ -172,22 +143,29 @@ def train(
         strict=strict,
     )
     with Run("Training") as run:
-        checkpoint = run.finish(job, remember)
-        done = checkpoint.metadata.training["steps_done"]
-        loss = f", loss {last.loss:.4f}" if isinstance(last, StepDone) else ""
-        say(f"'{out}': {done} of {config.steps} steps{loss}.")
-        if done < config.steps:
+        trained = run.finish(job, lambda event: _tell(event, run))
+        steps = made.config.steps
+        done = trained.last.metadata.training["steps_done"]
+        best = trained.best.metadata.training["steps_done"]
+        say(f"'{out}': {done} of {steps} steps ({trained.ended}).")
+        if best < done:
+            say(f"It holds the best model, of step {best}.")
+        if trained.ended == "stopped" or (done < steps and minutes is not None):
             say("The same command goes on from here.")
         run.exit_if_stopped(f"'{out}' holds the training so far")
 
 
-def _find_recipe(name: str) -> Path:
-    folder = Path(str(files("napari_colorgan"))) / "training" / "recipes"
-    if (shipped := folder / f"{name}.toml").is_file():
-        return shipped
-    if not name.endswith(".toml"):
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.toml")))
-        raise BadSetting(
-            "--recipe", name, f"one of {known}, or the path of a TOML file"
-        )
-    return Path(name)
+def _tell(event: Progress, run: Run) -> None:
+    """Show what happens while a model is trained."""
+    from napari_colorgan.training.events import StepDone, Validated
+    from napari_colorgan.training.picture_files import PicturesLeftOut
+
+    if isinstance(event, PicturesLeftOut):
+        for note in event.notes:
+            run.say(f"Note: {note}", err=True)
+    elif isinstance(event, StepDone):
+        run.label = f"Training, loss {event.loss:.4f}, {event.seconds_left:.0f} s left"
+    elif isinstance(event, Validated):
+        gain = event.now.psnr - event.gray.psnr
+        best = ", best" if event.best else ""
+        run.say(f"Step {event.done}: PSNR {gain:+.2f} dB over gray{best}")

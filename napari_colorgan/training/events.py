@@ -1,4 +1,4 @@
-"""What a fine-tuning says while it runs, and what it returns."""
+"""What a training says while it runs, and what it returns."""
 
 from dataclasses import dataclass, field
 
@@ -42,7 +42,7 @@ class StepDone(Progress):
     loss: float
     """Moving average of `pixel`."""
     epoch: int
-    """Completed passes over as many patches as cover the pairs once."""
+    """Completed passes over as many patches or crops as cover all pictures once."""
     seconds_left: float
 
 
@@ -64,7 +64,7 @@ class Validated(Progress):
     gray: Figures
     """Of the pictures left gray."""
     before: Figures
-    """Of the model before it was fine-tuned."""
+    """Of the model before it was fine-tuned; where there was none, `gray`."""
     best: bool
     """Whether no validation before was as good."""
     overfitting: bool
@@ -72,11 +72,11 @@ class Validated(Progress):
 
 
 @dataclass(frozen=True, slots=True)
-class FineTuned:
+class Trained:
     """What a run has made."""
 
     best: Checkpoint
-    """Weights of the best validation."""
+    """Weights of the best validation; the last ones where nothing is held out."""
     last: Checkpoint
     """Weights at the end."""
     ended: str

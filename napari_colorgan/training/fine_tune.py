@@ -1,10 +1,9 @@
 """Train a generator on pairs, with a part held out to judge it by."""
 
-import contextlib
 import copy
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,11 @@ from napari_colorgan.inference.device import choose_device
 from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.training.budget import Plan, plan_job
-from napari_colorgan.training.events import FineTuned, Planned, Preparing
+from napari_colorgan.training.events import Planned, Preparing, Trained
+from napari_colorgan.training.loop import Course, Loop
 from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, split
-from napari_colorgan.training.patches import PatchSampler
 from napari_colorgan.training.precision import precisions
-from napari_colorgan.training.session import Session
+from napari_colorgan.training.samplers import PatchSampler
 from napari_colorgan.training.settings import (
     CODEC_OF,
     START,
@@ -39,11 +38,11 @@ from napari_colorgan.training.start import (
     make_discriminator,
     make_generator,
 )
-from napari_colorgan.training.state import check_settings, read_state
+from napari_colorgan.training.state import check_settings, fitting, read_state
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.validation import Validation
 
-_NOTHING = "Stopped before the first step; nothing was trained."
+_GRACE = 1.25  # how much longer than planned a run may take on a busy machine
 
 
 def fine_tune_job(
@@ -55,7 +54,7 @@ def fine_tune_job(
     out: Path | None = None,
     resume: bool = False,
     about: Mapping[str, str] | None = None,
-) -> Job[FineTuned]:
+) -> Job[Trained]:
     """Train on pairs; a part of them is held out, to judge by and to find the best.
 
     Parameters
@@ -64,7 +63,8 @@ def fine_tune_job(
         compact generator with fresh weights; without meaning for the schemes `paper`
         and `notebook`, which start fresh
     out : where the best checkpoint is kept, NAME.safetensors; beside it NAME.state,
-        from which an interrupted run goes on exactly as if it had not been interrupted
+        from which an interrupted run goes on exactly as if it had not been interrupted,
+        and NAME.csv, the loss every 100 steps
     resume : go on from NAME.state
     about : name, description and license of the checkpoint that is made
 
@@ -82,46 +82,31 @@ def fine_tune_job(
         raise BadSetting("out", str(out), "a name that ends in .safetensors")
     if out is not None and not out.absolute().parent.is_dir():
         raise BadSetting("out", str(out), "in a folder that exists")
-    state_file = None if out is None else out.with_suffix(".state")
     base = base_of(start, config)
     run: dict[str, Any] = {
         "settings": dataclasses.asdict(config),
         "pairs": digest(pairs),
         "start": "" if base is None else base.digest,
     }
-    state = None
-    if resume:
-        if state_file is None:
-            raise BadSetting("resume", resume, "used together with `out`")
-        state = read_state(state_file)
-        with _fitting(state_file):
-            _check_same(state["run"], run, state_file)
+    state = _read_state(out, run) if resume else None
     began = time.monotonic()
-    context: Context = "local" if base is None else base.metadata.context
-    if config.squeezes:
-        context = "whole"
-    elif config.context != "auto":
-        context = config.context
-    patch = fitting_patch(base, config.patch)
-    config = dataclasses.replace(config, context=context, patch=patch)
+    config = _fitted(config, base)
     task = decide_task(pairs) if config.task == "auto" else config.task
     parts = split(pairs, config.validation, config.seed)
     codec = CODECS[CODEC_OF[task]]()
     takes_hints = base is None or base.metadata.generator == "compact"
     hints = takes_hints and not config.is_published and task == "colorization"
-    sampler = PatchSampler(parts.train, config, codec, hints=hints)
-    if (yield Preparing(0, 3)) is STOP:
-        raise Stopped(_NOTHING)
-    metadata, generator = make_generator(base, config, task, sampler.batch(0).source)
+    sampler = PatchSampler(parts.train, config, codec, place, hints=hints)
+    yield from _prepared(0)
+    sample = sampler.batch(0).source.cpu()
+    metadata, generator = make_generator(base, config, task, sample)
     metadata = _described(metadata, base, parts.train, config, about or {})
     discriminator = make_discriminator(config, task)
-    if (yield Preparing(1, 3)) is STOP:
-        raise Stopped(_NOTHING)
+    yield from _prepared(1)
     fresh = Checkpoint(metadata, generator.state_dict())
     before = Colorizer(base or fresh, place)
-    validation = Validation(parts.held_out, context, before)
-    if (yield Preparing(2, 3)) is STOP:
-        raise Stopped(_NOTHING)
+    validation = Validation.of_pairs(parts.held_out, metadata.context, before)
+    yield from _prepared(2)
     if state is None:
         took = time.monotonic()
         validation.figures(before)
@@ -135,7 +120,7 @@ def fine_tune_job(
             spent=time.monotonic() - began,
         )
     else:
-        with _fitting(state_file):
+        with fitting(out):
             plan = Plan(**state["plan"])
     trainer = Trainer(
         generator,
@@ -145,12 +130,24 @@ def fine_tune_job(
         discriminator=discriminator,
         precision=plan.precision,
     )
-    session = Session(trainer, sampler, validation, plan, metadata, out, run)
+    limit = 60 * config.minutes * _GRACE if config.steps is None else None
+    loop = Loop(
+        trainer,
+        sampler,
+        validation,
+        Course(
+            validate_every=plan.validate_every,
+            seconds=plan.seconds,
+            time_limit=limit,
+        ),
+        metadata=metadata,
+        out=out,
+        kept={"run": run, "plan": dataclasses.asdict(plan)},
+        facts=run["settings"] | {"pairs": run["pairs"]},
+    )
     if state is not None:
-        with _fitting(state_file):
-            session.load(state)
-    trained = tuple(pair.name for pair in parts.train)
-    held_out = tuple(pair.name for pair in parts.held_out)
+        with fitting(out):
+            loop.load(state)
     yield Planned(
         trainer.done,
         plan.steps,
@@ -158,10 +155,10 @@ def fine_tune_job(
         task,
         str(place),
         plan.precision,
-        trained,
-        held_out,
+        trained=tuple(pair.name for pair in parts.train),
+        held_out=tuple(pair.name for pair in parts.held_out),
     )
-    return (yield from session.run())
+    return (yield from loop.run())
 
 
 def fine_tune(
@@ -175,7 +172,7 @@ def fine_tune(
     on_event: Callable[[Progress], object] | None = None,
     scheme: str = "fine-tune",
     **settings: Any,
-) -> FineTuned:
+) -> Trained:
     """Train a model on pairs; `fine_tune_job` run to its end.
 
     Parameters
@@ -261,26 +258,36 @@ def _described(
     return dataclasses.replace(metadata, **texts)
 
 
-@contextlib.contextmanager
-def _fitting(path: Path | None) -> Iterator[None]:
-    """Say which file is meant where a state lacks something or has other shapes."""
-    try:
-        yield
-    except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
-        raise CheckpointError(
-            f"'{path}' does not fit this training, which cannot go on from it. Remove "
-            "it to start anew, or use another output."
-        ) from error
+def _fitted(config: FineTuneConfig, base: Checkpoint | None) -> FineTuneConfig:
+    """Decide the context, and the patch that the start can read."""
+    context: Context = "local" if base is None else base.metadata.context
+    if config.squeezes:
+        context = "whole"
+    elif config.context != "auto":
+        context = config.context
+    patch = fitting_patch(base, config.patch)
+    return dataclasses.replace(config, context=context, patch=patch)
 
 
-def _check_same(saved: Mapping[str, Any], run: Mapping[str, Any], path: Path) -> None:
-    """Refuse to go on with other settings, pairs or another start."""
-    check_settings(
-        path, saved["settings"], run["settings"], dataclasses.asdict(FineTuneConfig())
-    )
-    for name, what in (("pairs", "other pairs"), ("start", "another model")):
-        if saved[name] != run[name]:
-            raise CheckpointError(
-                f"'{path}' is a training on {what}. Give the same ones to go on, or "
-                "start anew with another output."
-            )
+def _prepared(done: int) -> Job[None]:
+    if (yield Preparing(done, 3)) is STOP:
+        raise Stopped("Stopped before the first step; nothing was trained.")
+
+
+def _read_state(out: Path | None, run: Mapping[str, Any]) -> dict[str, Any]:
+    """Read from what to go on, with the same settings, pairs and start alone."""
+    if out is None:
+        raise BadSetting("resume", True, "used together with `out`")
+    path = out.with_suffix(".state")
+    state = read_state(path)
+    with fitting(out):
+        saved = state["run"]
+        defaults = dataclasses.asdict(FineTuneConfig())
+        check_settings(path, saved["settings"], run["settings"], defaults)
+        for name, what in (("pairs", "other pairs"), ("start", "another model")):
+            if saved[name] != run[name]:
+                raise CheckpointError(
+                    f"'{path}' is a training on {what}. Give the same ones to go on, "
+                    "or start anew with another output."
+                )
+    return state

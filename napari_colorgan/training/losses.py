@@ -29,10 +29,8 @@ def chroma_loss(
     over the pixels it marks.
     """
     beta = knee / AB_SCALE
-    if weight is None:
-        return F.smooth_l1_loss(prediction, target, beta=beta) / _UNIT
     each = F.smooth_l1_loss(prediction, target, beta=beta, reduction="none") / _UNIT
-    return _weighted(each, weight)
+    return _mean(each, weight)
 
 
 def color_loss(
@@ -50,16 +48,13 @@ def color_loss(
     if prediction.shape[1] == channels:
         return loss
     chroma = torch.hypot(target[:, :1], target[:, 1:])
-    each = _squared(prediction[:, channels:], chroma)
-    mean = each.mean() if weight is None else _weighted(each, weight)
-    return loss + _CHROMA_WEIGHT * mean
+    squared = ((prediction[:, channels:] - chroma) / _UNIT).square() / 2
+    return loss + _CHROMA_WEIGHT * _mean(squared, weight)
 
 
 def l1_loss(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Mean absolute error; over the pixels that `weight` (N, 1, H, W) marks."""
-    if weight is None:
-        return F.l1_loss(prediction, target)
-    return _weighted((prediction - target).abs(), weight)
+    return _mean((prediction - target).abs(), weight)
 
 
 def gan_loss(logits: Tensor, real: bool) -> Tensor:
@@ -86,11 +81,9 @@ def feature_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     return torch.stack(distances).mean()
 
 
-def _squared(prediction: Tensor, target: Tensor) -> Tensor:
-    """Half the squared errors, in units of 20 ab."""
-    return ((prediction - target) / _UNIT).square() / 2
-
-
-def _weighted(each: Tensor, weight: Tensor) -> Tensor:
+def _mean(each: Tensor, weight: Tensor | None) -> Tensor:
+    """Mean over all pixels, or over those that `weight` (N, 1, H, W) marks."""
+    if weight is None:
+        return each.mean()
     weight = weight.expand_as(each)
     return (each * weight).sum() / weight.sum().clamp(min=1)

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,7 +11,10 @@ from napari_colorgan.checkpoints.metadata import Metadata, storable
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.training.settings import CODEC_OF, TrainConfig, check_names
 
-_ABOUT = ("name", "description", "license", "provenance", "working_size", "levels")
+SHIPPED = Path(str(files("napari_colorgan"))) / "training" / "recipes"
+"""Folder of the shipped recipes."""
+ABOUT = ("name", "description", "license", "provenance", "working_size", "levels")
+"""Fields of `Metadata` that a recipe may give, below [model]."""
 GENERATORS: dict[str, dict[str, Any]] = {
     "compact": {"name": "compact"},
     "unet128": {"name": "unet", "depth": 7},
@@ -37,8 +41,9 @@ class Recipe:
     def from_toml(cls, path: Path) -> Self:
         """Read a recipe: tables `training` (TrainConfig), `model` and `generator`.
 
-        `base` is the name of another recipe beside it, without the suffix, whose
-        settings hold where this one says nothing; it may have one of its own.
+        `base` is the name of another recipe beside it, without the suffix, or of one
+        that is shipped; its settings hold where this one says nothing, and it may have
+        a base of its own.
 
         Raises
         ------
@@ -47,7 +52,7 @@ class Recipe:
         """
         tables = _layered(path)
         about = tables["model"]
-        check_names(about, _ABOUT)
+        check_names(about, ABOUT)
         for name, value in about.items():
             wanted = int if name == "working_size" else str
             if type(value) is not wanted:
@@ -107,6 +112,23 @@ class Recipe:
         )
 
 
+def find_recipe(name: str) -> Path:
+    """Path of a shipped recipe, or of a TOML file.
+
+    Raises
+    ------
+    BadSetting
+    """
+    if (path := SHIPPED / f"{name}.toml").is_file():
+        return path
+    if not name.endswith(".toml"):
+        known = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.toml")))
+        raise BadSetting(
+            "--recipe", name, f"one of {known}, or the path of a TOML file"
+        )
+    return Path(name)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -116,7 +138,7 @@ def _read(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _layered(path: Path, above: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
+def _layered(path: Path, above: tuple[Path, ...] = ()) -> dict[str, dict[str, Any]]:
     """Tables of a recipe over those of its base; `above`: what has this one as base."""
     values = _read(path)
     base = values.pop("base", None)
@@ -125,10 +147,12 @@ def _layered(path: Path, above: tuple[str, ...] = ()) -> dict[str, dict[str, Any
         return tables
     if type(base) is not str or Path(base).name != base:
         raise BadSetting("base", base, "the name of a recipe beside this one")
-    above = (*above, path.stem)
-    if base in above:
+    beside, shipped = path.with_name(f"{base}.toml"), SHIPPED / f"{base}.toml"
+    below_path = shipped if shipped.is_file() and not beside.is_file() else beside
+    above = (*above, path)
+    if below_path in above:
         raise BadSetting("base", base, "a recipe that does not build on this one")
-    below = _layered(path.with_name(f"{base}.toml"), above)
+    below = _layered(below_path, above)
     return {name: below[name] | table for name, table in tables.items()}
 
 

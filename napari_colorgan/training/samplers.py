@@ -106,6 +106,7 @@ class _CropSampler(ABC):
         hints: Tensor | None = None
         if self._hints:
             hints = simulate_hints(target, self._hints, random)
+            hints = hints if hints.any() else None
         return Batch(source, target, hints, weight).to(self._device)
 
     @abstractmethod

@@ -1,10 +1,11 @@
 """How close a model comes to the colour picture of a pair."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from napari_colorgan.inference.colorize import TileDone, colorize_job
 from napari_colorgan.inference.colorizer import Colorizer
@@ -15,6 +16,8 @@ from napari_colorgan.metrics import Figures, compare
 from napari_colorgan.training.pairs import Pair
 
 RGB = npt.NDArray[np.uint8]
+
+_GAP = 4  # px, on a contact sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +109,23 @@ def gray_rgb(pair: Pair) -> RGB:
     """Return the gray picture of a pair as RGB (Y, X, 3)."""
     gray = (pair.gray * 255).round().astype(np.uint8)
     return np.repeat(gray[..., None], 3, axis=-1)
+
+
+def contact_sheet(columns: Sequence[Sequence[RGB]], side: int) -> Image.Image:
+    """Pictures (Y, X, 3) in columns, the middle of each, `side` px large."""
+    step = side + _GAP
+    rows = max(map(len, columns))
+    size = (step * len(columns) - _GAP, step * rows - _GAP)
+    sheet = Image.new("RGB", size, "white")
+    for column, pictures in enumerate(columns):
+        for row, picture in enumerate(pictures):
+            sheet.paste(_square(picture, side), (column * step, row * step))
+    return sheet
+
+
+def _square(rgb: RGB, side: int) -> Image.Image:
+    height, width = rgb.shape[:2]
+    part = min(height, width)
+    left, top = (width - part) // 2, (height - part) // 2
+    image = Image.fromarray(rgb).crop((left, top, left + part, top + part))
+    return image.resize((side, side), Image.Resampling.LANCZOS)

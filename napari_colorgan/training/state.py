@@ -8,7 +8,8 @@ nor silences the job for long.
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,24 @@ def check_settings(
                 f"'{path}' was trained with {name} = {saved.get(name)!r}, now it is "
                 f"{value!r}. Use the same settings to go on, or another output file."
             )
+
+
+@contextmanager
+def fitting(out: Path | None) -> Iterator[None]:
+    """Say that it is the state of `out` which lacks something or has other shapes.
+
+    Raises
+    ------
+    CheckpointError
+    """
+    try:
+        yield
+    except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+        path = None if out is None else out.with_suffix(".state")
+        raise CheckpointError(
+            f"'{path}' does not fit this training, which cannot go on from it. Remove "
+            "it to start anew, or use another output."
+        ) from error
 
 
 def _packed(value: Any, tensors: list[Tensor]) -> Any:

@@ -1,29 +1,27 @@
 """Train a generator on folders of colour pictures, in one or many runs."""
 
 import dataclasses
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint
+from napari_colorgan.color import CODECS
 from napari_colorgan.errors import BadSetting, CheckpointError
-from napari_colorgan.job import STOP, Job, Progress
+from napari_colorgan.job import Job
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
-from napari_colorgan.training.batches import PictureBatches
+from napari_colorgan.training.events import Trained
 from napari_colorgan.training.holding_out import Files, hold_out, keep
-from napari_colorgan.training.judge import read_judge_job
-from napari_colorgan.training.output import Output
-from napari_colorgan.training.pairs import Pair, decide_task, pair_of_color
+from napari_colorgan.training.loop import Course, Loop
+from napari_colorgan.training.pairs import Pair, decide_task
 from napari_colorgan.training.picture_files import LeftOut
 from napari_colorgan.training.pictures import (
-    PictureCache,
+    Picture,
     PictureFile,
     list_files,
     read_pictures_job,
@@ -35,24 +33,17 @@ from napari_colorgan.training.pretrained import (
     load_imagenet_encoder,
 )
 from napari_colorgan.training.recipe import Recipe
+from napari_colorgan.training.record import Record
+from napari_colorgan.training.samplers import PictureSampler
 from napari_colorgan.training.settings import CODEC_OF, Task, TrainConfig
 from napari_colorgan.training.start import make_discriminator
-from napari_colorgan.training.state import check_settings, read_state
+from napari_colorgan.training.state import check_settings, fitting, read_state
 from napari_colorgan.training.trainer import Trainer
+from napari_colorgan.training.validation import HELD_OUT, read_validation_job
 
-_SAVE_EVERY = 600.0  # s; what a crash may cost
-_LOG_EVERY = 100  # steps
+_PREVIEW_EVERY = 60.0  # s; seldom does anybody look
 # Settings of former versions, and their values where they were not used.
 _GONE = {"by_psnr": False, "class_power": 1.0, "teaching": 0.0, "encoder_return": 0.0}
-_AVERAGED = 0.98  # decay of the loss that is shown
-
-
-@dataclass(frozen=True, slots=True)
-class StepDone(Progress):
-    """One more step of `total`."""
-
-    loss: float
-    """Moving average of the loss."""
 
 
 def train_job(
@@ -67,13 +58,14 @@ def train_job(
     judged: Sequence[Path] = (),
     judge_every: int | None = None,
     strict: bool = False,
-) -> Job[Checkpoint]:
+) -> Job[Trained]:
     """Train on the pictures below `folders`; write `out`, and go on from it next time.
 
-    Beside `out` lie `out`.state, from which an interrupted training goes on exactly as
-    if it had not been interrupted, `out`.split.json, which says what is held out, and
-    the logs `out`.csv, `out`.scores.csv and `out`.jpg, which shows pictures that were
-    held out. The randomness of every step follows from the seed and the step's number.
+    `out` is the best by the held-out pictures, or where none are held out, the last.
+    Beside it lie `out`.state, from which an interrupted training goes on exactly as if
+    it had not been interrupted, `out`.split.json, which says what is held out, and the
+    logs `out`.csv, `out`.scores.csv and `out`.jpg, which shows pictures that were held
+    out. The randomness of every step follows from the seed and the step's number.
 
     Parameters
     ----------
@@ -84,7 +76,8 @@ def train_job(
         the recipe names one. Default: ImageNet's weights for the encoder of `compact`,
         else fresh ones
     minutes : stop after this time; the schedule follows the recipe's steps alone
-    judged : folders of other pictures, to be coloured and scored like the held-out ones
+    judged : folders of other pictures, to be coloured and scored like the held-out
+        ones, but without a say in what is best
     judge_every : steps after which that is done; default every ten minutes
     strict : raise the error of the first picture that cannot be used. Default: these
         are left out, if at least half can be, and `PicturesLeftOut` tells of them
@@ -121,18 +114,28 @@ def train_job(
         config.cache_side,
         left_out=left_out,
         apart=parts.apart,
+        as_lab=gray is None and config.task != "translation",
     )
     task = config.task
     if task == "auto":
-        task = _task(pictures) if state is None else state["settings"]["task"]
+        task = _task(pictures) if state is None else state["run"]["settings"]["task"]
     recipe = recipe.replaced(task=task)
     config = recipe.config
     metadata = _with_ancestor(recipe.metadata, start)
     shown = _shown(parts.held_out, judged, left_out)
-    judge = yield from read_judge_job(shown, metadata.context, device, left_out)
+    validation = yield from read_validation_job(shown, metadata.context, left_out)
     yield from left_out.events()
-    began = saved = time.monotonic()
-    generator = _generator(metadata, config, pictures, start, fresh=state is None)
+    sampler = PictureSampler(
+        pictures,
+        config,
+        CODECS[metadata.codec](),
+        device,
+        hints=metadata.generator == "compact" and metadata.codec == "lab",
+    )
+    torch.manual_seed(config.seed)
+    generator = build(GeneratorSpec(metadata.generator, dict(metadata.options)))
+    if state is None:
+        _begin(generator, start, sampler.batch(0).source.cpu())
     if config.validation and not record.exists():
         keep(parts.held_out, record)
     trainer = Trainer(
@@ -143,34 +146,27 @@ def train_job(
         discriminator=make_discriminator(config, task),
         precision=untimed_precision(device),
     )
-    seconds = 0.0
+    settings = dataclasses.asdict(config)
+    loop = Loop(
+        trainer,
+        sampler,
+        validation,
+        Course(
+            validate_every=judge_every,
+            validate_start=False,
+            preview_every=_PREVIEW_EVERY,
+            time_limit=None if minutes is None else 60 * minutes,
+            logs_scores=True,
+        ),
+        metadata=metadata,
+        out=out,
+        kept={"run": {"settings": settings}},
+        facts=settings,
+    )
     if state is not None:
-        try:
-            trainer.load_state(state)
-            seconds = float(state["seconds"])
-        except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
-            raise CheckpointError(
-                f"'{state_file}' does not fit this generator, so training cannot go on "
-                "from it. Remove it to start anew, or use another output file."
-            ) from error
-    output = Output(trainer, metadata, out, judge, seconds - began)
-    loss: float | None = None
-    batches = PictureBatches(pictures, config, metadata)
-    for batch in batches.from_step(trainer.done):
-        value = trainer.step(batch)["pixel"]
-        loss = value if loss is None else _AVERAGED * loss + (1 - _AVERAGED) * value
-        if trainer.done % _LOG_EVERY == 0:
-            output.log_loss(loss)
-        stop = (yield StepDone(trainer.done, config.steps, loss)) is STOP
-        now = time.monotonic()
-        late = minutes is not None and now - began > 60 * minutes
-        if stop or late or trainer.done == config.steps:
-            break
-        due = judge_every is not None and trainer.done % judge_every == 0
-        if due or now - saved > _SAVE_EVERY:
-            yield from output.save_job(judge=due or judge_every is None)
-            saved = time.monotonic()
-    return (yield from output.save_job())
+        with fitting(out):
+            loop.load(state)
+    return (yield from loop.run())
 
 
 def _shown(
@@ -179,20 +175,14 @@ def _shown(
     """Pictures to judge by, under a name for each of their folders."""
     shown = {str(folder): list_files([folder], None, left_out)[0] for folder in judged}
     if others := [file for of_folder in held_out for file in of_folder]:
-        shown["held out"] = others
+        shown[HELD_OUT] = others
     return shown
 
 
-def _task(pictures: PictureCache) -> Task:
-    some = [p for each in pictures.folders for p in each[:: len(each) // 8 + 1]]
-    return decide_task(
-        [
-            Pair("pair", p.gray, p.color)
-            if p.gray is not None
-            else pair_of_color("pair", p.color)
-            for p in some
-        ]
-    )
+def _task(folders: Sequence[Sequence[Picture]]) -> Task:
+    some = [p for each in folders for p in each[:: len(each) // 8 + 1]]
+    pairs = [Pair("pair", p.gray, p.color) for p in some if p.gray is not None]
+    return decide_task(pairs) if pairs else "colorization"
 
 
 def _with_ancestor(metadata: Metadata, start: Checkpoint | None) -> Metadata:
@@ -204,42 +194,29 @@ def _with_ancestor(metadata: Metadata, start: Checkpoint | None) -> Metadata:
     return dataclasses.replace(metadata, provenance=provenance)
 
 
-def _generator(
-    metadata: Metadata,
-    config: TrainConfig,
-    pictures: PictureCache,
-    start: Checkpoint | None,
-    *,
-    fresh: bool,
-) -> nn.Module:
-    """Make what is to be trained, with weights to begin with if `fresh`."""
-    torch.manual_seed(config.seed)
-    generator = build(GeneratorSpec(metadata.generator, dict(metadata.options)))
-    if not fresh:
-        return generator
+def _begin(generator: nn.Module, start: Checkpoint | None, sample: Tensor) -> None:
+    """Give a generator weights to begin with."""
     if start is not None:
-        _begin_with(generator, start)
+        try:
+            generator.load_state_dict(start.generator().state_dict())
+        except RuntimeError as error:
+            expected = "a model with the generator of the recipe"
+            raise BadSetting("start", start.metadata.name, expected) from error
     elif isinstance(generator, Compact):
         load_imagenet_encoder(generator)
-        sample = PictureBatches(pictures, config, metadata).make(0).source
         level(generator, generator.decoder, sample)
     else:
         draw_weights(generator)
-    return generator
-
-
-def _begin_with(generator: nn.Module, start: Checkpoint) -> None:
-    """Give a generator the weights of another model."""
-    try:
-        generator.load_state_dict(start.generator().state_dict())
-    except RuntimeError as error:
-        expected = "a model with the generator of the recipe"
-        raise BadSetting("start", start.metadata.name, expected) from error
 
 
 def _read_state(path: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     state = read_state(path)
-    found = state.get("settings", {})
+    if "run" not in state:  # as it was written before there was a best one
+        run = {"settings": state.get("settings", {})}
+        rest = Record().state() | {"seconds": state.get("seconds", 0.0)}
+        state = rest | {"run": run, "trainer": state}
+    with fitting(path):
+        found = dict(state["run"]["settings"])
     for name, value in found.items():
         if value != _GONE.get(name, value):
             raise CheckpointError(

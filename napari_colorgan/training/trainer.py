@@ -1,6 +1,7 @@
 """Networks, their optimizers, and the moving average of the generator's weights."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -11,8 +12,8 @@ from torch import Tensor, nn
 from napari_colorgan.models import channels_last
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.patchgan import PatchDiscriminator
-from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.precision import autocast
+from napari_colorgan.training.samplers import Batch
 from napari_colorgan.training.schemes import scheme_of
 from napari_colorgan.training.settings import Precision, Settings
 from napari_colorgan.training.updates import Losses, Networks
@@ -80,9 +81,16 @@ class Trainer:
             A loss is not finite; the generator is what it was before this step.
         """
         self._set_rates()
-        batch = batch.to(self.device)
-        with self._seeded() as random:
-            losses = self._update(batch, random)
+        networks = Networks(
+            self.generator,
+            self.optimizer,
+            self.discriminator,
+            self.discriminator_optimizer,
+            partial(autocast, self.device, self.precision),
+        )
+        seed = np.random.default_rng([self.config.seed, self.done, 1]).integers(2**62)
+        with _seeded(int(seed), self.device) as random:
+            losses = self._scheme.update(networks, batch, random, self.done, self.steps)
         self.done += 1
         self._update_average()
         return losses
@@ -132,20 +140,6 @@ class Trainer:
         for parameter in self._encoder:
             parameter.requires_grad_(rates[1] > 0)
 
-    def _update(self, batch: Batch, random: torch.Generator) -> Losses:
-        networks = Networks(
-            self.generator,
-            self.optimizer,
-            self.discriminator,
-            self.discriminator_optimizer,
-            partial(autocast, self.device, self.precision),
-        )
-        return self._scheme.update(networks, batch, random, self.done, self.steps)
-
-    def _seeded(self) -> "_Seeded":
-        seed = np.random.default_rng([self.config.seed, self.done, 1]).integers(2**62)
-        return _Seeded(int(seed), self.device)
-
     def _update_average(self) -> None:
         if self._average is None:
             return
@@ -170,18 +164,9 @@ def _placed(generator: nn.Module, device: torch.device) -> nn.Module:
     return generator.to(device)
 
 
-class _Seeded:
-    """Seeds torch's global generators, which dropout draws from, for a while."""
-
-    def __init__(self, seed: int, device: torch.device) -> None:
-        self._seed = seed
-        devices = [device] if device.type == "cuda" else []
-        self._fork = torch.random.fork_rng(devices)
-
-    def __enter__(self) -> torch.Generator:
-        self._fork.__enter__()
-        torch.manual_seed(self._seed)
-        return torch.Generator().manual_seed(self._seed)
-
-    def __exit__(self, *error: Any) -> None:
-        self._fork.__exit__(*error)
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[torch.Generator]:
+    """Seed torch's global generators, which dropout draws from, for a while."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield torch.Generator().manual_seed(seed)

@@ -1,76 +1,198 @@
 """The part that is held out, and how close a model comes to it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from napari_colorgan.checkpoints.metadata import Context
+from napari_colorgan.errors import BadImageFile, Stopped
 from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.metrics import Figures, compare
+from napari_colorgan.training.events import Previewed
 from napari_colorgan.training.pairs import Pair
-from napari_colorgan.training.scoring import color_pair, gray_rgb, score
+from napari_colorgan.training.picture_files import LeftOut, PictureRead
+from napari_colorgan.training.pictures import PictureFile, read_pairs
+from napari_colorgan.training.scoring import (
+    RGB,
+    color_pair,
+    contact_sheet,
+    gray_rgb,
+    score,
+)
 
-RGB = npt.NDArray[np.uint8]
+T = TypeVar("T")
+
+HELD_OUT = "held out"
+"""The folder, in a manner of speaking, that decides which weights are best."""
 
 _PIXELS = 1 << 18  # that are scored, of all held-out pairs together
 _PREVIEW = 192  # px
+_FILES = 24  # of each folder that is judged
+_PIXELS_OF_FILE = 256 * 256  # of each picture of these
+_COLUMNS = 6  # of each folder on the contact sheet
+_SHEET_SIDE = 128  # px of a picture there
 _COLORFUL = 0.1  # deviation from the truth's colourfulness that costs nothing
 _PRICE = 5.0  # dB for all of the truth's colourfulness beyond that
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """A held-out crop in gray, as coloured before and now, and in truth, (Y, X, 3)."""
+class Judged:
+    """A pair to judge by, cut to size, and the figures of leaving it gray."""
 
-    gray: RGB
-    before: RGB
-    now: RGB
-    truth: RGB
+    pair: Pair
+    gray: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How close a model comes to what it does not learn from."""
+
+    figures: Figures
+    """Mean of what decides: of the held-out part, or if there is none, of all."""
+    folders: Mapping[str, tuple[Figures, Figures]]
+    """Means over each folder: coloured, and left gray."""
+    columns: Sequence[Sequence[RGB]]
+    """Some pictures in gray, coloured, and in truth."""
+
+    def sheet(self) -> Image.Image:
+        """Show the pictures side by side."""
+        return contact_sheet(self.columns, _SHEET_SIDE)
 
 
 class Validation:
-    """Scores colorizers on held-out pairs, always the same pixels.
-
-    Of large pairs, `local` context is judged by the middle at native resolution, and
-    `whole` by all of it reduced.
+    """Scores colorizers on pairs that are not learned from, always the same pixels.
 
     Parameters
     ----------
-    before : what the two baselines and the previews are compared with
+    folders : pairs by the name of their folder
+    previewed : the pair that previews show
+    before : figures and preview before the training; default those in gray
     """
 
     def __init__(
-        self, held_out: Sequence[Pair], context: Context, before: Colorizer
+        self,
+        folders: Mapping[str, Sequence[Judged]],
+        previewed: Pair,
+        before: tuple[Figures, RGB] | None = None,
     ) -> None:
-        each = _PIXELS // len(held_out)
-        self._pairs = [part_of(pair, context, each) for pair in held_out]
-        self._small = part_of(held_out[0], context, _PREVIEW**2)
-        scored = [score(pair, before) for pair in self._pairs]
-        self.gray = Figures.mean([one.gray for one in scored])
-        self.before = Figures.mean([one.figures for one in scored])
-        self._before = color_pair(self._small, before)
+        self._folders = folders
+        self.decides = HELD_OUT in folders
+        """Whether there is a held-out part, which may say what is best."""
+        judged = self._deciding(folders)
+        self.gray = Figures.mean([each.gray for each in judged])
+        self._previewed = previewed
+        self.before, self._before = before or (self.gray, gray_rgb(previewed))
+        every = [each.pair.gray.size for of in folders.values() for each in of]
+        self._is_quick = sum(every) <= _PIXELS
+
+    @classmethod
+    def of_pairs(
+        cls, held_out: Sequence[Pair], context: Context, before: Colorizer
+    ) -> Self:
+        """Judge by held-out pairs, and compare with a colorizer.
+
+        Of large pairs, `local` context is judged by the middle at native resolution,
+        and `whole` by all of it reduced.
+        """
+        pixels = _PIXELS // len(held_out)
+        pairs = [part_of(pair, context, pixels) for pair in held_out]
+        scores = [score(pair, before) for pair in pairs]
+        judged = [
+            Judged(pair, scored.gray)
+            for pair, scored in zip(pairs, scores, strict=True)
+        ]
+        previewed = part_of(held_out[0], context, _PREVIEW**2)
+        figures = Figures.mean([scored.figures for scored in scores])
+        return cls(
+            {HELD_OUT: judged}, previewed, (figures, color_pair(previewed, before))
+        )
+
+    def job(
+        self, colorizer: Colorizer, done: int = 0, total: int = 1
+    ) -> Job[Judgement | None]:
+        """Score a colorizer; None on STOP, unless it is a matter of a second.
+
+        All events say `done` of `total`.
+        """
+        figures: dict[str, list[Figures]] = {}
+        columns: list[list[RGB]] = []
+        for name, judged in self._folders.items():
+            figures[name] = []
+            for number, each in enumerate(judged):
+                pair = each.pair
+                image = color_pair(pair, colorizer)
+                figures[name].append(compare(image, pair.color, pair.mask))
+                if number < _COLUMNS:
+                    columns.append([gray_rgb(pair), image, pair.color])
+                if (yield Progress(done, total)) is STOP and not self._is_quick:
+                    return None
+        folders = {
+            name: (Figures.mean(figures[name]), Figures.mean([e.gray for e in judged]))
+            for name, judged in self._folders.items()
+        }
+        return Judgement(Figures.mean(self._deciding(figures)), folders, columns)
 
     def figures(self, colorizer: Colorizer) -> Figures:
         """Mean figures over the held-out pairs."""
-        return Figures.mean(
-            [
-                compare(color_pair(pair, colorizer), pair.color, pair.mask)
-                for pair in self._pairs
-            ]
+        judgement = finish(self.job(colorizer))
+        assert judgement is not None  # nobody could stop it
+        return judgement.figures
+
+    def preview(self, colorizer: Colorizer, done: int = 0, total: int = 1) -> Previewed:
+        """Colour a crop of the first held-out pair."""
+        return Previewed(
+            done,
+            total,
+            gray=gray_rgb(self._previewed),
+            before=self._before,
+            now=color_pair(self._previewed, colorizer),
+            truth=self._previewed.color,
         )
 
-    def preview(self, colorizer: Colorizer) -> Preview:
-        """Colour a crop of the first held-out pair."""
-        return Preview(
-            gray=gray_rgb(self._small),
-            before=self._before,
-            now=color_pair(self._small, colorizer),
-            truth=self._small.color,
-        )
+    def _deciding(self, folders: Mapping[str, Sequence[T]]) -> list[T]:
+        """Take what counts of all: what is held out, or if nothing is, everything."""
+        if self.decides:
+            return list(folders[HELD_OUT])
+        return [each for of_folder in folders.values() for each in of_folder]
+
+
+def read_validation_job(
+    folders: Mapping[str, Sequence[PictureFile]], context: Context, left_out: LeftOut
+) -> Job[Validation | None]:
+    """Read some pictures of each folder, spread evenly over them; None without any.
+
+    Raises
+    ------
+    BadImageFile, BadPair
+        A folder holds no colour pictures, or too many files cannot be read.
+    Stopped
+        On STOP.
+    """
+    judged: dict[str, list[Judged]] = {}
+    previewed: Pair | None = None
+    for done, (name, files) in enumerate(folders.items()):
+        judged[name] = []
+        for file in files[:: max(1, len(files) // _FILES)]:
+            with left_out.if_bad(str(file.color)):
+                for pair in read_pairs(file):
+                    part = part_of(pair, context, _PIXELS_OF_FILE)
+                    gray = compare(gray_rgb(part), part.color, part.mask)
+                    judged[name].append(Judged(part, gray))
+                    previewed = previewed or part_of(pair, context, _PREVIEW**2)
+            if (yield PictureRead(done, len(folders))) is STOP:
+                raise Stopped("Stopped while reading pictures; nothing has changed.")
+        if not judged[name]:
+            raise BadImageFile(
+                f"'{name}' holds no colour pictures to judge by. Give a folder of "
+                "colour pictures, such as PNG or JPEG files."
+            )
+    return None if previewed is None else Validation(judged, previewed)
 
 
 def goodness(figures: Figures) -> float:

@@ -17,7 +17,7 @@ from napari_colorgan.widgets.fine_tune.run_folder import RunFolder, RunSettings
 
 if TYPE_CHECKING:  # torch; nothing here is read by a form
     from napari_colorgan.checkpoints.store import Checkpoint
-    from napari_colorgan.training.events import FineTuned
+    from napari_colorgan.training.events import Trained
 
 Kept = Literal["best", "last"]
 _SHOWN = 4  # pairs in a model's picture
@@ -27,7 +27,7 @@ _SHOWN = 4  # pairs in a model's picture
 class Outcome:
     """What a training has made, and all it was made with."""
 
-    result: "FineTuned"
+    result: "Trained"
     pairs: Sequence[Pair]
     settings: RunSettings
     folder: RunFolder
