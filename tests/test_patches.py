@@ -11,7 +11,7 @@ from skimage import data
 
 from napari_colorgan.color import LabCodec, RgbCodec
 from napari_colorgan.training.pairs import Pair, pairs_of, split
-from napari_colorgan.training.patches import Batch, PatchSampler
+from napari_colorgan.training.samplers import Batch, PatchSampler
 from napari_colorgan.training.settings import FineTuneConfig
 
 MAGENTA = (255, 0, 255)
@@ -277,7 +277,7 @@ def test_everything_else_is_seen_up_to_the_borders():
     picture = np.stack([columns, rows, rows * 0], axis=-1).astype(np.uint8)
     train = split([red_pair(picture)], 0.25, seed=1).train
     height, width = train[0].shape
-    seen = torch.cat([colors(batch) for batch in batches(train, config(), 60)])
+    seen = torch.cat([colors(batch) for batch in batches(train, config(), 200)])
     assert seen[:, 0].min() < 1 and seen[:, 0].max() > width - 2
     assert seen[:, 1].min() < 1 and seen[:, 1].max() > height - 2
 

@@ -34,17 +34,14 @@ from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.training import loop, precision, train, updates
 from napari_colorgan.training.augment import (
-    Augmentation,
     age_gray,
     display_gray,
     simulate_hints,
     vary_gray,
 )
-from napari_colorgan.training.batches import PictureBatches
 from napari_colorgan.training.events import StepDone
 from napari_colorgan.training.holding_out import hold_out, keep
 from napari_colorgan.training.losses import chroma_loss
-from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.picture_files import (
     PictureRead,
     PicturesLeftOut,
@@ -56,6 +53,7 @@ from napari_colorgan.training.pretrained import (
     load_imagenet_encoder,
 )
 from napari_colorgan.training.recipe import Recipe
+from napari_colorgan.training.samplers import Batch, PictureSampler
 from napari_colorgan.training.schemes import scheme_of
 from napari_colorgan.training.settings import TrainConfig
 from napari_colorgan.training.start import make_discriminator
@@ -72,8 +70,19 @@ def read_pictures(folders, side):
     return finish(read_pictures_job(folders, list_files(folders), side))
 
 
-def sample(cache, *arguments, **options):
-    return cache.sample(*arguments, **options).rgb
+def sampler(folders, codec="lab", **settings):
+    plain = {"context": "local", "gray_augmentation": 0.0, "hints": 0.0}
+    settings = config(**(plain | settings))
+    return PictureSampler(folders, settings, CODECS[codec](), hints=codec == "lab")
+
+
+def sample(folders, count, side, step=0, **settings):
+    """RGB (N, 3, side, side) of crops."""
+    made = sampler(folders, "rgb", batch=count, crop=side, **settings)
+    return (made.batch(step).target + 1) / 2
+
+
+WHOLE = {"context": "whole"}
 
 
 def config(**settings):
@@ -160,7 +169,7 @@ def test_gray_pictures_are_left_out(tmp_path, photo, gray):
     save(tmp_path, "scan.png", np.repeat(gray[..., None], 3, axis=-1))
     save(tmp_path, "faded.png", (photo // 32 + gray[..., None] // 2).astype(np.uint8))
     cache = read_pictures([tmp_path], side=64)
-    assert len(cache) == 1
+    assert list(map(len, cache)) == [1]
     assert is_color(photo)
     assert not is_color(np.repeat(gray[..., None], 3, axis=-1))
 
@@ -198,36 +207,36 @@ def test_an_unreadable_picture_is_named(tmp_path, photo):
 
 def test_cached_pictures_have_the_side_asked_for_and_are_never_enlarged(photos):
     cache = read_pictures([photos], side=64)
-    found = [one.color for one in cache.folders[0]]
-    assert len(found) == len(cache) == 6
+    found = [one.color for one in cache[0]]
+    assert len(found) == 6
     assert {min(p.shape[:2]) for p in found} <= {60, 64}
     assert all(p.dtype == np.uint8 for p in found)
 
 
 @pytest.mark.parametrize(
     "shown",
-    [{}, {"min_scale": 0.5}, {"min_scale": 1.0}, {"magnification": lambda _: 0.03}],
+    [
+        {},
+        WHOLE | {"min_scale": 0.5},
+        WHOLE | {"min_scale": 1.0},
+        {"min_magnification": 0.03},
+    ],
 )
 def test_crops_are_parts_of_the_pictures(tmp_path, photo, shown):
     save(tmp_path, "a.png", photo)
     cache = read_pictures([tmp_path], side=512)
-    rng = np.random.default_rng(1)
-    crops = sample(cache, 20, 64, rng, **shown)
+    crops = sample(cache, 20, 64, **shown)
     assert crops.shape == (20, 3, 64, 64)
     assert crops.dtype == torch.float32
     assert crops.min() >= 0 and crops.max() <= 1
-    ends = crops.amax((2, 3)) - crops.amin((2, 3))
-    assert len(torch.unique(ends, dim=0)) > 10  # not one and the same
+    assert len(torch.unique(crops.flatten(1), dim=0)) > 10  # not one and the same
     means = crops.mean((0, 2, 3)) * 255
     assert np.abs(means.numpy() - photo.mean((0, 1))).max() < 40
 
 
 def test_the_same_random_numbers_give_the_same_crops(photos):
     cache = read_pictures([photos], side=64)
-    samples = [
-        sample(cache, 4, 32, np.random.default_rng(seed), min_scale=0.6)
-        for seed in (1, 1, 2)
-    ]
+    samples = [sample(cache, 4, 32, seed=seed, **WHOLE) for seed in (1, 1, 2)]
     assert torch.equal(samples[0], samples[1])
     assert not torch.equal(samples[0], samples[2])
 
@@ -238,7 +247,7 @@ def test_native_crops_keep_the_resolution_and_may_be_turned(tmp_path):
     stripes[:, np.arange(300) // 4 % 2 == 0] = (255, 128, 0)
     save(tmp_path, "a.png", stripes)
     cache = read_pictures([tmp_path], side=300)
-    crops = sample(cache, 40, 64, np.random.default_rng(2))
+    crops = sample(cache, 40, 64)
     periods, lying = [], 0
     for crop in crops[:, 0]:
         along = [torch.fft.rfft(crop.mean(dim)).abs() for dim in (0, 1)]
@@ -255,9 +264,7 @@ def test_crops_may_be_shown_at_other_magnifications(tmp_path):
     stripes[:, np.arange(120) // 6 % 2 == 0] = (255, 128, 0)
     save(tmp_path, "a.png", stripes)
     cache = read_pictures([tmp_path], side=300)
-    random = np.random.default_rng(2)
-    other = Augmentation(config(min_magnification=0.25, max_magnification=2), "lab")
-    crops = sample(cache, 90, 64, random, magnification=other.magnification)
+    crops = sample(cache, 90, 64, min_magnification=0.25, max_magnification=2.0)
     periods = []
     for crop in crops[:, 0]:
         spectra = [torch.fft.rfft(crop.mean(dim)).abs()[1:] for dim in (0, 1)]
@@ -276,7 +283,7 @@ def test_large_folders_do_not_drown_small_ones(tmp_path):
         for number in range(count):
             save(tmp_path / name, f"{number}.png", picture)
     cache = read_pictures([tmp_path / "red", tmp_path / "blue"], side=40)
-    crops = sample(cache, 400, 8, np.random.default_rng(3), min_scale=1.0)
+    crops = sample(cache, 400, 32, **WHOLE)
     share = (crops[:, 2, 0, 0] > 0.5).float().mean()
     assert share == pytest.approx(1 / 6, abs=0.06)  # square roots: 1 of 5 + 1
 
@@ -999,16 +1006,15 @@ def pairs(tmp_path):
     return tmp_path / "color", tmp_path / "gray"
 
 
-@pytest.mark.parametrize(
-    "shown", [{}, {"min_scale": 0.6}, {"magnification": lambda _: 0.5}]
-)
+@pytest.mark.parametrize("shown", [{}, WHOLE, {"min_magnification": 0.5}])
 def test_crops_of_a_pair_stay_together(pairs, shown):
     color, gray = pairs
     files = list_files([color], gray)
     cache = finish(read_pictures_job([color], files, 96))
-    crops = cache.sample(30, 32, np.random.default_rng(1), **shown)
-    assert crops.gray.shape == (30, 1, 32, 32)
-    for rgb, one in zip(crops.rgb, crops.gray, strict=True):
+    batch = sampler(cache, "rgb", batch=30, **shown).batch(0)
+    assert batch.source.shape == (30, 1, 32, 32)
+    grays, colors = (batch.source + 1) / 2, (batch.target + 1) / 2
+    for rgb, one in zip(colors, grays, strict=True):
         both = torch.stack([rgb[1].flatten() ** 2, one.flatten()])
         assert torch.corrcoef(both)[0, 1] > 0.95
 
@@ -1069,8 +1075,8 @@ def test_a_training_that_learned_from_copies_goes_on_as_it_was(tmp_path, photos)
 
 def test_the_notebook_sees_whole_pictures_squeezed(photos):
     cache = read_pictures([photos], side=64)
-    crops = sample(cache, 40, 32, np.random.default_rng(1), squeeze=True)
-    pictures = [one.color for one in cache.folders[0]]
+    crops = sample(cache, 40, 32, scheme="notebook")
+    pictures = [one.color for one in cache[0]]
     seen = [
         np.asarray(Image.fromarray(rgb).resize((32, 32), Image.Resampling.BILINEAR))
         for rgb in pictures
@@ -1141,38 +1147,32 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 
 def test_every_step_sees_other_crops_whatever_came_before(photos):
-    cache = read_pictures([photos], side=64)
-    about = Recipe(config(), {}).metadata
-    first, second, again = (
-        PictureBatches(cache, config(), about).batch(n).target for n in (0, 1, 0)
-    )
-    assert torch.equal(first, again)
-    assert not torch.equal(first, second)
+    settings = {"gray_augmentation": 0.5, "aging": 0.5, "display": 0.5, "hints": 0.5}
+    made = sampler(read_pictures([photos], side=64), batch=8, **settings)
+    first = [made.batch(step) for step in (0, 1)]
+    torch.manual_seed(99)
+    second, again = (made.batch(step) for step in (1, 0))
+    for a, b in zip(first, (again, second), strict=True):
+        assert torch.equal(a.source, b.source) and torch.equal(a.target, b.target)
+        assert a.hints.shape == (8, 3, 32, 32) and torch.equal(a.hints, b.hints)
+    assert not torch.equal(first[0].target, second.target)
 
 
 @pytest.mark.parametrize(
-    ("settings", "shown"),
+    "settings",
     [
-        ({"min_scale": 0.7}, {"min_scale": 0.7}),
-        (
-            {"context": "local", "min_magnification": 0.2, "max_magnification": 3},
-            {},
-        ),
+        WHOLE | {"min_scale": 0.7},
+        {"min_magnification": 0.2, "max_magnification": 3.0},
     ],
 )
-def test_training_sources_have_the_lightness_of_the_pictures(photos, settings, shown):
+def test_training_sources_have_the_lightness_of_the_pictures(photos, settings):
     cache = read_pictures([photos], side=64)
-    settings = config(gray_augmentation=0.0, **settings)
-    batch = PictureBatches(cache, settings, Recipe(settings, {}).metadata).batch(0)
-    source, target, hints = batch.source, batch.target, batch.hints
-    rng = np.random.default_rng([settings.seed, 0])
-    rng.integers(2**62)
-    magnification = Augmentation(settings, "lab").magnification
-    rgb = sample(cache, 2, 32, rng, magnification=magnification, **shown)
+    batch = sampler(cache, **settings).batch(0)
+    source, target = batch.source, batch.target
+    rgb = sample(cache, 2, 32, **settings)
     lab = color.rgb2lab(rgb.movedim(1, -1).numpy())
     assert np.allclose((source[:, 0] + 1) * 50, lab[..., 0], atol=0.01)
     assert np.allclose(target.movedim(1, -1) * 110, lab[..., 1:], atol=0.01)
-    assert hints.shape == (2, 3, 32, 32)
 
 
 def test_reading_folders_can_be_stopped(photos):

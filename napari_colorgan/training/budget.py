@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from napari_colorgan.errors import Stopped
 from napari_colorgan.job import STOP, Job, Progress, is_out_of_memory
-from napari_colorgan.training.patches import PatchSampler
+from napari_colorgan.training.samplers import PatchSampler
 from napari_colorgan.training.settings import FineTuneConfig, Precision
 from napari_colorgan.training.trainer import Trainer
 

@@ -26,9 +26,9 @@ from napari_colorgan.training.events import Planned, Preparing, Trained
 from napari_colorgan.training.loop import Course, Loop
 from napari_colorgan.training.outcome import Outcome, install_job
 from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, split
-from napari_colorgan.training.patches import PatchSampler
 from napari_colorgan.training.precision import precisions
 from napari_colorgan.training.runs import RunSettings
+from napari_colorgan.training.samplers import PatchSampler
 from napari_colorgan.training.settings import (
     CODEC_OF,
     START,
@@ -99,9 +99,10 @@ def fine_tune_job(
     codec = CODECS[CODEC_OF[task]]()
     takes_hints = base is None or base.metadata.generator == "compact"
     hints = takes_hints and not config.is_published and task == "colorization"
-    sampler = PatchSampler(parts.train, config, codec, hints=hints)
+    sampler = PatchSampler(parts.train, config, codec, place, hints=hints)
     yield from tell_beforehand(Preparing(0, 3))
-    metadata, generator = make_generator(base, config, task, sampler.batch(0).source)
+    sample = sampler.batch(0).source.cpu()
+    metadata, generator = make_generator(base, config, task, sample)
     metadata = _described(metadata, base, parts.train, config, about or {})
     discriminator = make_discriminator(config, task)
     yield from tell_beforehand(Preparing(1, 3))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor
 
@@ -16,8 +16,8 @@ from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, Job, Stop
 from napari_colorgan.training.events import StepDone, Trained
 from napari_colorgan.training.logs import log_judgement, log_loss
-from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.record import Record, halved
+from napari_colorgan.training.samplers import Sampler
 from napari_colorgan.training.state import write_state_job
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.updates import Diverged, Losses
@@ -31,16 +31,6 @@ _PREVIEW_SHARE = 0.08  # of the time
 _SAVE_EVERY = 600.0  # s; what a crash may cost
 _LARGE = 64 << 20  # bytes of weights of a network that is saved less often
 _SAVE_LARGE_EVERY = 120.0  # s
-
-
-class Sampler(Protocol):
-    """What each step learns from."""
-
-    per_epoch: int
-    """Steps whose crops have as many pixels as all pictures."""
-
-    def batch(self, step: int) -> Batch:
-        """Return what a step learns from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

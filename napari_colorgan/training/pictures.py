@@ -1,7 +1,7 @@
 """Folders of colour pictures, decoded once, and random crops of them."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from torch import Tensor
 
 from napari_colorgan.arrays import RGB, Gray
+from napari_colorgan.color import AB_SCALE, lightness_to_gray, rgb_to_lab
 from napari_colorgan.errors import BadImageFile, Stopped
 from napari_colorgan.image_io.folders import SUFFIXES
 from napari_colorgan.job import STOP, Job
@@ -25,9 +25,8 @@ from napari_colorgan.training.pairs import (
 )
 from napari_colorgan.training.picture_files import LeftOut, PictureRead, is_color
 
+AB_BYTES = 128  # levels of 8 bits from gray to an ab of `AB_SCALE`: 0.9 each
 Kind = TypeVar("Kind", bound=np.generic)
-
-_NATIVE_SCALE = (0.8, 1.25)  # microscopes differ a little in magnification
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,108 +44,10 @@ class Picture:
     """A colour picture in memory, and perhaps a gray one of the same pixels."""
 
     color: RGB
-    """(Y, X, 3)."""
+    """(Y, X, 3): RGB, or gray, a and b as `lab_bytes` codes them."""
     gray: Gray | None = None
     """(Y, X) in [0, 1]; None: the lightness of `color`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Crops:
-    """Square parts of pictures."""
-
-    rgb: Tensor
-    """(N, 3, side, side) in [0, 1]."""
-    gray: Tensor | None
-    """(N, 1, side, side) in [0, 1]; None: the lightness of `rgb`."""
-
-
-class PictureCache:
-    """Pictures of some folders in memory, at a small size.
-
-    Folders are drawn from in proportion to the square root of their size: a large
-    collection does not drown a small one.
-
-    Parameters
-    ----------
-    folders : the pictures of each; all have a gray side or none
-    """
-
-    def __init__(self, folders: Sequence[Sequence[Picture]]) -> None:
-        self.folders = folders
-        weights = np.sqrt(list(map(len, folders)))
-        self._shares = weights / weights.sum()
-
-    def __len__(self) -> int:
-        return sum(map(len, self.folders))
-
-    def sample(
-        self,
-        count: int,
-        side: int,
-        rng: np.random.Generator,
-        *,
-        min_scale: float | None = None,
-        magnification: Callable[[np.random.Generator], float] = lambda rng: 1.0,
-        squeeze: bool = False,
-    ) -> Crops:
-        """Random square crops, flipped.
-
-        With `min_scale` they are that part or more of a picture's shorter side,
-        resized, for a photograph is seen as a whole. Without, they are cut out at about
-        native resolution and turned, for a micrograph has no up. `magnification` draws
-        by how much they are then reduced or enlarged; a picture that becomes too small
-        for the square is continued by reflection. With `squeeze`, all of a picture is
-        resized to the square.
-        """
-        crops = [
-            self._crop(side, rng, min_scale, magnification, squeeze)
-            for _ in range(count)
-        ]
-        rgb = np.stack([color for color, _ in crops])
-        grays = [gray for _, gray in crops if gray is not None]
-        return Crops(
-            torch.from_numpy(rgb).permute(0, 3, 1, 2).contiguous().float() / 255,
-            torch.from_numpy(np.stack(grays))[:, None].clamp(0, 1) if grays else None,
-        )
-
-    def _crop(
-        self,
-        side: int,
-        rng: np.random.Generator,
-        min_scale: float | None,
-        magnification: Callable[[np.random.Generator], float],
-        squeeze: bool,
-    ) -> tuple[RGB, Gray | None]:
-        pictures = self.folders[int(rng.choice(len(self.folders), p=self._shares))]
-        picture = pictures[int(rng.integers(len(pictures)))]
-        height, width = picture.color.shape[:2]
-        shorter, shown = min(height, width), side
-        if squeeze:
-            box = (0.0, 0.0, float(width), float(height))
-        else:
-            if min_scale is None:
-                size, shown = _native_part(shorter, side, rng, magnification)
-            else:
-                size = rng.uniform(min_scale, 1) * shorter
-            x, y = rng.uniform(0, width - size), rng.uniform(0, height - size)
-            box = (x, y, x + size, y + size)
-        mirrored = rng.random() < 0.5
-        turns = int(rng.integers(4)) if min_scale is None and not squeeze else 0
-
-        def cut(samples: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-            image = Image.fromarray(samples)
-            part = image.resize((shown, shown), Image.Resampling.BILINEAR, box)
-            crop = np.asarray(part)
-            if shown < side:
-                rest = (0, side - shown)
-                beside = (rest, rest, (0, 0))[: crop.ndim]
-                crop = np.pad(crop, beside, "reflect")
-            return np.rot90(crop[:, ::-1] if mirrored else crop, turns)
-
-        color = cut(picture.color).astype(np.uint8)
-        if picture.gray is None:
-            return color, None
-        return color, cut(picture.gray).astype(np.float32)
+    is_lab: bool = False
 
 
 def list_files(
@@ -189,7 +90,8 @@ def read_pictures_job(
     *,
     left_out: LeftOut | None = None,
     apart: Sequence[PictureFile] = (),
-) -> Job[PictureCache]:
+    as_lab: bool = False,
+) -> Job[list[list[Picture]]]:
     """Decode pictures, at most `side` px on the short side.
 
     Pictures without colour are left out: they would teach that nothing has one.
@@ -200,6 +102,8 @@ def read_pictures_job(
     files : of each folder
     left_out : is told of what is not used; default: the first bad picture is an error
     apart : pictures of which no copy is read
+    as_lab : keep gray, a and b of pictures without a gray one, from which crops are
+        made three times as fast
 
     Raises
     ------
@@ -226,7 +130,7 @@ def read_pictures_job(
             others = [p for p in pictures if not known or _digest(p) not in known]
             if len(others) < len(pictures):
                 left_out.add_copy(str(file.color))
-            read[-1] += others
+            read[-1] += map(_as_lab, others) if as_lab else others
             done += 1
             yield from _read_job(done, total)
         if not read[-1]:
@@ -234,7 +138,7 @@ def read_pictures_job(
                 f"'{folder}' holds no colour pictures. Give a folder with files of "
                 f"one of the types {', '.join(SUFFIXES)}."
             )
-    return PictureCache(read)
+    return read
 
 
 def read_file(file: PictureFile, side: int) -> list[Picture]:
@@ -283,28 +187,20 @@ def _read_learnable(file: PictureFile, side: int, left_out: LeftOut) -> list[Pic
     return []
 
 
+def _as_lab(picture: Picture) -> Picture:
+    if picture.gray is not None:
+        return picture
+    planes = rgb_to_lab(torch.from_numpy(picture.color).permute(2, 0, 1)[None] / 255)
+    planes[:, :1] = 255 * lightness_to_gray(planes[:, :1]).clamp(0, 1)
+    planes[:, 1:] = AB_BYTES * (planes[:, 1:] / AB_SCALE + 1)
+    coded = planes[0].permute(1, 2, 0).round().byte()
+    return Picture(coded.contiguous().numpy(), is_lab=True)
+
+
 def _digest(picture: Picture) -> bytes:
     sha = hashlib.blake2b(str(picture.color.shape).encode(), digest_size=16)
     sha.update(np.ascontiguousarray(picture.color).data)
     return sha.digest()
-
-
-def _native_part(
-    shorter: int,
-    side: int,
-    rng: np.random.Generator,
-    magnification: Callable[[np.random.Generator], float],
-) -> tuple[float, int]:
-    """Px to cut out of a picture, and px of a square of `side` that they are to fill.
-
-    These are fewer than `side` where the picture, reduced, is too small for the square.
-    """
-    native = min(side * rng.uniform(*_NATIVE_SCALE), shorter)
-    factor = magnification(rng)
-    if factor == 1:
-        return native, side
-    size = min(native / factor, shorter)
-    return size, max(1, round(side * factor * size / native))
 
 
 def _shrunk(samples: npt.NDArray[Kind], side: int) -> npt.NDArray[Kind]:
@@ -313,4 +209,4 @@ def _shrunk(samples: npt.NDArray[Kind], side: int) -> npt.NDArray[Kind]:
         return samples
     size = (round(samples.shape[1] * factor), round(samples.shape[0] * factor))
     image = Image.fromarray(samples).resize(size, Image.Resampling.LANCZOS)
-    return np.asarray(image, samples.dtype)
+    return np.array(image, samples.dtype)

@@ -10,18 +10,18 @@ from torch import Tensor, nn
 
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint
+from napari_colorgan.color import CODECS
 from napari_colorgan.errors import BadSetting, CheckpointError
 from napari_colorgan.job import Job
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
-from napari_colorgan.training.batches import PictureBatches
 from napari_colorgan.training.events import Trained
 from napari_colorgan.training.holding_out import Files, hold_out, keep
 from napari_colorgan.training.loop import Course, Loop
-from napari_colorgan.training.pairs import Pair, decide_task, pair_of_color
+from napari_colorgan.training.pairs import Pair, decide_task
 from napari_colorgan.training.picture_files import LeftOut
 from napari_colorgan.training.pictures import (
-    PictureCache,
+    Picture,
     PictureFile,
     list_files,
     read_pictures_job,
@@ -34,6 +34,7 @@ from napari_colorgan.training.pretrained import (
 )
 from napari_colorgan.training.recipe import Recipe
 from napari_colorgan.training.record import Record
+from napari_colorgan.training.samplers import PictureSampler
 from napari_colorgan.training.settings import CODEC_OF, Task, TrainConfig
 from napari_colorgan.training.start import make_discriminator
 from napari_colorgan.training.state import check_settings, fitting, read_state
@@ -113,6 +114,7 @@ def train_job(
         config.cache_side,
         left_out=left_out,
         apart=parts.apart,
+        as_lab=gray is None and config.task != "translation",
     )
     task = config.task
     if task == "auto":
@@ -123,11 +125,17 @@ def train_job(
     shown = _shown(parts.held_out, judged, left_out)
     validation = yield from read_validation_job(shown, metadata.context, left_out)
     yield from left_out.events()
-    sampler = PictureBatches(pictures, config, metadata)
+    sampler = PictureSampler(
+        pictures,
+        config,
+        CODECS[metadata.codec](),
+        device,
+        hints=metadata.generator == "compact" and metadata.codec == "lab",
+    )
     torch.manual_seed(config.seed)
     generator = build(GeneratorSpec(metadata.generator, dict(metadata.options)))
     if state is None:
-        _begin(generator, start, sampler.batch(0).source)
+        _begin(generator, start, sampler.batch(0).source.cpu())
     if config.validation and not record.exists():
         keep(parts.held_out, record)
     trainer = Trainer(
@@ -171,16 +179,10 @@ def _shown(
     return shown
 
 
-def _task(pictures: PictureCache) -> Task:
-    some = [p for each in pictures.folders for p in each[:: len(each) // 8 + 1]]
-    return decide_task(
-        [
-            Pair("pair", p.gray, p.color)
-            if p.gray is not None
-            else pair_of_color("pair", p.color)
-            for p in some
-        ]
-    )
+def _task(folders: Sequence[Sequence[Picture]]) -> Task:
+    some = [p for each in folders for p in each[:: len(each) // 8 + 1]]
+    pairs = [Pair("pair", p.gray, p.color) for p in some if p.gray is not None]
+    return decide_task(pairs) if pairs else "colorization"
 
 
 def _with_ancestor(metadata: Metadata, start: Checkpoint | None) -> Metadata:

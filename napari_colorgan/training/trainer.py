@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from napari_colorgan.models import channels_last
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.patchgan import PatchDiscriminator
-from napari_colorgan.training.patches import Batch
 from napari_colorgan.training.precision import autocast
+from napari_colorgan.training.samplers import Batch
 from napari_colorgan.training.schemes import scheme_of
 from napari_colorgan.training.settings import Precision, Settings
 from napari_colorgan.training.updates import Losses, Networks
@@ -92,7 +92,6 @@ class Trainer:
             self.discriminator_optimizer,
             partial(autocast, self.device, self.precision),
         )
-        batch = batch.to(self.device)
         seed = np.random.default_rng([self.config.seed, self.done, 1]).integers(2**62)
         with _seeded(int(seed), self.device) as random:
             losses = self._scheme.update(networks, batch, random, self.done, self.steps)

@@ -26,7 +26,7 @@ from napari_colorgan.training.losses import (
     hinge_loss,
     l1_loss,
 )
-from napari_colorgan.training.patches import Batch
+from napari_colorgan.training.samplers import Batch
 
 _MAX_GRADIENT = 1.0  # norm to which gradients are clipped, unless as published
 _LEAST_JUDGED = 24  # px: of less, the discriminator has no opinion

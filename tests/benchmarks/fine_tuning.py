@@ -42,7 +42,7 @@ from napari_colorgan.metrics import Figures, psnr
 from napari_colorgan.training.events import Planned
 from napari_colorgan.training.fine_tune import fine_tune_job
 from napari_colorgan.training.pairs import Pair, pairs_of
-from napari_colorgan.training.patches import PatchSampler
+from napari_colorgan.training.samplers import PatchSampler
 from napari_colorgan.training.scoring import color_pair, score
 from napari_colorgan.training.settings import FineTuneConfig
 from napari_colorgan.training.start import (

@@ -1,0 +1,314 @@
+"""What every step of a training learns from: patches of pairs, or crops of pictures."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from napari_colorgan.color import (
+    Codec,
+    lightness_to_gray,
+    rgb_to_lab,
+)
+from napari_colorgan.training.augment import Augmentation, simulate_hints
+from napari_colorgan.training.crops import Cut, show, turn
+from napari_colorgan.training.pairs import Pair
+from napari_colorgan.training.pictures import AB_BYTES, Picture
+from napari_colorgan.training.settings import FineTuneConfig, Settings, TrainConfig
+
+_CPU = torch.device("cpu")
+_SCALES = {
+    # sides of what is cut out, as a part of a patch: microscopes differ a little
+    "fine-tune": (0.8, 1.25),
+    # "resized to 286 x 286 and cropped to 256 x 256" (pix2pix paper, 6.2)
+    "paper": (256 / 286, 256 / 286),
+}
+_NATIVE_SCALE = (0.8, 1.25)  # the same for crops of pictures
+_LEAST_PART = 0.6  # of the shorter side, of what `whole` cuts out of a pair
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one step learns from."""
+
+    source: Tensor
+    """(N, 1, H, W) as the generator reads it, in [-1, 1]."""
+    target: Tensor
+    """(N, C, H, W) as it should answer, scaled to about [-1, 1]."""
+    hints: Tensor | None = None
+    """(N, 3, H, W), see `models.compact`."""
+    weight: Tensor | None = None
+    """(N, 1, H, W): 1 where the pair is to be learned, 0 elsewhere."""
+
+    def to(self, device: torch.device) -> "Batch":
+        """Copy to a device, unless it is there."""
+        parts: dict[str, Any] = {}
+        for field in fields(self):
+            part = getattr(self, field.name)
+            parts[field.name] = None if part is None else part.to(device)
+        return Batch(**parts)
+
+
+class Sampler(Protocol):
+    """What a training draws its batches from."""
+
+    per_epoch: int
+    """Steps that see as much as there is."""
+
+    def batch(self, step: int) -> Batch:
+        """Return what a step learns from, on the training's device.
+
+        It follows from the seed and the step alone, whatever was asked for before.
+        """
+
+
+class _CropSampler(ABC):
+    """Makes batches of what is cut out; how it is chosen is left to its children."""
+
+    def __init__(
+        self,
+        config: Settings,
+        codec: Codec,
+        side: int,
+        device: torch.device,
+        *,
+        hints: bool,
+        smooth: bool,
+        upright: bool,
+    ) -> None:
+        self._codec = codec
+        self._seed = config.seed
+        self._side = side
+        self._augmentation = Augmentation(config, codec.name)
+        self._hints = config.hints if hints else 0.0
+        self._smooth = smooth
+        self._upright = upright
+        self._device = device
+        self._is_lab = False
+        self._encoded = codec.encode(torch.linspace(0, 1, 1 << 16)).to(device)
+        # Apple's GPUs do not know all that is needed here
+        self._works_on = device if device.type == "cuda" else _CPU
+
+    def batch(self, step: int) -> Batch:
+        """Return what a step learns from, see `Sampler`."""
+        rng = np.random.default_rng([self._seed, step])
+        random = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        cuts = self._cut(rng)
+        planes = show(cuts, self._side, self._works_on, smooth=self._smooth)
+        planes = turn(planes, rng, upright=self._upright)
+        gray, target, weight = self._parted(planes)
+        source = self._encode(self._augmentation.of_gray(gray, random))
+        hints: Tensor | None = None
+        if self._hints:
+            hints = simulate_hints(target, self._hints, random)
+            hints = hints if hints.any() else None
+        return Batch(source, target, hints, weight).to(self._device)
+
+    @abstractmethod
+    def _cut(self, rng: np.random.Generator) -> list[Cut]:
+        """Cut out RGB as bytes, or gray, RGB and perhaps a mask as real numbers."""
+
+    def _parted(self, planes: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Gray in [0, 1], the target, and where it counts."""
+        if planes.dtype != torch.uint8:
+            weight = (planes[:, 4:] > 0.5).float() if planes.shape[1] > 4 else None
+            return planes[:, :1].clamp(0, 1), self._codec.target(planes[:, 1:4]), weight
+        if self._is_lab:
+            return planes[:, :1] / 255, planes[:, 1:] / AB_BYTES - 1, None
+        rgb = planes / 255
+        gray = lightness_to_gray(rgb_to_lab(rgb)[:, :1]).clamp_(0, 1)
+        return gray, self._codec.target(rgb), None
+
+    def _encode(self, gray: Tensor) -> Tensor:
+        """Source of gray; looked up where it has few levels to begin with."""
+        if not self._is_lab:
+            return self._codec.encode(gray)
+        levels = (gray * (len(self._encoded) - 1)).add_(0.5).int()
+        return self._encoded.index_select(0, levels.flatten()).view(gray.shape)
+
+
+class PatchSampler(_CropSampler):
+    """Patches of pairs, each as likely as its share of all pixels.
+
+    Parameters
+    ----------
+    pairs : what is learned from
+    config : how patches are drawn and their gray sides changed
+    codec : of what is trained
+    device : where it is trained
+    hints : whether it takes hints
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        config: FineTuneConfig,
+        codec: Codec,
+        device: torch.device = _CPU,
+        *,
+        hints: bool,
+    ) -> None:
+        turned = config.context == "local" and config.scheme == "fine-tune"
+        super().__init__(
+            config,
+            codec,
+            config.patch,
+            device,
+            hints=hints,
+            smooth=False,
+            upright=not turned,
+        )
+        self._pairs = pairs
+        self._config = config
+        self._masked = any(pair.mask is not None for pair in pairs)
+        areas = np.array(
+            [p.gray.size if p.mask is None else p.mask.sum() for p in pairs], float
+        )
+        self._shares = areas / areas.sum()
+        self.per_epoch = max(1, round(areas.sum() / config.patch**2 / config.batch))
+
+    def _cut(self, rng: np.random.Generator) -> list[Cut]:
+        count = self._config.batch
+        numbers = rng.choice(len(self._pairs), count, p=self._shares)
+        return [self._patch(self._pairs[number], rng) for number in numbers]
+
+    def _patch(self, pair: Pair, rng: np.random.Generator) -> Cut:
+        config, patch = self._config, self._config.patch
+        height, width = pair.shape
+        shown = (patch, patch)
+        if config.squeezes:
+            return self._part(pair, (0, 0, height, width), shown)
+        if config.context == "whole":
+            side = round(rng.uniform(_LEAST_PART, 1) * min(height, width))
+            return self._part(pair, _place(pair, (side, side), rng), shown)
+        scale = rng.uniform(*_SCALES[config.scheme])
+        side = round(patch * scale / self._augmentation.magnification(rng))
+        high, wide = min(side, height), min(side, width)
+        # where a picture is smaller than a patch, it is cut short in both directions
+        # alike and continued by reflection, so that nothing is stretched
+        shown = (
+            min(patch, round(high * patch / side)),
+            min(patch, round(wide * patch / side)),
+        )
+        return self._part(pair, _place(pair, (high, wide), rng), shown)
+
+    def _part(
+        self, pair: Pair, box: tuple[int, int, int, int], shown: tuple[int, int]
+    ) -> Cut:
+        y, x, height, width = box
+        region = (slice(y, y + height), slice(x, x + width))
+        planes = np.ones((4 + self._masked, height, width), np.float32)
+        planes[0] = pair.gray[region]
+        planes[1:4] = pair.color[region].transpose(2, 0, 1)
+        planes[1:4] /= 255
+        if pair.mask is not None:
+            planes[4] = pair.mask[region]
+        return Cut(torch.from_numpy(planes)[None], *shown)
+
+
+class PictureSampler(_CropSampler):
+    """Crops of pictures in folders.
+
+    Folders are drawn from in proportion to the square root of their size: a large
+    collection does not drown a small one. Photographs are seen as a whole, in large
+    parts that are resized; micrographs are cut out at about native resolution and also
+    turned, for a micrograph has no up.
+
+    Parameters
+    ----------
+    folders : the pictures of each; all have a gray side or none
+    config, codec, device, hints : as `PatchSampler` takes them
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Sequence[Picture]],
+        config: TrainConfig,
+        codec: Codec,
+        device: torch.device = _CPU,
+        *,
+        hints: bool,
+    ) -> None:
+        super().__init__(
+            config,
+            codec,
+            config.crop,
+            device,
+            hints=hints,
+            smooth=True,
+            upright=config.context == "whole" or config.squeezes,
+        )
+        self._is_lab = folders[0][0].is_lab
+        self._folders = folders
+        self._config = config
+        sizes = np.array([len(pictures) for pictures in folders])
+        self._shares = np.sqrt(sizes) / np.sqrt(sizes).sum()
+        self.per_epoch = max(1, round(sizes.sum() / config.batch))
+
+    def _cut(self, rng: np.random.Generator) -> list[Cut]:
+        count = self._config.batch
+        folders = rng.choice(len(self._folders), count, p=self._shares)
+        cuts = []
+        for number in folders:
+            pictures = self._folders[number]
+            chosen = int(rng.integers(len(pictures)))
+            cuts.append(self._crop(pictures[chosen], rng))
+        return cuts
+
+    def _crop(self, picture: Picture, rng: np.random.Generator) -> Cut:
+        config, shown = self._config, self._config.crop
+        height, width = picture.color.shape[:2]
+        if config.squeezes:
+            return _cut_picture(picture, 0, 0, height, width, shown)
+        if config.context == "whole":
+            part = rng.uniform(config.min_scale, 1) * min(height, width)
+        else:
+            part, shown = self._native_part(min(height, width), rng)
+        size = max(1, round(part))
+        y, x = rng.integers(height - size + 1), rng.integers(width - size + 1)
+        return _cut_picture(picture, y, x, size, size, shown)
+
+    def _native_part(self, shorter: int, rng: np.random.Generator) -> tuple[float, int]:
+        """Px to cut out, and px of the square that they fill.
+
+        These are fewer where the picture, reduced, is too small for the square.
+        """
+        side = self._config.crop
+        native = min(side * rng.uniform(*_NATIVE_SCALE), shorter)
+        factor = self._augmentation.magnification(rng)
+        if factor == 1:
+            return native, side
+        size = min(native / factor, shorter)
+        return size, max(1, round(side * factor * size / native))
+
+
+def _cut_picture(
+    picture: Picture, y: int, x: int, height: int, width: int, shown: int
+) -> Cut:
+    region = (slice(y, y + height), slice(x, x + width))
+    planes: npt.NDArray[Any] = np.array(picture.color[region])
+    if picture.gray is not None:
+        gray = picture.gray[region][..., None]
+        planes = np.concatenate([gray, planes.astype(np.float32) / 255], axis=-1)
+    # the channels of a pixel stay beside each other, as resizing bytes likes them
+    return Cut(torch.from_numpy(planes).permute(2, 0, 1)[None], shown, shown)
+
+
+def _place(
+    pair: Pair, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """Top, left, height and width of a random box that holds some of the mask."""
+    room = [full - part + 1 for full, part in zip(pair.shape, size, strict=True)]
+    if pair.mask is None:
+        return int(rng.integers(room[0])), int(rng.integers(room[1])), *size
+    marked = np.flatnonzero(pair.mask)
+    y, x = divmod(int(marked[rng.integers(len(marked))]), pair.shape[1])
+    # anywhere around that pixel
+    top = int(np.clip(y - rng.integers(size[0]), 0, room[0] - 1))
+    left = int(np.clip(x - rng.integers(size[1]), 0, room[1] - 1))
+    return top, left, *size
