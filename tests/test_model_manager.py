@@ -23,7 +23,7 @@ from napari_colorgan import fine_tune
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.changes import duplicate, rename
 from napari_colorgan.checkpoints.deleted import deleted_folder
-from napari_colorgan.checkpoints.imports import suggest_name
+from napari_colorgan.checkpoints.formats import FORMATS, ExportAs, suggest_name
 from napari_colorgan.checkpoints.pix2pix import read_pix2pix, write_pix2pix
 from napari_colorgan.checkpoints.store import load, save
 from napari_colorgan.errors import Stopped
@@ -32,7 +32,6 @@ from napari_colorgan.widgets import ModelManagerWidget
 from napari_colorgan.widgets.fine_tune import run_folder
 from napari_colorgan.widgets.models import dock as models_dock
 from napari_colorgan.widgets.models.details import facts
-from napari_colorgan.widgets.models.jobs import FORMATS, ExportAs
 from napari_colorgan.widgets.parts import settings as dock_settings
 from napari_colorgan.widgets.parts.models_changed import models_changed
 
@@ -564,7 +563,7 @@ def test_what_is_exported_can_be_imported(
     manager, qtbot, home, messages, form, monkeypatch
 ):
     monkeypatch.setitem(sys.modules, "onnxscript", None)  # which takes long
-    path = home / f"exported{FORMATS[form][1]}"
+    path = home / f"exported{FORMATS[form].suffix}"
     choice = ExportAs(form=form, authors=("Ada L.",), license="CC0-1.0")
     manager.write(zoo.find("mine"), path, choice)
     finish(manager, qtbot)
@@ -670,7 +669,7 @@ def test_download(manager, qtbot, pth, server, messages):
     form.url.value = "ftp://127.0.0.1/a.pth"
     assert not form.ok.isEnabled() and "https://" in form.reason.value
     form.url.value = f"{server}/{pth.parent.name}/{pth.name}?version=2"
-    assert form.name.value == "latest_net_G"
+    assert form.name.value == "facades_label2photo"
     assert not form.ok.isEnabled() and "Paste the SHA-256" in form.reason.value
     form.sha256.value = "12ab"
     assert not form.ok.isEnabled() and "64 hexadecimal" in form.reason.value
@@ -721,12 +720,12 @@ def test_weights_are_called_like_their_training(path, name):
 def endless(monkeypatch):
     """A download that ends only by Stop."""
 
-    def job(*_):
+    def job(*_, **__):
         while (yield Progress(3_000_000, 8_000_000)) is not STOP:
             pass
         raise Stopped("The download was stopped.")
 
-    monkeypatch.setattr(models_dock, "download_job", job)
+    monkeypatch.setattr(models_dock, "import_job", job)
 
 
 def start_download(manager, qtbot) -> None:

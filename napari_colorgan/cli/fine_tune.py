@@ -257,7 +257,7 @@ def _report_job(
         folder,
         split(pairs, config.validation, config.seed).held_out,
         colorizer,
-        settings=dataclasses.asdict(config) | colorizer.settings() | settings,
+        settings=dataclasses.asdict(config) | colorizer.used() | settings,
         history=result.history,
         before=None if base is None else Colorizer(base, place),
     )

@@ -11,14 +11,20 @@ import threading
 import torch
 from torch import Tensor, nn
 
+from napari_colorgan.models.norm import hold_statistics
+
 Statistics = dict[str, Tensor]
 """Replacements for the running statistics of a network's layers, by buffer name."""
 
 
 class StatisticsMeter:
-    """Measures what the normalisation layers of a copy of `generator` see."""
+    """Measures what the normalisation layers of a copy of `generator` see.
+
+    From then on, `generator` itself normalises by what is put into it.
+    """
 
     def __init__(self, generator: nn.Module) -> None:
+        hold_statistics(generator)
         self._network = copy.deepcopy(generator).eval()
         self._lock = threading.Lock()
         self._layers = {

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from napari_colorgan.arrays import RGB, Gray
 from napari_colorgan.color import AB_SCALE, lightness_to_gray, rgb_to_lab
 from napari_colorgan.errors import BadImageFile, Stopped
 from napari_colorgan.image_io.folders import SUFFIXES
@@ -42,9 +43,9 @@ class PictureFile:
 class Picture:
     """A colour picture in memory, and perhaps a gray one of the same pixels."""
 
-    color: npt.NDArray[np.uint8]
+    color: RGB
     """(Y, X, 3): RGB, or gray, a and b as `lab_bytes` codes them."""
-    gray: npt.NDArray[np.float32] | None = None
+    gray: Gray | None = None
     """(Y, X) in [0, 1]; None: the lightness of `color`."""
     is_lab: bool = False
 

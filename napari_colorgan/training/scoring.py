@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from napari_colorgan.arrays import RGB
 from napari_colorgan.inference.colorize import TileDone, colorize_job
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.intensity import Limits
@@ -14,8 +14,6 @@ from napari_colorgan.inference.source import Source
 from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.metrics import Figures, compare
 from napari_colorgan.training.pairs import Pair
-
-RGB = npt.NDArray[np.uint8]
 
 _GAP = 4  # px, on a contact sheet
 

@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import napari.viewer
-import numpy as np
-import numpy.typing as npt
 from magicgui.widgets import (
     CheckBox,
     Container,
@@ -18,6 +16,7 @@ from magicgui.widgets import (
 from napari.layers import Image
 from qtpy.QtWidgets import QApplication
 
+from napari_colorgan.arrays import RGB
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.job import Control, Progress
 from napari_colorgan.sample_data import MODEL
@@ -179,7 +178,7 @@ class ColorizeWidget(Container[Widget]):
         say(self.status, "")
         self._run = LayerRun(self._viewer, layers, taken, self._on_lost)
         self._control = run_job(
-            color_layers_job(taken, self.form.choice()),
+            color_layers_job(taken, self.form.settings()),
             on_event=self._on_event,
             on_result=self._on_result,
             on_error=self._on_error,
@@ -261,7 +260,7 @@ class ColorizeWidget(Container[Widget]):
         """Python code that colours the chosen layers with the chosen settings."""
         layers = list(self.layers.value)
         return python_code(
-            zip(layers, self._take(layers), strict=True), self.form.choice()
+            zip(layers, self._take(layers), strict=True), self.form.settings()
         )
 
     def _on_layers(self) -> None:
@@ -289,12 +288,12 @@ class ColorizeWidget(Container[Widget]):
             self._picture.setVisible(shown and self._picture.isVisible())
             return
         (taken,) = self._take(self.layers.value[:1])
-        choice = self.form.choice()
+        settings = self.form.settings()
         self._preview.request(
-            lambda: preview_layer_job(taken, choice, _PREVIEW), supersede=supersede
+            lambda: preview_layer_job(taken, settings, _PREVIEW), supersede=supersede
         )
 
-    def _on_preview(self, rgb: npt.NDArray[np.uint8]) -> None:
+    def _on_preview(self, rgb: RGB) -> None:
         if self._closed:
             return
         self._picture.show_rgb(rgb)

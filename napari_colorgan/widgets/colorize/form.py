@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from magicgui.widgets import ComboBox, Container, FloatSlider, SpinBox
 
-from napari_colorgan.widgets.colorize.run import Choice
+from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.widgets.parts.layers import LimitsChoice, Planes
 from napari_colorgan.widgets.parts.layout import enable, fold
 from napari_colorgan.widgets.parts.model_picker import ModelPicker
@@ -64,10 +64,10 @@ class ColorizeForm(Container[Any]):
         self.model.changed.connect(self._suggest_vividness)
         self._suggest_vividness()
 
-    def choice(self) -> Choice:
+    def settings(self) -> ColorizerSettings:
         """Return what the form says."""
         context = self.context.value
-        return Choice(
+        return ColorizerSettings(
             model=str(self.model.value),
             device=str(self.device.value),
             context=None if context == _AUTO else context,

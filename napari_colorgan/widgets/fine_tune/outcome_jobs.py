@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.cards import trained_card
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.training.pairs import Pair, Split, split
-from napari_colorgan.widgets.fine_tune.model_card import model_card
 from napari_colorgan.widgets.fine_tune.run_folder import RunFolder, RunSettings
 
 if TYPE_CHECKING:  # torch; nothing here is read by a form
@@ -66,7 +66,7 @@ def install_job(
         [pair.gray for pair in parts.held_out[:_SHOWN]],
         choose_device(outcome.settings.device),
     )
-    card = model_card(
+    card = trained_card(
         checkpoint.metadata,
         name.strip(),
         start=outcome.settings.start,

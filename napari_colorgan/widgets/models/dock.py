@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import napari.viewer
 from magicgui.widgets import Label, ProgressBar, PushButton
@@ -27,7 +27,15 @@ from napari_colorgan.checkpoints.deleted import (
     deleted_models,
     restore,
 )
-from napari_colorgan.checkpoints.download import download_job
+from napari_colorgan.checkpoints.formats import (
+    FORMATS,
+    READABLE,
+    ExportAs,
+    export_job,
+    read_job,
+    suggest_name,
+)
+from napari_colorgan.inference.install import import_job, install_job
 from napari_colorgan.job import Control, Job, Progress
 from napari_colorgan.widgets.menu import show_dock
 from napari_colorgan.widgets.models.details import ModelDetails
@@ -38,14 +46,6 @@ from napari_colorgan.widgets.models.forms import (
     ImportForm,
     NameForm,
 )
-from napari_colorgan.widgets.models.jobs import (
-    FORMATS,
-    ExportAs,
-    change_job,
-    export_job,
-    read_job,
-    store_job,
-)
 from napari_colorgan.widgets.models.model_list import ModelList, megabytes
 from napari_colorgan.widgets.parts.card_view import CardView
 from napari_colorgan.widgets.parts.layout import line_up, say, wrap
@@ -53,7 +53,7 @@ from napari_colorgan.widgets.parts.models_changed import models_changed
 from napari_colorgan.widgets.parts.notices import plain, show_info
 from napari_colorgan.widgets.parts.worker import Slot, on_close, run_job
 
-_SUFFIXES = (".safetensors", ".pth", ".pt", ".zip")
+R = TypeVar("R")
 
 
 class ModelManagerWidget(QWidget):
@@ -123,7 +123,7 @@ class ModelManagerWidget(QWidget):
             show_info(f"'{model.name}' was written to '{path}'.")
 
         doing = f"Exporting '{model.name}'..."
-        self._run(doing, export_job(model, choice, path), on_result)
+        self._run(doing, export_job(model.path, choice, path), on_result)
 
     def _change(
         self, doing: str, change: Callable[[], zoo.Model], old: str = ""
@@ -189,7 +189,7 @@ class ModelManagerWidget(QWidget):
         self._update()
 
     def _on_import(self) -> None:
-        kinds = " ".join(f"*{suffix}" for suffix in _SUFFIXES)
+        kinds = " ".join(f"*{suffix}" for suffix in READABLE)
         path, _ = QFileDialog.getOpenFileName(
             self, "Import", "", f"Models ({kinds});;All files (*)"
         )
@@ -199,13 +199,11 @@ class ModelManagerWidget(QWidget):
     def _ask_import(self, found: Any) -> None:
         if self._closed:
             return
-        from napari_colorgan.checkpoints.imports import suggest_name  # now loaded
-
         form = ImportForm(self, found, suggest_name(found.source.path))
 
         def on_accepted() -> None:
             answered, name = form.answered(), form.name.value
-            job = store_job(answered, name)
+            job = install_job(answered, name)
             self._run(f"Storing '{name}'...", job, lambda _: self._tell("", name))
 
         self._ask(form, on_accepted)
@@ -215,7 +213,7 @@ class ModelManagerWidget(QWidget):
 
         def on_accepted() -> None:
             name = form.name.value
-            job = download_job(form.url.value, form.sha256.value, name)
+            job = import_job(form.url.value, name, sha256=form.sha256.value)
             self._run(
                 f"Downloading '{name}'...", job, lambda model: self._tell("", name)
             )
@@ -248,7 +246,7 @@ class ModelManagerWidget(QWidget):
         self._ask(form, lambda: self._ask_where(model, form.answered()))
 
     def _ask_where(self, model: zoo.Model, choice: ExportAs) -> None:
-        title, suffix = FORMATS[choice.form]
+        title, suffix = FORMATS[choice.form].title, FORMATS[choice.form].suffix
         name = f"{model.name}{suffix}"
         path, _ = QFileDialog.getSaveFileName(
             self, f"Export {model.name}", name, f"{title} (*{suffix})"
@@ -317,7 +315,7 @@ class ModelManagerWidget(QWidget):
         if occupied or len(urls) != 1 or not urls[0].isLocalFile():
             return None
         path = Path(urls[0].toLocalFile())
-        return path if path.suffix.lower() in _SUFFIXES else None
+        return path if path.suffix.lower() in READABLE else None
 
     def showEvent(self, event: Any) -> None:
         """See what other programs have done to the folder meanwhile."""
@@ -410,3 +408,9 @@ class ModelManagerWidget(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
         self.setMinimumWidth(330)
+
+
+def change_job(change: Callable[[], R]) -> Job[R]:
+    """Change the folder of models, which takes a moment and cannot be stopped."""
+    yield Progress(0, 0)
+    return change()
