@@ -171,6 +171,69 @@ def make_colorizer(make_checkpoint):
     return make
 
 
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory) -> Path:
+    """A folder of six colour photographs in two formats, below two folders."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "more").mkdir()
+    for number, picture in enumerate((data.astronaut(), data.coffee(), data.chelsea())):
+        Image.fromarray(picture[::4, ::4]).save(folder / f"{number}.png")
+        Image.fromarray(picture[::5, ::-5]).save(folder / "more" / f"{number}.JPG")
+    return folder
+
+
+@pytest.fixture
+def train_small(tmp_path, photos, monkeypatch):
+    """Train a tiny generator from random weights on `photos`: checkpoint and events.
+
+    Files are named after `name`; calling again with the same name goes on.
+    """
+    import torch
+
+    from napari_colorgan.job import Control, finish
+    from napari_colorgan.training import train
+    from napari_colorgan.training.events import StepDone
+    from napari_colorgan.training.recipe import Recipe
+    from napari_colorgan.training.settings import TrainConfig
+
+    monkeypatch.setattr(train, "load_imagenet_encoder", lambda generator: None)
+    small = {"steps": 6, "decoder_steps": 3, "batch": 2, "crop": 32, "cache_side": 48}
+    small |= {"validation": 0.0, "task": "colorization"}
+    places = ("gray", "start", "minutes", "judged", "judge_every", "strict")
+
+    def train_small(
+        name="a",
+        *,
+        stop_at=None,
+        options=(("widths", [8, 8, 8, 8]),),
+        generator="compact",
+        folders=(),
+        **settings,
+    ):
+        events, control = [], Control()
+
+        def listen(event):
+            events.append(event)
+            if isinstance(event, StepDone) and event.done == stop_at:
+                control.request_stop()
+
+        how = {key: settings.pop(key) for key in places if key in settings}
+        config = TrainConfig(**(small | settings))
+        spec = {"name": generator} | dict(options)
+        job = train.train_job(
+            folders or [photos],
+            Recipe(config, {"name": name}, spec),
+            tmp_path / f"{name}.safetensors",
+            device=torch.device("cpu"),
+            **how,
+        )
+        return finish(job, listen, control).best, events
+
+    return train_small
+
+
 @pytest.fixture
 def messages():
     """Texts of the notifications shown during a test."""
