@@ -15,11 +15,7 @@ except PackageNotFoundError:  # a bare source tree
 
 if TYPE_CHECKING:
     from napari_colorgan.checkpoints.formats import export_model as export_model
-    from napari_colorgan.checkpoints.metadata import Metadata as Metadata
     from napari_colorgan.checkpoints.store import Checkpoint as Checkpoint
-    from napari_colorgan.checkpoints.store import load as load
-    from napari_colorgan.checkpoints.store import save as save
-    from napari_colorgan.checkpoints.zoo import find as find
     from napari_colorgan.checkpoints.zoo import list_models as list_models
     from napari_colorgan.checkpoints.zoo import open_model as open_model
     from napari_colorgan.errors import ColorganError as ColorganError
@@ -31,28 +27,36 @@ if TYPE_CHECKING:
         ColorizerSettings as ColorizerSettings,
     )
     from napari_colorgan.inference.source import Source as Source
+    from napari_colorgan.training.evaluate import evaluate as evaluate
     from napari_colorgan.training.fine_tune import fine_tune as fine_tune
     from napari_colorgan.training.pairs import pairs_of as pairs_of
-    from napari_colorgan.training.settings import FineTuneConfig as FineTuneConfig
 
 _HOMES = {
     "Checkpoint": "checkpoints.store",
     "ColorganError": "errors",
     "Colorizer": "inference.colorizer",
     "ColorizerSettings": "inference.settings",
-    "FineTuneConfig": "training.settings",
-    "Metadata": "checkpoints.metadata",
     "Source": "inference.source",
     "colorize": "inference.colorize",
     "colorize_region": "inference.colorize",
+    "evaluate": "training.evaluate",
     "export_model": "checkpoints.formats",
-    "find": "checkpoints.zoo",
     "fine_tune": "training.fine_tune",
     "import_model": "inference.install",
     "list_models": "checkpoints.zoo",
-    "load": "checkpoints.store",
     "open_model": "checkpoints.zoo",
     "pairs_of": "training.pairs",
+}
+_FORMER = {  # names of earlier versions, for scripts that use them
+    "Control": "job",
+    "FineTuneConfig": "training.settings",
+    "Metadata": "checkpoints.metadata",
+    "colorize_job": "inference.colorize",
+    "colorizer_job": "inference.colorize",
+    "find": "checkpoints.zoo",
+    "fine_tune_job": "training.fine_tune",
+    "finish": "job",
+    "load": "checkpoints.store",
     "save": "checkpoints.store",
 }
 
@@ -60,9 +64,10 @@ __all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    home = (_HOMES | _FORMER).get(name)
+    if home is None:
         raise AttributeError(f"module 'napari_colorgan' has no attribute '{name}'")
-    return getattr(import_module(f"napari_colorgan.{_HOMES[name]}"), name)
+    return getattr(import_module(f"napari_colorgan.{home}"), name)
 
 
 def __dir__() -> list[str]:

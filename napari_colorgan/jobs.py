@@ -16,4 +16,9 @@ from napari_colorgan.job import Control as Control
 from napari_colorgan.job import Job as Job
 from napari_colorgan.job import Progress as Progress
 from napari_colorgan.job import finish as finish
+from napari_colorgan.training.evaluate import evaluate_job as evaluate_job
+from napari_colorgan.training.events import Planned as Planned
+from napari_colorgan.training.events import Previewed as Previewed
+from napari_colorgan.training.events import StepDone as StepDone
+from napari_colorgan.training.events import Validated as Validated
 from napari_colorgan.training.fine_tune import fine_tune_job as fine_tune_job

@@ -8,8 +8,9 @@ import dask.array as da
 import numpy as np
 import pytest
 from dask import delayed
+from filelock import FileLock
 from napari.components import ViewerModel
-from qtpy.QtCore import QEvent, QLockFile
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_colorgan import save
@@ -536,7 +537,7 @@ def test_pause_and_continue(ready, qtbot):
 def test_stop_keeps_what_is_chosen(ready, qtbot, kept):
     choose_small(ready, MANY)
     begin(ready, qtbot)
-    getattr(ready, f"stop_{kept}").native.click()
+    getattr(ready.controls, f"stop_{kept}").native.click()
     assert not ready.controls.pause.enabled and not ready.controls.stop_best.enabled
     finish(ready, qtbot)
     assert ready.outcome.keep.value == kept
@@ -697,15 +698,15 @@ def test_a_deleted_preview_stays_away(viewer, ready, qtbot, messages):
 
 def test_a_second_training_is_refused(viewer, ready, qtbot, home, messages):
     (home / "training").mkdir(exist_ok=True)
-    other = QLockFile(str(home / "training" / "training.lock"))
+    other = FileLock(home / "training" / "training.lock")
     other.setStaleLockTime(0)
-    assert other.tryLock(0)  # as another window would
+    other.acquire(timeout=0)  # as another window would
     ready.controls.start.native.click()
     finish(ready, qtbot)
     assert any("Another training is in progress" in text for text in messages)
     assert len(ready.pairs.pairs) == 1 and ready.controls.start.enabled
     assert not list((home / "training").glob("*/"))
-    other.unlock()
+    other.release()
     ready.controls.start.native.click()
     finish(ready, qtbot)
     assert ready.outcome.outcome is not None
@@ -743,7 +744,7 @@ def test_settings_become_a_config_and_are_remembered(viewer, ready, qtbot):
     viewer.window.remove_dock_widget(ready)
     again = open_dock(viewer).form
     assert again.settings().config == config
-    assert again.controls.start.value == MODEL and again.device.value == "cpu"
+    assert again.start.value == MODEL and again.device.value == "cpu"
 
 
 def test_the_model_for_micrographs_is_the_first_start(model, open_alone):

@@ -307,8 +307,8 @@ def test_undo_is_offered_by_the_next_session(manager, qtbot, monkeypatch):
     finish(manager, qtbot)
     later = ModelManagerWidget(ViewerModel())
     qtbot.addWidget(later)
-    assert "'mine'" in later.undo.text
-    later.undo.native.click()
+    assert "'mine'" in later.buttons.undo.text
+    later.buttons.undo.native.click()
     finish(later, qtbot)
     assert listed(manager) == listed(later) == ["micro", "natural", "mine"]
     assert not visible(manager.buttons.undo, manager)

@@ -22,19 +22,12 @@ def test_shipped_recipes_are_complete(path):
     if recipe.config.task == "auto":
         recipe = recipe.replaced(task="colorization")
     about = recipe.metadata
-    assert about.name in (path.stem, path.stem.split("-")[0])
     assert about.context == recipe.config.context
-    assert about.description
+    # what it makes is the user's, from the user's pictures
+    assert not (about.name or about.license or about.provenance)
     network = build(GeneratorSpec(about.generator, about.options))
     assert network.out_channels == CODECS[about.codec].out_channels
     assert recipe.config.crop % network.stride == 0
-
-
-@pytest.mark.parametrize("name", ["natural", "micro"])
-def test_recipes_of_shipped_models_say_where_they_come_from(name):
-    about = Recipe.from_toml(RECIPES / f"{name}.toml").metadata
-    assert about.license
-    assert len(about.provenance) > 50
 
 
 def test_a_recipe_says_what_it_makes():

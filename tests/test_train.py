@@ -321,6 +321,8 @@ def test_a_training_may_begin_with_a_model(train_small):
     first, _ = train_small("first")
     begun, _ = train_small("begun", start=first, learning_rate=0.0, encoder_rate=0.0)
     assert "Started from 'first'" in begun.metadata.provenance
+    assert "Trained on pictures of the folders '" in first.metadata.provenance
+    assert "EfficientNet-lite0" in begun.metadata.provenance  # through the first one
     for name, value in begun.weights.items():
         assert torch.allclose(value.float(), first.weights[name].float(), atol=1e-3)
     with pytest.raises(BadSetting, match="start is 'first'; it must be a model"):

@@ -23,7 +23,6 @@ from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say, say_notes
 from napari_colorgan.errors import BadSetting, Stopped
 from napari_colorgan.job import STOP, Job, Progress
-from napari_colorgan.training.outcome import Outcome, install_job, report_job
 from napari_colorgan.training.runs import RunFolder, RunSettings
 from napari_colorgan.training.settings import START, FineTuneConfig, SchemeName
 
@@ -121,6 +120,7 @@ def fine_tune(
     from napari_colorgan.inference.device import choose_device
     from napari_colorgan.training.events import StepDone
     from napari_colorgan.training.fine_tune import fine_tune_job
+    from napari_colorgan.training.outcome import Outcome, install_job, report_job
     from napari_colorgan.training.picture_files import PicturesLeftOut
     from napari_colorgan.training.report import check_folder
     from napari_colorgan.training.scoring import table

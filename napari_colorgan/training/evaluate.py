@@ -10,9 +10,12 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import BadImageFile, ColorganError, Stopped
 from napari_colorgan.inference.colorizer import Colorizer
-from napari_colorgan.job import STOP, Job, Progress
+from napari_colorgan.inference.settings import ColorizerSettings
+from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.metrics import FIGURES, Figures
 from napari_colorgan.training.pairs import (
     Pair,
@@ -156,6 +159,50 @@ def evaluate_job(
         of = len(rows) + missing
         writer.finish(of=min(of, limit or of), notes=left_out.notes)
     return scores
+
+
+def evaluate(
+    color: str | Path,
+    model: str | Path | Checkpoint | ColorizerSettings | Colorizer = zoo.DEFAULT,
+    *,
+    gray: str | Path | None = None,
+    limit: int | None = None,
+    side: int | None = None,
+    report: str | Path | None = None,
+    strict: bool = False,
+    on_event: Callable[[Progress], object] | None = None,
+    **options: Any,
+) -> Scores:
+    """Compare a model's colours with the true ones of colour pictures.
+
+    Parameters
+    ----------
+    color, gray, limit, side, report, strict : see `evaluate_job`
+    model : a model's name, the path of a checkpoint, a checkpoint, settings, or a
+        colorizer
+    options : of the colorizer, such as ``device="cpu"``; see `ColorizerSettings`
+
+    Returns
+    -------
+    Scores of each picture and their means, also of the pictures left gray; printed,
+    they are a table.
+
+    Raises
+    ------
+    ColorganError
+        One of its children, saying what was found, what was expected and what to do.
+    """
+    colorizer = model if isinstance(model, Colorizer) else Colorizer(model, **options)
+    job = evaluate_job(
+        Path(color),
+        colorizer,
+        gray=None if gray is None else Path(gray),
+        limit=limit,
+        side=side,
+        report=None if report is None else Path(report),
+        strict=strict,
+    )
+    return finish(job, on_event)
 
 
 def pair_readers(

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from napari_colorgan.checkpoints.metadata import Metadata
+from napari_colorgan.checkpoints.metadata import Metadata, storable
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS
 from napari_colorgan.errors import BadSetting, CheckpointError
@@ -121,7 +121,7 @@ def train_job(
         task = _task(pictures) if state is None else state["run"]["settings"]["task"]
     recipe = recipe.replaced(task=task)
     config = recipe.config
-    metadata = _with_ancestor(recipe.metadata, start)
+    metadata = _described(recipe.metadata, folders, start)
     shown = _shown(parts.held_out, judged, left_out)
     validation = yield from read_validation_job(shown, metadata.context, left_out)
     yield from left_out.events()
@@ -185,12 +185,20 @@ def _task(folders: Sequence[Sequence[Picture]]) -> Task:
     return decide_task(pairs) if pairs else "colorization"
 
 
-def _with_ancestor(metadata: Metadata, start: Checkpoint | None) -> Metadata:
-    """Say in the metadata what a training began with."""
-    if start is None:
-        return metadata
-    sentence = f"Started from '{start.metadata.name}' ({start.digest[:12]})."
-    provenance = f"{metadata.provenance} {sentence}".strip()
+def _described(
+    metadata: Metadata, folders: Sequence[Path], start: Checkpoint | None
+) -> Metadata:
+    """Say in the metadata what a model was made from, after what the recipe says."""
+    names = ", ".join(f"'{folder.resolve().name}'" for folder in folders)
+    sentences = [metadata.provenance, f"Trained on pictures of the folders {names}."]
+    if start is not None:
+        begun = f"Started from '{start.metadata.name}' ({start.digest[:12]})."
+        sentences += [begun, start.metadata.provenance]
+    elif metadata.generator == "compact":
+        sentences.append(
+            "Encoder initialised from EfficientNet-lite0 ImageNet weights (Apache-2.0)."
+        )
+    provenance = storable(" ".join(filter(None, sentences)))
     return dataclasses.replace(metadata, provenance=provenance)
 
 
