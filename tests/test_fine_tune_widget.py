@@ -699,7 +699,6 @@ def test_a_deleted_preview_stays_away(viewer, ready, qtbot, messages):
 def test_a_second_training_is_refused(viewer, ready, qtbot, home, messages):
     (home / "training").mkdir(exist_ok=True)
     other = FileLock(home / "training" / "training.lock")
-    other.setStaleLockTime(0)
     other.acquire(timeout=0)  # as another window would
     ready.controls.start.native.click()
     finish(ready, qtbot)
