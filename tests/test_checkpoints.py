@@ -552,3 +552,15 @@ def test_models_are_loaded_by_name_path_or_checkpoint(models, checkpoint, file):
         for model in ("smear", str(file), file, checkpoint)
     }
     assert digests == {checkpoint.digest}
+
+
+def test_a_header_of_any_length_is_read(tmp_path, checkpoint):
+    # one length in 32 begins like a file of torch.save
+    first = set()
+    for count in range(0, 256, 8):
+        path = tmp_path / f"{count}.safetensors"
+        metadata = dataclasses.replace(checkpoint.metadata, description="x" * count)
+        save(dataclasses.replace(checkpoint, metadata=metadata), path)
+        first.add(path.read_bytes()[0])
+        assert load(path).metadata == read_metadata(path) == metadata
+    assert 0x80 in first

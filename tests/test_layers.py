@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,36 @@ def test_no_arrow_points_left(path: Path) -> None:
     left = [name for name in own_imports(path) if place(part(name)) < here]
     if relative(path) != "__init__.py":  # imports lazily; its weight is tested below
         assert not left
+
+
+def modules_imported(path: Path) -> set[Path]:
+    """Files of ours that `path` imports, in functions and for type checkers, too."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            below = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if file_of(name) else str(node.module) for name in below}
+    return {file for name in names if (file := file_of(name))} - {path}
+
+
+def file_of(module: str) -> Path | None:
+    """The file of a module or package of ours: None for names and other packages."""
+    place = PACKAGE.parent.joinpath(*module.split("."))
+    files = (place.with_suffix(".py"), place / "__init__.py")
+    return next((file for file in files if file in MODULES), None)
+
+
+def test_imports_make_no_circle() -> None:
+    # the public API reaches everything, lazily: it is no step on a way back
+    public = PACKAGE / "__init__.py"
+    arrows = {path: modules_imported(path) - {public} for path in MODULES}
+    del arrows[public]
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(relative(path) for path in error.args[1][::-1]))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)

@@ -176,7 +176,8 @@ def header_of(content: bytes, path: Path) -> dict[str, Any]:
 
 
 def _checked_header(head: bytes, size: int, path: Path) -> dict[str, Any]:
-    if head.startswith((ZIP, b"\x80")):  # as torch.save begins
+    # as torch.save begins; the length of a header may begin so, too
+    if head.startswith((ZIP, b"\x80")) and head[8:9] != b"{":
         raise CheckpointError(
             f"'{path}' is not a checkpoint of napari-colorgan. If it is a package of "
             "it, or weights of the PyTorch pix2pix code, import it first: colorgan "
