@@ -180,6 +180,8 @@ class FineTuneWidget(QWidget):
             self._look_for_unfinished()
 
     def _on_pause(self) -> None:
+        if not self.busy:
+            return
         self._jobs.pause_or_resume()
         say(self.training.status, "Paused." if self._jobs.paused else "Going on...")
 
