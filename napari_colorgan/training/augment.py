@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import cache
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -40,12 +39,13 @@ class Augmentation:
         gray = age_gray(gray, config.aging, random)
         return display_gray(gray, config.display, random)
 
-    def magnification(self, rng: np.random.Generator) -> float:
-        """Draw how large a crop of `local` context is shown, 1 as it is."""
+    def magnification(self, part: float) -> float:
+        """How large a crop of `local` context is shown, 1 as it is.
+
+        `part`, a random number from 0 to 1, tells where in the range of factors.
+        """
         least, most = self._config.min_magnification, self._config.max_magnification
-        if least == most:
-            return 1.0
-        return float(least * (most / least) ** rng.random())
+        return float(least * (most / least) ** part)
 
 
 def vary_gray(
@@ -223,11 +223,11 @@ def simulate_hints(
     )
     squares = torch.stack([sides, y, x], dim=-1)
     for index in given.nonzero()[:, 0].tolist():
+        picture, shown = target[index], hints[index]
         for side, top, left in squares[index, : counts[index]].tolist():
             place = (..., slice(top, top + side), slice(left, left + side))
-            color = target[index][place].mean((1, 2), keepdim=True)
-            hints[index, :2][place] = color
-            hints[index, 2][place] = 1
+            shown[:2][place] = picture[place].mean((1, 2), keepdim=True)
+            shown[2][place] = 1
     return hints
 
 

@@ -47,7 +47,7 @@ def show(
 
 def turn(planes: Tensor, rng: np.random.Generator, *, upright: bool) -> Tensor:
     """Mirror half of (N, C, side, side), and turn them unless they stay `upright`."""
-    mirrored = np.flatnonzero(rng.random(len(planes)) < 0.5)
+    mirrored = np.flatnonzero(rng.random(len(planes)) < 0.5).tolist()
     turns = rng.integers(4, size=len(planes))
     for number in mirrored:  # bytes whose channels are side by side are fast to flip
         planes[number : number + 1] = planes[number : number + 1].flip(-1)

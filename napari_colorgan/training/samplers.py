@@ -119,7 +119,8 @@ class _CropSampler(ABC):
             weight = (planes[:, 4:] > 0.5).float() if planes.shape[1] > 4 else None
             return planes[:, :1].clamp(0, 1), self._codec.target(planes[:, 1:4]), weight
         if self._is_lab:
-            return planes[:, :1] / 255, planes[:, 1:] / AB_BYTES - 1, None
+            target = planes[:, 1:].float().div_(AB_BYTES).sub_(1)
+            return planes[:, :1].float().div_(255), target, None
         rgb = planes / 255
         gray = lightness_to_gray(rgb_to_lab(rgb)[:, :1]).clamp_(0, 1)
         return gray, self._codec.target(rgb), None
@@ -187,7 +188,7 @@ class PatchSampler(_CropSampler):
             side = round(rng.uniform(_LEAST_PART, 1) * min(height, width))
             return self._part(pair, _place(pair, (side, side), rng), shown)
         scale = rng.uniform(*_SCALES[config.scheme])
-        side = round(patch * scale / self._augmentation.magnification(rng))
+        side = round(patch * scale / self._augmentation.magnification(rng.random()))
         high, wide = min(side, height), min(side, width)
         # where a picture is smaller than a patch, it is cut short in both directions
         # alike and continued by reflection, so that nothing is stretched
@@ -253,38 +254,40 @@ class PictureSampler(_CropSampler):
     def _cut(self, rng: np.random.Generator) -> list[Cut]:
         count = self._config.batch
         folders = rng.choice(len(self._folders), count, p=self._shares)
+        draws = rng.random((count, 5))
         cuts = []
-        for number in folders:
+        for number, drawn in zip(folders.tolist(), draws.tolist(), strict=True):
             pictures = self._folders[number]
-            chosen = int(rng.integers(len(pictures)))
-            cuts.append(self._crop(pictures[chosen], rng))
+            picture = pictures[int(drawn[0] * len(pictures))]
+            cuts.append(self._crop(picture, *drawn[1:]))
         return cuts
 
-    def _crop(self, picture: Picture, rng: np.random.Generator) -> Cut:
+    def _crop(
+        self, picture: Picture, scale: float, zoom: float, y: float, x: float
+    ) -> Cut:
+        """Cut out what four random numbers from 0 to 1 stand for."""
         config, shown = self._config, self._config.crop
         height, width = picture.color.shape[:2]
+        shorter = min(height, width)
         if config.squeezes:
             return _cut_picture(picture, 0, 0, height, width, shown)
         if config.context == "whole":
-            part = rng.uniform(config.min_scale, 1) * min(height, width)
+            part = _between(config.min_scale, 1, scale) * shorter
         else:
-            part, shown = self._native_part(min(height, width), rng)
+            native = min(shown * _between(*_NATIVE_SCALE, scale), shorter)
+            factor = self._augmentation.magnification(zoom)
+            part = min(native / factor, shorter)
+            # fewer where the picture, reduced, is too small for the square
+            shown = max(1, round(shown * factor * part / native))
         size = max(1, round(part))
-        y, x = rng.integers(height - size + 1), rng.integers(width - size + 1)
-        return _cut_picture(picture, y, x, size, size, shown)
+        top, left = (
+            int(at * (full - size + 1)) for at, full in ((y, height), (x, width))
+        )
+        return _cut_picture(picture, top, left, size, size, shown)
 
-    def _native_part(self, shorter: int, rng: np.random.Generator) -> tuple[float, int]:
-        """Px to cut out, and px of the square that they fill.
 
-        These are fewer where the picture, reduced, is too small for the square.
-        """
-        side = self._config.crop
-        native = min(side * rng.uniform(*_NATIVE_SCALE), shorter)
-        factor = self._augmentation.magnification(rng)
-        if factor == 1:
-            return native, side
-        size = min(native / factor, shorter)
-        return size, max(1, round(side * factor * size / native))
+def _between(low: float, high: float, part: float) -> float:
+    return low + (high - low) * part
 
 
 def _cut_picture(
