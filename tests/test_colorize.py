@@ -504,6 +504,34 @@ def test_a_region_shrinks_its_windows_too(gray, make_colorizer, monkeypatch):
     assert difference(alone, colorize(gray, colorizer)[region]) <= 1
 
 
+def test_memory_that_runs_out_for_one_thread_leaves_others_their_windows(
+    gray, make_colorizer, monkeypatch
+):
+    colorizer = make_colorizer(tiling=(448, 32, 16))
+    predict, tiles = colorizer.predict, {}
+
+    def limited(picture, statistics):
+        if threading.current_thread().name == "poor" and picture.numel() > 200 * 200:
+            raise torch.OutOfMemoryError("out of memory")
+        return predict(picture, statistics)
+
+    def work():
+        events = []
+        finish(colorize_job(Source.of(gray), colorizer), events.append)
+        used = {e.tiling.window for e in events if isinstance(e, TileDone)}
+        tiles[threading.current_thread().name] = used
+
+    monkeypatch.setattr(colorizer, "predict", limited)
+    threads = [threading.Thread(target=work, name=name) for name in ("poor", "rich")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    work()
+    assert tiles.pop("poor").isdisjoint({448})
+    assert list(tiles.values()) == [{448}, {448}]
+
+
 @pytest.mark.parametrize("part", [colorize, colorize_region])
 def test_other_errors_of_torch_are_told_in_our_words(
     gray, make_colorizer, monkeypatch, part

@@ -73,8 +73,8 @@ def example(gray: Gray, color: RGB) -> Image.Image:
 def strip(examples: Sequence[Image.Image]) -> bytes:
     """JPEG of examples side by side."""
     picture = Image.new("RGB", (SIDE * len(examples), SIDE))
-    for number, one in enumerate(examples):
-        picture.paste(one, (number * SIDE, 0))
+    for number, square in enumerate(examples):
+        picture.paste(square, (number * SIDE, 0))
     content = io.BytesIO()
     picture.save(content, "JPEG", quality=_QUALITY, optimize=True)
     return content.getvalue()

@@ -39,13 +39,13 @@ class StatisticsMeter:
         """Statistics pooled over `source` (N, C, H, W), for `functional_call`."""
         with self._lock:
             self._network(source)
-            found = {}
+            statistics = {}
             for name, layer in self._layers.items():
                 mean, var = layer.running_mean, layer.running_var
                 assert mean is not None and var is not None  # `_pool` has set them
-                found[f"{name}.running_mean"] = mean
-                found[f"{name}.running_var"] = var
-            return found
+                statistics[f"{name}.running_mean"] = mean
+                statistics[f"{name}.running_var"] = var
+            return statistics
 
 
 def _pool(layer: nn.Module, inputs: tuple[Tensor]) -> None:

@@ -52,9 +52,9 @@ def turn(planes: Tensor, rng: np.random.Generator, *, upright: bool) -> Tensor:
     for number in mirrored:  # bytes whose channels are side by side are fast to flip
         planes[number : number + 1] = planes[number : number + 1].flip(-1)
     if not upright:
-        for number in (1, 2, 3):
-            turned = np.flatnonzero(turns == number)
-            planes[turned] = torch.rot90(planes[turned], number, (-2, -1))
+        for quarters in (1, 2, 3):
+            turned = np.flatnonzero(turns == quarters)
+            planes[turned] = torch.rot90(planes[turned], quarters, (-2, -1))
     return planes.contiguous()
 
 

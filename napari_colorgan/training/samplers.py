@@ -256,7 +256,8 @@ class PictureSampler(_CropSampler):
         cuts = []
         for number in folders:
             pictures = self._folders[number]
-            cuts.append(self._crop(pictures[rng.integers(len(pictures))], rng))
+            chosen = int(rng.integers(len(pictures)))
+            cuts.append(self._crop(pictures[chosen], rng))
         return cuts
 
     def _crop(self, picture: Picture, rng: np.random.Generator) -> Cut:

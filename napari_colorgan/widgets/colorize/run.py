@@ -41,7 +41,7 @@ class LayerDone(Progress):
 
 
 def color_layers_job(
-    taken: Sequence[LayerSource], settings: ColorizerSettings
+    layers: Sequence[LayerSource], settings: ColorizerSettings
 ) -> Job[None]:
     """Colour layers one after the other."""
     from napari_colorgan.inference.colorize import (  # torch, on first use
@@ -52,7 +52,7 @@ def color_layers_job(
     )
 
     colorizer = yield from colorizer_job(settings)
-    for number, layer in enumerate(taken):
+    for number, layer in enumerate(layers):
         source = layer.source()
         canvas = yield from gray_canvas_job(source)
         plane = layer.index if layer.plane_only else None
@@ -81,16 +81,16 @@ class LayerRun:
         self,
         viewer: Any,
         layers: Sequence[Image],
-        taken: Sequence[LayerSource],
+        sources: Sequence[LayerSource],
         on_lost: Callable[[str], object],
     ) -> None:
         self._viewer = viewer
         self._on_lost = on_lost
         self._layers = list(layers)
-        self._taken = list(taken)
+        self._sources = list(sources)
         self._options = [
             result_options(layer, source)
-            for layer, source in zip(layers, taken, strict=True)
+            for layer, source in zip(layers, sources, strict=True)
         ]
         self._number = 0
         self._record: dict[str, Any] = {}
@@ -131,7 +131,7 @@ class LayerRun:
             case TileDone() if self._refresher is not None:
                 self._refresher.changed(event.index, View.of(self._viewer))
             case InvalidPixels():
-                show_warning(f"'{self._taken[self._number].name}': {event}")
+                show_warning(f"'{self._sources[self._number].name}': {event}")
             case LayerDone():
                 self._redraw()
         if event.total != self._activity.total:
@@ -164,10 +164,10 @@ class LayerRun:
             return "Preparing..."
         passed = time.perf_counter() - self._began
         left = passed / event.done * (event.total - event.done)
-        name = self._taken[self._number].name
+        name = self._sources[self._number].name
         of_layers = (
-            f" ({self._number + 1} of {len(self._taken)})"
-            if len(self._taken) > 1
+            f" ({self._number + 1} of {len(self._sources)})"
+            if len(self._sources) > 1
             else ""
         )
         return (
@@ -186,11 +186,11 @@ class LayerRun:
         self._forget_result()
         self._last = Progress(0, 1)
         self._number = event.number
-        taken = self._taken[event.number]
-        canvas, options = taken.in_layer(event.canvas), self._options[event.number]
+        source = self._sources[event.number]
+        canvas, options = source.in_layer(event.canvas), self._options[event.number]
         self._result = add_result(self._viewer, canvas, options)
         self._result.events.data.connect(self._on_data)
-        self._refresher = Refresher(self._result, taken.axes)
+        self._refresher = Refresher(self._result, source.axes)
         self._began = time.perf_counter()
         self._record = event.record
         self._write(self._why or "in progress")
