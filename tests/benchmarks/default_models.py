@@ -27,8 +27,9 @@ from peer_comparison import HEADER, compare, comparison_rows, mean, together
 from PIL import Image
 from torch import Tensor
 
-from napari_colorgan import Checkpoint, find, load
 from napari_colorgan.checkpoints.metadata import Statistics
+from napari_colorgan.checkpoints.store import Checkpoint
+from napari_colorgan.checkpoints.zoo import open_model
 from napari_colorgan.color import LabCodec, spread
 from napari_colorgan.image_io.folders import list_pictures
 from napari_colorgan.inference.colorizer import Colorizer
@@ -279,7 +280,7 @@ def opened(model: str | Checkpoint, **settings: Any) -> Colorizer:
 
 def with_statistics(model: str, statistics: Statistics) -> Colorizer:
     """Put a model on the CPU, with the statistics of training or of each picture."""
-    checkpoint = load(find(model).path)
+    checkpoint = open_model(model)
     metadata = replace(checkpoint.metadata, statistics=statistics)
     return opened(replace(checkpoint, metadata=metadata))
 
