@@ -192,32 +192,31 @@ def test_a_codec_that_does_not_fit_is_refused(make_checkpoint):
 
 def test_the_source_runs_without_us_and_gives_the_same(make, tmp_path):
     (tmp_path / "architecture.py").write_text(architecture_source())
+    cases = []
     for kind in KINDS:
         checkpoint = make(kind)
         network, gray = standalone_of(checkpoint), batch(2, 70, 90)
-        torch.save(network.state_dict(), tmp_path / "weights.pt")
-        torch.save(
-            [arguments_of(checkpoint.metadata), gray, predicted(network, gray)],
-            tmp_path / "case.pt",
-        )
-        program = """
+        arguments, weights = arguments_of(checkpoint.metadata), network.state_dict()
+        cases.append((arguments, weights, gray, predicted(network, gray)))
+    torch.save(cases, tmp_path / "cases.pt")
+    program = """
 import sys, torch
 sys.modules["napari_colorgan"] = None  # importing it would fail
 from architecture import build_standalone
-arguments, gray, expected = torch.load("case.pt", weights_only=False)
-network = build_standalone(**arguments)
-network.load_state_dict(torch.load("weights.pt", weights_only=True))
-with torch.no_grad():
-    assert abs(network(gray).numpy() - expected).max() < 1e-4  # 1e-7 of gray do that
+for arguments, weights, gray, expected in torch.load("cases.pt", weights_only=False):
+    network = build_standalone(**arguments)
+    network.load_state_dict(weights)
+    with torch.no_grad():  # 1e-7 of gray do that
+        assert abs(network(gray).numpy() - expected).max() < 1e-4, arguments
 """
-        run = subprocess.run(
-            [sys.executable, "-c", program],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert run.returncode == 0, run.stderr
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
 
 
 def test_the_source_gives_no_name_to_two_things():
@@ -240,14 +239,15 @@ def test_the_source_gives_no_name_to_two_things():
 # -- ONNX and TorchScript
 
 
-# every operation is in one of them; an export of a minute each is not spent twice
-@pytest.mark.parametrize(
-    "kind", ["photograph", "compact to RGB", "batch of picture", "instance", "ResNet"]
-)
-def test_onnx_and_torchscript_agree_with_torch(make, kind, tmp_path):
+@pytest.mark.parametrize("kind", KINDS)
+def test_onnx_and_torchscript_agree_with_torch(make, kind, tmp_path, monkeypatch):
+    exact = kind not in ("photograph", "compact", "batch of picture")
+    if not exact:  # of 20 bisections, two: the exporter takes a minute for the others
+        monkeypatch.setattr(color, "_BISECTIONS", 2)
     checkpoint = make(kind)
     network = standalone_of(checkpoint)
     path = finish(export_onnx_job(checkpoint, tmp_path / "model.onnx"))
+    assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
     session = onnxruntime.InferenceSession(path)
     script = script_of(bioimageio._torchscript_of(network, batch(1, 64, 96)))
     for shape in [(1, 256, 256), (2, 130, 201), (3, 33, 64), (1, 20, 300), (2, 8, 9)]:
@@ -257,18 +257,14 @@ def test_onnx_and_torchscript_agree_with_torch(make, kind, tmp_path):
         assert abs(found - expected).max() < 1e-4
         assert abs(predicted(script, gray) - expected).max() < 1e-5
         assert expected.shape == (shape[0], 3, *shape[1:])
-    picture = data.camera()[:240, 100:420]
-    gray = (picture / np.float32(255))[None, None]
-    (found,) = session.run(["rgb"], {"gray": gray})
-    napari = colorize(picture, Colorizer(checkpoint, CPU), limits=(0, 255))
-    assert abs(found[0].transpose(1, 2, 0) * 255 - napari).max() < 2
+    if exact:
+        picture = data.camera()[:240, 100:420]
+        gray = (picture / np.float32(255))[None, None]
+        (found,) = session.run(["rgb"], {"gray": gray})
+        napari = colorize(picture, Colorizer(checkpoint, CPU), limits=(0, 255))
+        assert abs(found[0].transpose(1, 2, 0) * 255 - napari).max() < 2
     about = session.get_modelmeta().custom_metadata_map
     assert (about["name"], about["license"]) == ("test", "CC0-1.0")
-
-
-def test_an_onnx_file_stands_alone(make, tmp_path):
-    finish(export_onnx_job(make("ResNet"), tmp_path / "model.onnx"))
-    assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
 
 
 # -- BioImage.IO packages

@@ -13,13 +13,8 @@ from qtpy.QtWidgets import (
 
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Job, Progress
-from napari_colorgan.training.outcome import (
-    Kept,
-    Outcome,
-    PairsLoaded,
-    begin_job,
-    resume_job,
-)
+from napari_colorgan.training.outcome import Kept, Outcome
+from napari_colorgan.training.run_jobs import PairsLoaded, begin_job, resume_job
 from napari_colorgan.training.runs import RunFolder
 from napari_colorgan.widgets.fine_tune.controls import TrainingControls
 from napari_colorgan.widgets.fine_tune.form import FineTuneForm
