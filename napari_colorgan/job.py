@@ -152,3 +152,10 @@ def explain(error: RuntimeError | MemoryError) -> ColorganError:
         f"The computation failed: {first_line} Try again on the CPU; if it fails there "
         "too, please report it with this message."
     )
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, as long as they matter."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -31,9 +31,9 @@ from napari_colorgan.inference.colorize import (
     colorize_job,
     colorize_region,
     colorizer_job,
-    describe,
     gray_canvas_job,
     preview_job,
+    record_of,
 )
 from napari_colorgan.inference.source import Source
 from napari_colorgan.job import STOP, Control, finish
@@ -448,7 +448,7 @@ def test_smaller_windows_are_used_when_memory_runs_out(
     assert events[-1].tiling.window < 448
     assert sizes[0] > 200 * 200 >= sizes[-1]
     assert (
-        describe(source, colorizer, "it", events[-1])["tile"]
+        record_of(source, colorizer, "it", events[-1])["tile"]
         == events[-1].tiling.window
     )
     assert vars(colorizer) | {"predict": None} == before | {"predict": None}

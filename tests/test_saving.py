@@ -17,7 +17,7 @@ from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io import PixelSize, read_image, tags
 from napari_colorgan.widgets.colorize import saving
 from napari_colorgan.widgets.colorize.dock import ColorizeWidget
-from napari_colorgan.widgets.colorize.run import METADATA_KEY
+from napari_colorgan.widgets.colorize.run import LAYER_KEY
 from napari_colorgan.widgets.parts.layers import add_result
 
 OURS = "napari-colorgan"
@@ -48,7 +48,7 @@ def window(builtins, plugin, make_napari_viewer):
 def add(viewer, rgb, name="a colorized", **options) -> Image:
     """Add a layer as a run does, with its record."""
     layer = add_result(viewer, rgb, {"name": name} | options)
-    layer.metadata[METADATA_KEY] = dict(MADE)
+    layer.metadata[LAYER_KEY] = dict(MADE)
     viewer.layers.selection = {layer}
     return layer
 
@@ -188,7 +188,7 @@ def test_a_name_without_a_type_becomes_a_tiff(window, photo, tmp_path, monkeypat
 
 
 def test_a_record_of_somebody_else_is_no_obstacle(viewer, photo, tmp_path):
-    add(viewer, photo).metadata[METADATA_KEY] = [object()]
+    add(viewer, photo).metadata[LAYER_KEY] = [object()]
     viewer.layers.save(tmp_path / "a.tif", selected=True, plugin=OURS)
     assert "object" in read_image(tmp_path / "a.tif").tags.made["record"]
 

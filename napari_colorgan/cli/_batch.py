@@ -63,7 +63,7 @@ class Choices:
 
 
 @dataclass(slots=True)
-class Outcome:
+class BatchOutcome:
     """What became of the pictures."""
 
     done: int = 0
@@ -177,7 +177,7 @@ def check_items(
 
 def color_all_job(
     items: Sequence[Item], out: Path, settings: ColorizerSettings, choices: Choices
-) -> Job[Outcome]:
+) -> Job[BatchOutcome]:
     """Colour pictures into `out`, one after the other.
 
     What is wrong with a picture is put down, and the next one follows. On STOP the one
@@ -190,7 +190,7 @@ def color_all_job(
     """
     from napari_colorgan.inference.colorize import colorizer_job
 
-    outcome = Outcome()
+    outcome = BatchOutcome()
     outcome.colorizer = yield from colorizer_job(settings)
     for number, item in enumerate(items):
         try:
@@ -212,11 +212,16 @@ def color_all_job(
 
 
 def _color_one_job(
-    item: Item, out: Path, choices: Choices, outcome: Outcome, number: int, count: int
+    item: Item,
+    out: Path,
+    choices: Choices,
+    outcome: BatchOutcome,
+    number: int,
+    count: int,
 ) -> Job[None]:
     from napari_colorgan.image_io import named_like
     from napari_colorgan.image_io.writing import make_folder
-    from napari_colorgan.inference.colorize import InvalidPixels, TileDone, describe
+    from napari_colorgan.inference.colorize import InvalidPixels, TileDone, record_of
 
     image, gray = choices.read(item.source)
     result = out / named_like(item.name, gray.count)
@@ -233,7 +238,7 @@ def _color_one_job(
             shown = BatchProgress(round(_PARTS * (number + part)), _PARTS * count)
             if (yield shown) is STOP and part < 1:
                 raise Stopped(f"'{result}' is not written.")
-        file.made = describe(gray, outcome.colorizer, item.source.name, last)
+        file.made = record_of(gray, outcome.colorizer, item.source.name, last)
 
 
 def color_into_job(gray: Any, colorizer: Any, out: Any) -> Job[None]:

@@ -98,7 +98,7 @@ def _colorize_one(
             "another name for the result."
         )
     file = choices.create(result, image, gray)
-    from napari_colorgan.inference.colorize import InvalidPixels, TileDone, describe
+    from napari_colorgan.inference.colorize import InvalidPixels, TileDone, record_of
 
     notes: list[str] = list(image.notes)
     last: TileDone | None = None
@@ -115,7 +115,7 @@ def _colorize_one(
             colorizer = run.finish(color_job(gray, settings, file.array), remember)
             if last is None:
                 run.exit_if_stopped(f"nothing was coloured, '{result}' is not written")
-            file.made = describe(gray, colorizer, source.name, last)
+            file.made = record_of(gray, colorizer, source.name, last)
         say_notes([*notes, colorizer.note])
         used = "its lightness" if gray.channels == "color" else "gray values"
         say(

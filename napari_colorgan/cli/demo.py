@@ -62,14 +62,14 @@ def _write_demo(folder: Path, model: str) -> None:
         folder / f"colorgan-demo{end}.png" for end in ("", "-side-by-side")
     )
     check_output(colored, (height, width), force=True)
-    from napari_colorgan.inference.colorize import describe
+    from napari_colorgan.inference.colorize import record_of
 
     canvas = np.zeros((height, width, 3), np.uint8)
     settings = ColorizerSettings(model=model)
     with Run("Colouring") as run:
         colorizer = run.finish(color_job(gray, settings, canvas))
         run.exit_if_stopped("nothing is written")
-    made = describe(gray, colorizer, "the sample photograph", complete=True)
+    made = record_of(gray, colorizer, "the sample photograph", complete=True)
     with ResultFile(colored, (height, width), made=made) as file:
         file.array[...] = canvas
     with ResultFile(both, (height, 2 * width), made=made) as file:

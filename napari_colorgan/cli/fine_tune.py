@@ -22,7 +22,7 @@ from napari_colorgan.cli._options import (
 from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say, say_notes
 from napari_colorgan.errors import BadSetting, Stopped
-from napari_colorgan.job import STOP, Job, Progress
+from napari_colorgan.job import STOP, Job, Progress, duration
 from napari_colorgan.training.runs import RunFolder, RunSettings
 from napari_colorgan.training.settings import START, FineTuneConfig, SchemeName
 
@@ -113,14 +113,19 @@ def fine_tune(
         out = folder.model
         if replace and not resume:
             folder.discard()
-        folder.path.mkdir(parents=True, exist_ok=True)
     if out is None:
         raise BadSetting("--name", name, "given, or --out, for the model to be kept")
+    if folder is not None:
+        folder.path.mkdir(parents=True, exist_ok=True)
     _check_out(out, None if folder is None else name, resume=resume)
     from napari_colorgan.inference.device import choose_device
     from napari_colorgan.training.events import StepDone
     from napari_colorgan.training.fine_tune import fine_tune_job
-    from napari_colorgan.training.outcome import Outcome, install_job, report_job
+    from napari_colorgan.training.outcome import (
+        Outcome,
+        install_trained_job,
+        report_job,
+    )
     from napari_colorgan.training.picture_files import PicturesLeftOut
     from napari_colorgan.training.report import check_folder
     from napari_colorgan.training.scoring import table
@@ -163,7 +168,7 @@ def fine_tune(
         if name is not None:
             run.label = "Installing"
             installed = run.finish(
-                install_job(outcome, "best", name, replace_old=replace)
+                install_trained_job(outcome, "best", name, replace_old=replace)
             )
             say(f"Colour with it: colorgan colorize IN OUT --model '{installed.name}'")
         if report is not None:
@@ -192,7 +197,7 @@ class _News:
             first = f"from step {event.done} " if event.done else ""
             self._run.say(
                 f"{event.task.capitalize()} on {event.device} ({event.precision}): "
-                f"{event.total} steps, {first}in about {_duration(event.seconds)}."
+                f"{event.total} steps, {first}in about {duration(event.seconds)}."
             )
             self._run.say(
                 f"Learned from {some(event.trained)}; judged by "
@@ -271,7 +276,3 @@ def _read_job(
         if (yield Progress(done, len(pairs))) is STOP:
             raise Stopped("Stopped while checking the pairs; nothing has changed.")
     return pairs, notes
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"

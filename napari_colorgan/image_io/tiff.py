@@ -236,11 +236,6 @@ def _by_pillow(path: Path, series: Any, error: Exception) -> tuple[Array, str]:
     return array, series.axes[: len(leading)] + letters
 
 
-def _bounds(dtype: np.dtype[Any]) -> tuple[int, int]:
-    info = np.iinfo(dtype)
-    return int(info.min), int(info.max) + 1
-
-
 def _tidy(array: Array, axes: str) -> tuple[Array, str]:
     """Keep letters that are ours and rename others; drop alpha and needless axes."""
     if "S" in axes:

@@ -285,7 +285,7 @@ def gray_canvas_job(source: Source) -> Job[RGB]:
     return out
 
 
-def describe(
+def record_of(
     source: Source,
     colorizer: Colorizer,
     name: str,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # torch
     from napari_colorgan.checkpoints.imports import Import
 
 
-def install_job(
+def install_imported_job(
     model: "Import", name: str, *, replace_old: bool = False
 ) -> Job[zoo.Model]:
     """Make what was read a model of the user's.
@@ -46,7 +46,7 @@ def import_job(
 ) -> Job[zoo.Model]:
     """Make a file, or what is at an address, a model of the user's.
 
-    See `import_model`, `formats.read_job` and `install_job`.
+    See `import_model`, `formats.read_job` and `install_imported_job`.
     """
     if name is None:
         stem = Path(source).stem
@@ -54,7 +54,7 @@ def import_job(
     name = zoo.check_name(name, taken_too=replace_old)
     zoo.check_folder()
     model = yield from read_job(source, sha256=sha256, **usage)
-    return (yield from install_job(model, name, replace_old=replace_old))
+    return (yield from install_imported_job(model, name, replace_old=replace_old))
 
 
 def import_model(

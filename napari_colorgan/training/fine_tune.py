@@ -24,7 +24,7 @@ from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.training.budget import Plan, plan_job, tell_beforehand
 from napari_colorgan.training.events import Planned, Preparing, Trained
 from napari_colorgan.training.loop import Course, Loop
-from napari_colorgan.training.outcome import Outcome, install_job
+from napari_colorgan.training.outcome import Outcome, install_trained_job
 from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, split
 from napari_colorgan.training.precision import precisions
 from napari_colorgan.training.runs import RunSettings
@@ -223,7 +223,9 @@ def fine_tune(
         start = model.metadata.name if isinstance(model, Checkpoint) else str(model)
         used = RunSettings(start=start, device=device, config=config)
         outcome = Outcome(result, checked, used)
-        finish(install_job(outcome, "best", name, replace_old=replace), on_event)
+        finish(
+            install_trained_job(outcome, "best", name, replace_old=replace), on_event
+        )
     return result
 
 

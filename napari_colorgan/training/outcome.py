@@ -62,7 +62,7 @@ class Outcome:
             self.folder.discard()
 
 
-def install_job(
+def install_trained_job(
     outcome: Outcome, kept: Kept, name: str, *, replace_old: bool
 ) -> Job[zoo.Model]:
     """Store the model in the user's folder, with a card and a picture.

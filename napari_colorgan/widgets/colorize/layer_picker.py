@@ -7,7 +7,7 @@ from magicgui.widgets import Container, PushButton, Select
 from napari.layers import Image
 
 from napari_colorgan.errors import ColorganError
-from napari_colorgan.widgets.colorize.run import METADATA_KEY
+from napari_colorgan.widgets.colorize.run import LAYER_KEY
 from napari_colorgan.widgets.parts.layers import (
     geometry,
     gray_from_color,
@@ -69,7 +69,7 @@ class LayerPicker(Container[Any]):
     def color_layer(self) -> Image | None:
         """Return the RGB layer that is selected, or the topmost if no layer is gray."""
         active = self._viewer.layers.selection.active
-        if is_color(active) and METADATA_KEY not in active.metadata:
+        if is_color(active) and LAYER_KEY not in active.metadata:
             return active
         if self.offered():
             return None

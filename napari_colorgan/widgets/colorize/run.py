@@ -10,7 +10,7 @@ from napari.utils import progress
 
 from napari_colorgan.arrays import RGB
 from napari_colorgan.inference.settings import ColorizerSettings
-from napari_colorgan.job import STOP, Job, Progress
+from napari_colorgan.job import STOP, Job, Progress, duration
 from napari_colorgan.widgets.parts.layers import (
     LayerSource,
     Refresher,
@@ -20,7 +20,7 @@ from napari_colorgan.widgets.parts.layers import (
 from napari_colorgan.widgets.parts.notices import show_warning
 from napari_colorgan.widgets.parts.world import View
 
-METADATA_KEY = "colorgan"
+LAYER_KEY = "colorgan"
 """Where a result layer's metadata says how it was made."""
 
 
@@ -47,8 +47,8 @@ def color_layers_job(
     from napari_colorgan.inference.colorize import (  # torch, on first use
         colorize_job,
         colorizer_job,
-        describe,
         gray_canvas_job,
+        record_of,
     )
 
     colorizer = yield from colorizer_job(settings)
@@ -56,7 +56,7 @@ def color_layers_job(
         source = layer.source()
         canvas = yield from gray_canvas_job(source)
         plane = layer.index if layer.plane_only else None
-        record = describe(source, colorizer, layer.name, plane=plane)
+        record = record_of(source, colorizer, layer.name, plane=plane)
         if (yield CanvasReady(0, 1, number, canvas, record)) is STOP:
             return
         yield from colorize_job(source, colorizer, out=canvas, first=layer.first)
@@ -204,7 +204,7 @@ class LayerRun:
         """
         if self._result is not None:
             self._record |= {"complete": not why, "why": why}
-            self._result.metadata[METADATA_KEY] = dict(self._record)
+            self._result.metadata[LAYER_KEY] = dict(self._record)
 
     def _on_data(self) -> None:
         self._on_lost("its data were replaced")
@@ -217,10 +217,3 @@ class LayerRun:
     def _redraw(self) -> None:
         if self._result is not None and self._result in self._viewer.layers:
             self._result.refresh()
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -9,7 +9,7 @@ from napari.utils.history import get_save_history, update_save_history
 from qtpy.QtWidgets import QFileDialog
 
 from napari_colorgan.image_io.writing import SUFFIXES
-from napari_colorgan.widgets.colorize.run import METADATA_KEY
+from napari_colorgan.widgets.colorize.run import LAYER_KEY
 from napari_colorgan.widgets.colorize.saving import free_path, safe_name, save_job
 from napari_colorgan.widgets.parts.layers import is_color
 from napari_colorgan.widgets.parts.notices import show_info
@@ -47,7 +47,7 @@ class SaveButton(PushButton):
         layers = [
             layer
             for layer in reversed(self._viewer.layers)
-            if is_color(layer) and METADATA_KEY in layer.metadata
+            if is_color(layer) and LAYER_KEY in layer.metadata
         ]
         active = self._viewer.layers.selection.active
         return active if active in layers else next(iter(layers), None)

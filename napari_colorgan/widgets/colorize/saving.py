@@ -16,7 +16,7 @@ from napari_colorgan.image_io import PixelSize, ResultFile, check_output
 from napari_colorgan.image_io.writing import SUFFIXES, make_folder
 from napari_colorgan.inference.axes import LEADING
 from napari_colorgan.job import STOP, Job, Progress, finish
-from napari_colorgan.widgets.colorize.run import METADATA_KEY
+from napari_colorgan.widgets.colorize.run import LAYER_KEY
 
 LayerData = tuple[Any, dict[str, Any], str]
 """Data, attributes and type of a layer, as napari hands them to writers."""
@@ -76,7 +76,7 @@ def save_job(path: Path, data: Any, attributes: dict[str, Any]) -> Job[list[str]
     shape = array.shape[:-1]
     letters, size = _letters(attributes, order), _pixel_size(attributes, order)
     check_output(path, shape, force=True)
-    made = attributes["metadata"].get(METADATA_KEY)
+    made = attributes["metadata"].get(LAYER_KEY)
     if made is not None and not isinstance(made, dict):
         made = {"record": str(made)}
     total = int(np.prod(shape[:-2]))

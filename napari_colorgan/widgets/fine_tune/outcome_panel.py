@@ -13,7 +13,7 @@ from napari_colorgan.training.outcome import (
     Kept,
     Outcome,
     error_maps_job,
-    install_job,
+    install_trained_job,
     report_job,
 )
 from napari_colorgan.widgets.parts.layout import explain, keep_low, line_up, say, wrap
@@ -121,7 +121,7 @@ class OutcomePanel(QWidget):
 
         kept = self.keep.value
         self._jobs.run(
-            install_job(outcome, kept, name, replace_old=replace_old), on_result
+            install_trained_job(outcome, kept, name, replace_old=replace_old), on_result
         )
 
     def ask(self, question: str) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from napari.layers import Image
 
 from napari_colorgan.arrays import RGB
-from napari_colorgan.widgets.colorize.run import METADATA_KEY
+from napari_colorgan.widgets.colorize.run import LAYER_KEY
 from napari_colorgan.widgets.parts.notices import show_info
 from napari_colorgan.widgets.parts.pace import Pace
 from napari_colorgan.widgets.parts.places import below
@@ -73,7 +73,7 @@ class PreviewLayer:
             row,
             rgb=True,
             name=NAME,
-            metadata={METADATA_KEY: {"preview": True}},
+            metadata={LAYER_KEY: {"preview": True}},
             **place,
         )
         if self._viewer.dims.ndisplay == 2:
@@ -85,5 +85,5 @@ class PreviewLayer:
 
 def is_preview(layer: Any) -> bool:
     """Whether a layer is the preview of a training."""
-    about = layer.metadata.get(METADATA_KEY) if isinstance(layer, Image) else None
+    about = layer.metadata.get(LAYER_KEY) if isinstance(layer, Image) else None
     return isinstance(about, dict) and "preview" in about

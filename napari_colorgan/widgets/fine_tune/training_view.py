@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import Label, ProgressBar
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_colorgan.job import Progress
-from napari_colorgan.widgets.colorize.run import duration
+from napari_colorgan.job import Progress, duration
 from napari_colorgan.widgets.fine_tune.loss_plot import LossPlot
 from napari_colorgan.widgets.fine_tune.preview_layer import PreviewLayer
 from napari_colorgan.widgets.parts.layout import keep_low, say, wrap

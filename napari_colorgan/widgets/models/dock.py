@@ -32,7 +32,7 @@ from napari_colorgan.checkpoints.formats import (
     read_job,
     suggest_name,
 )
-from napari_colorgan.inference.install import import_job, install_job
+from napari_colorgan.inference.install import import_job, install_imported_job
 from napari_colorgan.job import Job, Progress
 from napari_colorgan.widgets.menu import show_dock
 from napari_colorgan.widgets.models.buttons import ModelButtons
@@ -179,7 +179,7 @@ class ModelManagerWidget(QWidget):
 
         def on_accepted() -> None:
             answered, name = form.answered(), form.name.value
-            job = install_job(answered, name)
+            job = install_imported_job(answered, name)
             self._run(f"Storing '{name}'...", job, lambda _: self._tell("", name))
 
         self._ask(form, on_accepted)
