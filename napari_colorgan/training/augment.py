@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import cache
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -46,7 +45,7 @@ class Augmentation:
         `part`, a random number from 0 to 1, tells where in the range of factors.
         """
         least, most = self._config.min_magnification, self._config.max_magnification
-        return least * (most / least) ** part
+        return float(least * (most / least) ** part)
 
 
 def vary_gray(
