@@ -1,6 +1,7 @@
 """Colour gray images with pix2pix generators: in napari, Python and a terminal.
 
 Names are imported when they are first used: importing the package costs nearly nothing.
+Whoever wants progress, or to stop early, finds jobs and events in `jobs`.
 """
 
 from importlib import import_module
@@ -13,37 +14,41 @@ except PackageNotFoundError:  # a bare source tree
     __version__ = "0+unknown"
 
 if TYPE_CHECKING:
-    from napari_colorgan.checkpoints.metadata import Metadata
-    from napari_colorgan.checkpoints.store import Checkpoint, load, save
-    from napari_colorgan.checkpoints.zoo import find, list_models, open_model
-    from napari_colorgan.errors import ColorganError
-    from napari_colorgan.inference.colorize import (
-        colorize,
-        colorize_job,
-        colorize_region,
-        colorizer_job,
+    from napari_colorgan.checkpoints.formats import export_model as export_model
+    from napari_colorgan.checkpoints.metadata import Metadata as Metadata
+    from napari_colorgan.checkpoints.store import Checkpoint as Checkpoint
+    from napari_colorgan.checkpoints.store import load as load
+    from napari_colorgan.checkpoints.store import save as save
+    from napari_colorgan.checkpoints.zoo import find as find
+    from napari_colorgan.checkpoints.zoo import list_models as list_models
+    from napari_colorgan.checkpoints.zoo import open_model as open_model
+    from napari_colorgan.errors import ColorganError as ColorganError
+    from napari_colorgan.inference.colorize import colorize as colorize
+    from napari_colorgan.inference.colorize import colorize_region as colorize_region
+    from napari_colorgan.inference.colorizer import Colorizer as Colorizer
+    from napari_colorgan.inference.install import import_model as import_model
+    from napari_colorgan.inference.settings import (
+        ColorizerSettings as ColorizerSettings,
     )
-    from napari_colorgan.inference.source import Source
-    from napari_colorgan.job import Control, finish
-    from napari_colorgan.training.fine_tune import fine_tune, fine_tune_job
-    from napari_colorgan.training.pairs import pairs_of
-    from napari_colorgan.training.settings import FineTuneConfig
+    from napari_colorgan.inference.source import Source as Source
+    from napari_colorgan.training.fine_tune import fine_tune as fine_tune
+    from napari_colorgan.training.pairs import pairs_of as pairs_of
+    from napari_colorgan.training.settings import FineTuneConfig as FineTuneConfig
 
 _HOMES = {
     "Checkpoint": "checkpoints.store",
     "ColorganError": "errors",
-    "Control": "job",
+    "Colorizer": "inference.colorizer",
+    "ColorizerSettings": "inference.settings",
     "FineTuneConfig": "training.settings",
     "Metadata": "checkpoints.metadata",
     "Source": "inference.source",
     "colorize": "inference.colorize",
-    "colorize_job": "inference.colorize",
     "colorize_region": "inference.colorize",
-    "colorizer_job": "inference.colorize",
+    "export_model": "checkpoints.formats",
     "find": "checkpoints.zoo",
     "fine_tune": "training.fine_tune",
-    "fine_tune_job": "training.fine_tune",
-    "finish": "job",
+    "import_model": "inference.install",
     "list_models": "checkpoints.zoo",
     "load": "checkpoints.store",
     "open_model": "checkpoints.zoo",
@@ -51,28 +56,7 @@ _HOMES = {
     "save": "checkpoints.store",
 }
 
-__all__ = [
-    "Checkpoint",
-    "ColorganError",
-    "Control",
-    "FineTuneConfig",
-    "Metadata",
-    "Source",
-    "__version__",
-    "colorize",
-    "colorize_job",
-    "colorize_region",
-    "colorizer_job",
-    "find",
-    "fine_tune",
-    "fine_tune_job",
-    "finish",
-    "list_models",
-    "load",
-    "open_model",
-    "pairs_of",
-    "save",
-]
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,8 +10,7 @@ import numpy.typing as npt
 from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import structural_similarity
 
-RGB = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
+from napari_colorgan.arrays import RGB, Mask
 
 FIGURES = ("psnr", "ssim", "ciede2000", "colorfulness")
 """Names of the figures that tables show, in their order."""

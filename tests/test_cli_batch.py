@@ -17,7 +17,7 @@ from napari_colorgan.cli import _batch
 from napari_colorgan.cli._batch import BatchProgress, Choices, Item, color_all_job
 from napari_colorgan.cli._terminal import printable
 from napari_colorgan.image_io import read_image
-from napari_colorgan.inference.colorize import colorizer_job
+from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import Control, finish
 
 Command = Callable[..., Result]
@@ -168,8 +168,8 @@ def test_stop_keeps_the_pictures_that_are_finished(tmp_path: Path, model: Path) 
             if len(events) == stop_at:
                 control.request_stop()
 
-        loading = colorizer_job(str(model), device="cpu")
-        job = color_all_job(items, out, loading, Choices(None, None, False, False))
+        settings = ColorizerSettings(model=model, device="cpu")
+        job = color_all_job(items, out, settings, Choices(None, None, False, False))
         outcome = finish(job, listen, control)
         assert outcome.done == len(kept)
         assert sorted(path.name for path in out.iterdir()) == kept
@@ -181,9 +181,9 @@ def test_a_bar_covers_all_pictures(tmp_path: Path, model: Path) -> None:
         path = tmp_path / f"{number}.png"
         Image.fromarray(GRAY).save(path)
         items.append(Item(path, Path(path.name)))
-    loading, events = colorizer_job(str(model), device="cpu"), []
+    settings, events = ColorizerSettings(model=model, device="cpu"), []
     choices = Choices(None, None, False, False)
-    finish(color_all_job(items, tmp_path / "out", loading, choices), events.append)
+    finish(color_all_job(items, tmp_path / "out", settings, choices), events.append)
     done = [event.done for event in events if isinstance(event, BatchProgress)]
     assert done == sorted(done) and done[-1] == 2 * _batch._PARTS
     assert {event.total for event in events if isinstance(event, BatchProgress)} == {

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from napari_colorgan import cli
 from napari_colorgan.checkpoints import onnx
 from napari_colorgan.checkpoints.standalone import MissingExtra
-from napari_colorgan.checkpoints.store import save
+from napari_colorgan.checkpoints.store import load, save
 
 PACKAGE = ("--format", "bioimageio", "--out", "mine.zip")
 
@@ -118,3 +118,14 @@ def test_torch_failing_is_one_sentence(run, tmp_path, monkeypatch):
     line = run(*PACKAGE, "--author", "A.", "--license", "MIT", code=2)
     assert "The computation failed: no kernel" in line
     assert files(tmp_path) == ["mine.safetensors"]
+
+
+def test_the_suffix_tells_the_format(run, tmp_path):
+    said = run("--out", "copy.safetensors")
+    assert said == "'copy.safetensors': 'mine', for another user of napari-colorgan.\n"
+    digests = {
+        load(tmp_path / f"{name}.safetensors").digest for name in ("copy", "mine")
+    }
+    assert len(digests) == 1
+    expected = "a name that ends in .safetensors or .pth or .zip or .onnx"
+    assert expected in run("--out", "copy.tif", code=2)

@@ -15,8 +15,10 @@ from skimage import data
 from typer.testing import CliRunner, Result
 
 from napari_colorgan import cli
+from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.store import load, save
 from napari_colorgan.image_io import read_image
+from napari_colorgan.training import runs
 
 Command = Callable[..., Result]
 
@@ -289,3 +291,40 @@ def test_bad_pictures_are_named_and_left_out(run: Command, arguments, color) -> 
     scores = ("evaluate", "--color", color, "--model", "a.safetensors")
     assert "1 of 5 pictures cannot be used" in run(*scores).stderr
     assert "part9.png' is not" in one_sentence(run(*scores, "--strict", code=2))
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folders of models and of trainings."""
+    monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
+    monkeypatch.setattr(runs, "training_folder", lambda: tmp_path / "training")
+    return tmp_path
+
+
+def test_a_named_model_is_installed_with_card_and_picture(
+    run: Command, arguments, folders: Path
+) -> None:
+    result = run(*arguments, "--name", "my tissue", "--steps", 2)
+    assert "--model 'my tissue'" in result.stdout
+    model = zoo.find("my tissue")
+    assert model.picture is not None and "## On the held-out part" in model.card
+    assert not list((folders / "training").iterdir())
+    message = one_sentence(run(*arguments, "--name", "my tissue", code=2))
+    assert "already have a model" in message
+    run(*arguments, "--name", "my tissue", "--steps", 1, "--replace")
+    assert zoo.find("my tissue").metadata.training["steps_done"] <= 1
+
+
+def test_a_model_without_a_name_or_a_file_is_refused(run: Command, arguments) -> None:
+    assert "or --out" in one_sentence(run(*arguments, "--steps", 2, code=2))
+
+
+def test_a_named_training_is_not_lost(run: Command, arguments, folders: Path) -> None:
+    folder = runs.RunFolder.named("mine")
+    folder.path.mkdir(parents=True)
+    folder.state.write_bytes(b"of a training that was stopped")
+    message = one_sentence(run(*arguments, "--name", "mine", code=2))
+    assert "--resume" in message and "--replace" in message
+    assert folder.state.exists()
+    message = one_sentence(run(*arguments, "--name", "other", "--resume", code=2))
+    assert "there is no" in message

@@ -170,11 +170,13 @@ def test_the_picker_follows_the_viewer(viewer, qtbot, gray, photo):
 
 def test_run_is_disabled_with_a_reason(viewer, qtbot, gray):
     widget = open_dock(viewer)
-    assert not widget.run.enabled and "Open a gray image" in widget.reason.value
+    assert not widget.run.enabled and "Open a gray image" in widget.running.reason.value
     layer = viewer.add_image(gray)
-    assert widget.run.enabled and not widget.reason.value
+    assert widget.run.enabled and not widget.running.reason.value
     widget.layers.value = []
-    assert not widget.run.enabled and "Choose at least one" in widget.reason.value
+    assert (
+        not widget.run.enabled and "Choose at least one" in widget.running.reason.value
+    )
     widget.layers.value = [layer]
     viewer.layers.clear()
     assert not widget.run.enabled
@@ -183,7 +185,7 @@ def test_run_is_disabled_with_a_reason(viewer, qtbot, gray):
 def test_a_colour_picture_is_offered_by_its_lightness(viewer, qtbot, photo):
     viewer.add_image(photo, rgb=True, name="scan", scale=(2, 2), axis_labels=("y", "x"))
     widget = open_dock(viewer)
-    assert "already has colour" in widget.reason.value
+    assert "already has colour" in widget.running.reason.value
     assert widget.picker.lightness.native.isVisibleTo(widget.native)
     widget.picker.lightness.native.click()
     gray = viewer.layers["scan lightness"]
@@ -275,7 +277,7 @@ def start_large(viewer, qtbot, large):
     widget.form.tile.value = 448
     widget.run.native.click()
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=ENOUGH)
-    qtbot.waitUntil(lambda: widget.progress.value > 0, timeout=ENOUGH)
+    qtbot.waitUntil(lambda: widget.running.progress.value > 0, timeout=ENOUGH)
     assert widget.busy
     return widget
 
@@ -334,7 +336,7 @@ def test_other_data_in_the_result_end_its_run(viewer, qtbot, large, messages):
 
 def test_closing_the_dock_ends_the_run(viewer, qtbot, large, messages):
     widget = start_large(viewer, qtbot, large)
-    control = widget._control
+    control = widget.running.jobs.control
     viewer.window.remove_dock_widget(widget.native)
     wait_for_the_end(qtbot)
     assert control.stop
@@ -348,7 +350,7 @@ def test_closing_the_dock_ends_the_run(viewer, qtbot, large, messages):
 def test_closing_the_viewer_ends_the_run(make_napari_viewer, plugin, qtbot, large):
     viewer = make_napari_viewer()
     widget = start_large(viewer, qtbot, large)
-    control, result = widget._control, viewer.layers[-1]
+    control, result = widget.running.jobs.control, viewer.layers[-1]
     viewer.close()
     wait_for_the_end(qtbot)
     assert control.stop
@@ -660,15 +662,15 @@ def test_a_large_result_has_one_level(viewer, qtbot, gray):
 def test_a_preview_appears_and_the_last_request_wins(viewer, qtbot, gray):
     viewer.add_image(gray, name="one")
     widget = open_dock(viewer)
-    assert not widget._picture.isVisibleTo(widget.native)
+    assert not widget.preview.isVisibleTo(widget.native)
     widget.show_preview.value = True
-    qtbot.waitUntil(lambda: widget._picture.isVisibleTo(widget.native), timeout=ENOUGH)
-    picture = widget._picture.grab().toImage()
+    qtbot.waitUntil(lambda: widget.preview.isVisibleTo(widget.native), timeout=ENOUGH)
+    picture = widget.preview.grab().toImage()
     across = range(picture.width() // 4, picture.width() * 3 // 4, 5)
     colors = {picture.pixelColor(x, 60).getRgb()[:3] for x in across}
     assert any(max(c) - min(c) > 8 for c in colors)
     widget.show_preview.value = False
-    assert not widget._picture.isVisibleTo(widget.native)
+    assert not widget.preview.isVisibleTo(widget.native)
 
 
 @pytest.mark.parametrize(("supersede", "expected"), [(True, "c"), (False, "ac")])
@@ -729,12 +731,12 @@ def test_the_preview_follows_vividness(viewer, qtbot, gray, unsure):
     widget.model.value = UNSURE
 
     def chroma() -> float:
-        picture = widget._picture.grab().toImage()
+        picture = widget.preview.grab().toImage()
         middle = [picture.pixelColor(picture.width() // 2, y) for y in range(10, 200)]
         return float(np.ptp([color.getRgb()[:3] for color in middle], axis=1).mean())
 
     widget.show_preview.value = True
-    qtbot.waitUntil(lambda: widget._picture.isVisibleTo(widget.native), timeout=ENOUGH)
+    qtbot.waitUntil(lambda: widget.preview.isVisibleTo(widget.native), timeout=ENOUGH)
     before = chroma()
     for vividness in np.linspace(0.4, 1, 50):  # as a drag does
         widget.form.vividness.value = float(vividness)
@@ -958,7 +960,7 @@ def test_opening_the_dock_does_not_import_torch():
         "viewer = ViewerModel()\n"
         "viewer.add_image(numpy.zeros((40, 40)))\n"
         "widget = module.ColorizeWidget(viewer)\n"
-        "assert widget.run.enabled, widget.reason.value\n"
+        "assert widget.run.enabled, widget.running.reason.value\n"
         "assert 'torch' not in sys.modules\n"
         # as a window that closes does: PyQt's own end may crash on what is left
         "widget.native.deleteLater()\n"

@@ -14,12 +14,12 @@ from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_colorgan import save
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.training import runs
 from napari_colorgan.training.pairs import load_pairs, pairs_of
+from napari_colorgan.training.runs import RunFolder, RunSettings
 from napari_colorgan.training.settings import START, FineTuneConfig
 from napari_colorgan.widgets import FineTuneWidget
-from napari_colorgan.widgets.fine_tune import run_folder
 from napari_colorgan.widgets.fine_tune.preview_layer import NAME as PREVIEW
-from napari_colorgan.widgets.fine_tune.run_folder import RunFolder, RunSettings
 from napari_colorgan.widgets.parts import settings as dock_settings
 
 MODEL = "tiny"
@@ -41,7 +41,7 @@ def home(tmp_path, monkeypatch, tiny):
     monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
     monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
     training = tmp_path / "training"
-    monkeypatch.setattr(run_folder, "training_folder", lambda: training)
+    monkeypatch.setattr(runs, "training_folder", lambda: training)
     return tmp_path
 
 
@@ -110,7 +110,7 @@ def rows(widget) -> list[list[str]]:
 
 def begin(widget, qtbot, until=1) -> None:
     """Press Start, and wait for the first steps."""
-    widget.start.native.click()
+    widget.controls.start.native.click()
     wait_for_steps(widget, qtbot, until)
 
 
@@ -169,12 +169,15 @@ def test_pickers_list_the_layers_that_fit(viewer, gray, photo, small):
 def test_what_is_missing_is_said(viewer, qtbot, small):
     widget = open_dock(viewer)
     assert not widget.pairs.add.enabled and "RGB picture" in widget.pairs.reason.value
-    assert not widget.start.enabled and "Add a pair" in widget.reason.value
+    assert (
+        not widget.controls.start.enabled
+        and "Add a pair" in widget.controls.reason.value
+    )
     viewer.add_image(small, rgb=True)
     assert widget.pairs.add.enabled and not widget.pairs.reason.value
-    assert not widget.start.enabled
+    assert not widget.controls.start.enabled
     add_pair(widget, qtbot)
-    assert widget.start.enabled and not widget.reason.value
+    assert widget.controls.start.enabled and not widget.controls.reason.value
 
 
 def test_a_pair_from_the_colour_alone(ready):
@@ -405,7 +408,7 @@ def test_a_shift_is_shown_and_corrected(model, open_alone, qtbot, gray, photo):
     assert visible(widget.pairs.correct, widget)
     widget.pairs.correct.native.click()
     qtbot.waitUntil(lambda: not widget.pairs.busy, timeout=ENOUGH)
-    assert widget.start.enabled
+    assert widget.controls.start.enabled
     (pair,) = widget.pairs.pairs
     assert pair.shape == (194, 276)
     assert "shifted" not in widget.pairs.notes.value
@@ -473,8 +476,8 @@ def test_a_pair_too_small_to_hold_out_a_part(model, open_alone, qtbot, small):
     model.add_image(small[:20, :30], rgb=True, name="colour")
     widget = open_alone()
     widget.pairs.add.native.click()
-    qtbot.waitUntil(lambda: "too small" in widget.reason.value, timeout=ENOUGH)
-    assert not widget.start.enabled
+    qtbot.waitUntil(lambda: "too small" in widget.controls.reason.value, timeout=ENOUGH)
+    assert not widget.controls.start.enabled
 
 
 # -- training
@@ -483,8 +486,8 @@ def test_a_pair_too_small_to_hold_out_a_part(model, open_alone, qtbot, small):
 def test_training_shows_curves_figures_and_a_preview(viewer, ready, qtbot, home):
     viewer.add_points(name="mine")
     active = viewer.layers.selection.active
-    ready.start.native.click()
-    assert not visible(ready.form, ready) and visible(ready.pause, ready)
+    ready.controls.start.native.click()
+    assert not visible(ready.form, ready) and visible(ready.controls.pause, ready)
     finish(ready, qtbot)
     plot = ready.training.plot
     assert len(plot.loss.curve) == 3
@@ -507,22 +510,25 @@ def test_training_shows_curves_figures_and_a_preview(viewer, ready, qtbot, home)
         "model.safetensors",
         "model.state",
     }
-    assert visible(ready.form, ready) and ready.start.enabled
+    assert visible(ready.form, ready) and ready.controls.start.enabled
 
 
 def test_pause_and_continue(ready, qtbot):
     choose_small(ready, MANY)
     begin(ready, qtbot)
-    ready.pause.native.click()
-    assert ready.pause.text == "Continue" and "Paused" in ready.training.status.value
+    ready.controls.pause.native.click()
+    assert (
+        ready.controls.pause.text == "Continue"
+        and "Paused" in ready.training.status.value
+    )
     qtbot.wait(300)
     steps = len(ready.training.plot.loss.curve)
     qtbot.wait(300)
     assert len(ready.training.plot.loss.curve) == steps
-    ready.pause.native.click()
+    ready.controls.pause.native.click()
     wait_for_steps(ready, qtbot, steps + 3)
-    ready.pause.native.click()
-    ready.stop_best.native.click()  # a stop ends a pause
+    ready.controls.pause.native.click()
+    ready.controls.stop_best.native.click()  # a stop ends a pause
     finish(ready, qtbot)
 
 
@@ -531,7 +537,7 @@ def test_stop_keeps_what_is_chosen(ready, qtbot, kept):
     choose_small(ready, MANY)
     begin(ready, qtbot)
     getattr(ready, f"stop_{kept}").native.click()
-    assert not ready.pause.enabled and not ready.stop_best.enabled
+    assert not ready.controls.pause.enabled and not ready.controls.stop_best.enabled
     finish(ready, qtbot)
     assert ready.outcome.keep.value == kept
     assert "stopped" in ready.outcome.figures.value
@@ -543,13 +549,13 @@ def test_stop_keeps_what_is_chosen(ready, qtbot, kept):
 def test_a_stopped_training_goes_on(ready, qtbot):
     choose_small(ready, MANY)
     begin(ready, qtbot, until=3)
-    ready.stop_last.native.click()
+    ready.controls.stop_last.native.click()
     finish(ready, qtbot)
     done = ready.outcome.outcome.result.last.metadata.training["steps_done"]
     ready.unfinished.resume.native.click()
     wait_for_steps(ready, qtbot)
     assert ready.training.plot.loss.curve.points[0][0] == done + 1
-    ready.stop_last.native.click()
+    ready.controls.stop_last.native.click()
     finish(ready, qtbot)
     again = ready.outcome.outcome.result.last.metadata.training["steps_done"]
     assert again > done
@@ -560,7 +566,7 @@ def test_closing_the_dock_saves_and_the_next_one_goes_on(
 ):
     choose_small(ready, MANY)
     begin(ready, qtbot, until=3)
-    control = ready._control
+    control = ready._jobs.control
     viewer.window.remove_dock_widget(ready)
     wait_for_the_end(qtbot)
     assert control.stop
@@ -576,7 +582,7 @@ def test_closing_the_dock_saves_and_the_next_one_goes_on(
     wait_for_steps(again, qtbot)
     assert again.training.plot.loss.curve.points[0][0] > 3
     assert [row[0] for row in rows(again)] == ["colour"]
-    again.stop_best.native.click()
+    again.controls.stop_best.native.click()
     finish(again, qtbot)
     assert state.exists()
 
@@ -656,7 +662,7 @@ def test_deleting_or_editing_a_layer_only_gives_a_notice(
     viewer.layers.remove(layer)
     assert len(messages) == 1
     wait_for_steps(ready, qtbot, len(ready.training.plot.loss.curve) + 2)
-    ready.stop_best.native.click()
+    ready.controls.stop_best.native.click()
     finish(ready, qtbot)
     trained = load_pairs(ready.outcome.outcome.folder.pairs)
     np.testing.assert_array_equal(trained[0].color, small)
@@ -667,14 +673,14 @@ def test_a_removed_layer_is_noticed(viewer, ready, qtbot, messages):
     begin(ready, qtbot)
     viewer.layers.remove("colour")
     assert any("was removed; training goes on" in text for text in messages)
-    ready.stop_best.native.click()
+    ready.controls.stop_best.native.click()
     finish(ready, qtbot)
     assert len(ready.pairs.pairs) == 1
 
 
 def test_a_deleted_preview_stays_away(viewer, ready, qtbot, messages):
     choose_small(ready, MANY)
-    ready.start.native.click()
+    ready.controls.start.native.click()
     qtbot.waitUntil(lambda: PREVIEW in viewer.layers, timeout=ENOUGH)
     viewer.layers.remove(PREVIEW)
 
@@ -685,7 +691,7 @@ def test_a_deleted_preview_stays_away(viewer, ready, qtbot, messages):
     qtbot.wait(1500)
     assert PREVIEW not in viewer.layers
     assert len(messages) == 1
-    ready.stop_best.native.click()
+    ready.controls.stop_best.native.click()
     finish(ready, qtbot)
 
 
@@ -694,13 +700,13 @@ def test_a_second_training_is_refused(viewer, ready, qtbot, home, messages):
     other = QLockFile(str(home / "training" / "training.lock"))
     other.setStaleLockTime(0)
     assert other.tryLock(0)  # as another window would
-    ready.start.native.click()
+    ready.controls.start.native.click()
     finish(ready, qtbot)
     assert any("Another training is in progress" in text for text in messages)
-    assert len(ready.pairs.pairs) == 1 and ready.start.enabled
+    assert len(ready.pairs.pairs) == 1 and ready.controls.start.enabled
     assert not list((home / "training").glob("*/"))
     other.unlock()
-    ready.start.native.click()
+    ready.controls.start.native.click()
     finish(ready, qtbot)
     assert ready.outcome.outcome is not None
 
@@ -710,17 +716,17 @@ def test_a_second_click_on_start_does_nothing(ready, qtbot, home):
     begin(ready, qtbot)
     ready._on_start()
     ready.unfinished.resume.native.click()
-    ready.stop_best.native.click()
+    ready.controls.stop_best.native.click()
     finish(ready, qtbot)
     assert len(list((home / "training").glob("*/"))) == 1
 
 
 def test_a_training_that_cannot_start_says_why(ready, qtbot, home, messages):
     (home / "models" / f"{MODEL}.safetensors").unlink()
-    ready.start.native.click()
+    ready.controls.start.native.click()
     finish(ready, qtbot)
     assert any("no model or checkpoint file called" in text for text in messages)
-    assert ready.start.enabled and ready.outcome.outcome is None
+    assert ready.controls.start.enabled and ready.outcome.outcome is None
     assert not list((home / "training").glob("*/"))
 
 
@@ -732,12 +738,12 @@ def test_settings_become_a_config_and_are_remembered(viewer, ready, qtbot):
     config = form.settings().config
     assert (config.steps, config.patch, config.batch) == (3, 32, 1)
     assert (config.seed, config.gan_phase, config.task) == (7, 0.0, "colorization")
-    ready.start.native.click()
+    ready.controls.start.native.click()
     finish(ready, qtbot)
     viewer.window.remove_dock_widget(ready)
     again = open_dock(viewer).form
     assert again.settings().config == config
-    assert again.start.value == MODEL and again.device.value == "cpu"
+    assert again.controls.start.value == MODEL and again.device.value == "cpu"
 
 
 def test_the_model_for_micrographs_is_the_first_start(model, open_alone):
@@ -769,7 +775,7 @@ def test_the_budget_is_told_before_the_start(model, open_alone):
 
 @pytest.fixture
 def trained(ready, qtbot):
-    ready.start.native.click()
+    ready.controls.start.native.click()
     finish(ready, qtbot)
     return ready
 

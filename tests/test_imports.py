@@ -55,10 +55,10 @@ def test_a_file_is_read_once(file, monkeypatch):
         return content
 
     monkeypatch.setattr(imports, "read_bounded", read_last)
-    found = read_model(file, "somewhere")
+    found = read_model(file)
     assert found.ours == (file.suffix != ".pth")
     assert found.metadata.provenance.startswith(
-        f"Imported from 'somewhere' (SHA-256 {sha256})."
+        f"Imported from '{file.name}' (SHA-256 {sha256})."
     )
     assert found.metadata.provenance.endswith("Made from pairs.") == found.ours
     found.checkpoint.generator()

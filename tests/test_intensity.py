@@ -136,13 +136,13 @@ def test_limits_of_nothing_finite_are_zero_and_one():
 )
 def test_impossible_limits_are_refused(low, high):
     with pytest.raises(BadSetting, match=r"two finite numbers, low before high"):
-        Limits.checked(low, high)
+        Limits.of((low, high))
 
 
 @pytest.mark.parametrize("gamma", [0, -1, np.nan, np.inf])
 def test_impossible_gammas_are_refused(gamma):
     with pytest.raises(BadSetting, match=r"gamma is .* positive"):
-        Limits.checked(0, 1, gamma)
+        Limits.of((0, 1, gamma))
 
 
 def test_lightness_of_a_picture_has_its_l(photo):

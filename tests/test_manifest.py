@@ -13,7 +13,7 @@ from npe2.manifest.utils import import_python_name
 from qtpy.QtGui import QAction
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.widgets.fine_tune import run_folder
+from napari_colorgan.training import runs
 from napari_colorgan.widgets.menu import show_dock
 
 ROOT = Path(__file__).parents[1]
@@ -188,7 +188,7 @@ def test_menu_entry_opens_one_dock(make_napari_viewer, plugin, gray) -> None:
 def test_fine_tune_entry_is_for_colour_layers(
     make_napari_viewer, plugin, photo, gray, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(run_folder, "training_folder", lambda: tmp_path)
+    monkeypatch.setattr(runs, "training_folder", lambda: tmp_path)
     viewer = make_napari_viewer(show=True)
     assert not fine_tune_entry(viewer).isEnabled()
     first = viewer.add_image(photo, rgb=True, name="first")
@@ -217,7 +217,7 @@ def test_models_are_managed_without_any_layer(
 def test_docks_share_their_place(
     make_napari_viewer, plugin, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(run_folder, "training_folder", lambda: tmp_path)
+    monkeypatch.setattr(runs, "training_folder", lambda: tmp_path)
     viewer = make_napari_viewer(show=True)
     for name in ("Fine-tune", "Colorize", "Model manager"):
         show_dock(viewer, name)

@@ -23,16 +23,15 @@ from napari_colorgan import fine_tune
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.changes import duplicate, rename
 from napari_colorgan.checkpoints.deleted import deleted_folder
-from napari_colorgan.checkpoints.imports import suggest_name
+from napari_colorgan.checkpoints.formats import FORMATS, ExportAs, suggest_name
 from napari_colorgan.checkpoints.pix2pix import read_pix2pix, write_pix2pix
 from napari_colorgan.checkpoints.store import load, save
 from napari_colorgan.errors import Stopped
 from napari_colorgan.job import STOP, Progress
+from napari_colorgan.training import runs
 from napari_colorgan.widgets import ModelManagerWidget
-from napari_colorgan.widgets.fine_tune import run_folder
 from napari_colorgan.widgets.models import dock as models_dock
 from napari_colorgan.widgets.models.details import facts
-from napari_colorgan.widgets.models.jobs import FORMATS, ExportAs
 from napari_colorgan.widgets.parts import settings as dock_settings
 from napari_colorgan.widgets.parts.models_changed import models_changed
 
@@ -44,7 +43,7 @@ def home(tmp_path, monkeypatch, make_checkpoint):
     """The user's folders, with one model."""
     monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
     monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
-    monkeypatch.setattr(run_folder, "training_folder", lambda: tmp_path / "training")
+    monkeypatch.setattr(runs, "training_folder", lambda: tmp_path / "training")
     zoo.install(make_checkpoint(), "mine", "# mine\n", picture=b"no picture")
     return tmp_path
 
@@ -186,7 +185,7 @@ def test_texts_of_any_origin_are_shown_as_they_are(manager, make_checkpoint):
 
 
 def test_the_card_is_that_of_the_chosen_model(manager, qtbot):
-    manager.card.native.click()
+    manager.buttons.card.native.click()
     view = manager._card_view
     assert view.isVisible() and "mine" in view.text.toPlainText()
     choose(manager, "natural")
@@ -196,18 +195,18 @@ def test_the_card_is_that_of_the_chosen_model(manager, qtbot):
 
 def test_shipped_models_stay_as_they_are(manager):
     choose(manager, "natural")
-    for button in (manager.rename, manager.delete):
+    for button in (manager.buttons.rename, manager.buttons.delete):
         assert not button.enabled and "duplicate" in button.tooltip
-    assert manager.duplicate.enabled and manager.export.enabled
+    assert manager.buttons.duplicate.enabled and manager.buttons.export.enabled
     choose(manager, "mine")
-    assert manager.rename.enabled and manager.delete.enabled
-    assert not manager.rename.tooltip
+    assert manager.buttons.rename.enabled and manager.buttons.delete.enabled
+    assert not manager.buttons.rename.tooltip
 
 
 def test_the_folder_is_shown(manager, monkeypatch, home):
     opened = []
     monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
-    manager.show_folder.native.click()
+    manager.buttons.show_folder.native.click()
     assert [Path(url.toLocalFile()) for url in opened] == [home / "models"]
 
 
@@ -223,7 +222,7 @@ def test_what_other_programs_did_is_seen_when_the_dock_is_shown(manager):
 
 
 def test_rename(manager, qtbot, home):
-    manager.rename.native.click()
+    manager.buttons.rename.native.click()
     assert manager.form.name.value == "mine"
     answer(manager, qtbot, name=" My tissue ")
     assert listed(manager) == ["micro", "natural", "My tissue"]
@@ -238,7 +237,7 @@ def test_rename(manager, qtbot, home):
 )  # fmt: skip
 def test_a_name_that_cannot_be_is_not_accepted(manager, qtbot, name, reason):
     duplicate("mine", "other")
-    for button in (manager.rename, manager.duplicate):
+    for button in (manager.buttons.rename, manager.buttons.duplicate):
         button.native.click()
         form = manager.form
         form.name.value = name
@@ -251,42 +250,44 @@ def test_a_name_that_cannot_be_is_not_accepted(manager, qtbot, name, reason):
 
 
 def test_the_case_of_a_name_may_change_but_not_for_a_copy(manager, qtbot):
-    manager.duplicate.native.click()
+    manager.buttons.duplicate.native.click()
     manager.form.name.value = "Mine"
     assert not manager.form.ok.isEnabled()
     manager.form.cancel.click()
-    manager.rename.native.click()
+    manager.buttons.rename.native.click()
     answer(manager, qtbot, name="Mine")
     assert listed(manager)[-1] == "Mine"
 
 
 def test_duplicate(manager, qtbot):
     choose(manager, "micro")
-    manager.duplicate.native.click()
+    manager.buttons.duplicate.native.click()
     assert manager.form.name.value == "micro copy"
     answer(manager, qtbot)
     assert manager.models.name == "micro copy" and "micro" in listed(manager)
-    assert manager.rename.enabled
-    manager.duplicate.native.click()
+    assert manager.buttons.rename.enabled
+    manager.buttons.duplicate.native.click()
     assert manager.form.name.value == "micro copy copy"
     manager.form.cancel.click()
 
 
 def test_delete_and_undo(manager, qtbot, monkeypatch, home):
     before = {path.name: path.read_bytes() for path in (home / "models").iterdir()}
-    assert len(before) == 3 and not visible(manager.undo, manager)
+    assert len(before) == 3 and not visible(manager.buttons.undo, manager)
     asked = agree(manager, monkeypatch, False)
-    manager.delete.native.click()
+    manager.buttons.delete.native.click()
     assert "'mine'" in asked[0] and "30 days" in asked[0] and not manager.busy
     agree(manager, monkeypatch)
-    manager.delete.native.click()
+    manager.buttons.delete.native.click()
     finish(manager, qtbot)
     assert listed(manager) == ["micro", "natural"]
     assert manager.models.name == "natural"  # which is now in its place
-    assert visible(manager.undo, manager) and "'mine'" in manager.undo.text
-    manager.undo.native.click()
+    assert (
+        visible(manager.buttons.undo, manager) and "'mine'" in manager.buttons.undo.text
+    )
+    manager.buttons.undo.native.click()
     finish(manager, qtbot)
-    assert manager.models.name == "mine" and not visible(manager.undo, manager)
+    assert manager.models.name == "mine" and not visible(manager.buttons.undo, manager)
     files = (path for path in (home / "models").iterdir() if path.is_file())
     assert {path.name: path.read_bytes() for path in files} == before
 
@@ -295,14 +296,14 @@ def test_undo_names_any_model(manager, qtbot, monkeypatch):
     rename("mine", "H&E")
     models_changed.emit("mine", "H&E")
     agree(manager, monkeypatch)
-    manager.delete.native.click()
+    manager.buttons.delete.native.click()
     finish(manager, qtbot)
-    assert "'H&&E'" in manager.undo.text  # of which Qt shows one
+    assert "'H&&E'" in manager.buttons.undo.text  # of which Qt shows one
 
 
 def test_undo_is_offered_by_the_next_session(manager, qtbot, monkeypatch):
     agree(manager, monkeypatch)
-    manager.delete.native.click()
+    manager.buttons.delete.native.click()
     finish(manager, qtbot)
     later = ModelManagerWidget(ViewerModel())
     qtbot.addWidget(later)
@@ -310,19 +311,19 @@ def test_undo_is_offered_by_the_next_session(manager, qtbot, monkeypatch):
     later.undo.native.click()
     finish(later, qtbot)
     assert listed(manager) == listed(later) == ["micro", "natural", "mine"]
-    assert not visible(manager.undo, manager)
+    assert not visible(manager.buttons.undo, manager)
     models_changed.disconnect(later._on_models_changed)
 
 
 def test_an_undo_that_cannot_be_says_why(manager, qtbot, monkeypatch, messages):
     agree(manager, monkeypatch)
-    manager.delete.native.click()
+    manager.buttons.delete.native.click()
     finish(manager, qtbot)
     duplicate("micro", "mine")
-    manager.undo.native.click()
+    manager.buttons.undo.native.click()
     finish(manager, qtbot)
     assert any("Rename that one" in text for text in messages)
-    assert visible(manager.undo, manager)
+    assert visible(manager.buttons.undo, manager)
 
 
 def test_a_model_that_vanished_gives_a_sentence(
@@ -330,7 +331,7 @@ def test_a_model_that_vanished_gives_a_sentence(
 ):
     agree(manager, monkeypatch)
     (home / "models" / "mine.safetensors").unlink()
-    manager.delete.native.click()
+    manager.buttons.delete.native.click()
     finish(manager, qtbot)
     assert any("no model or checkpoint file called 'mine'" in t for t in messages)
     assert not deleted_folder().exists()
@@ -359,14 +360,14 @@ def test_all_pickers_of_all_viewers_follow(
         picker.value = "mine"
     choose(manager, "mine")
     choose(other, "mine")
-    manager.rename.native.click()
+    manager.buttons.rename.native.click()
     answer(manager, qtbot, name="renamed")
     for picker in pickers:
         assert "mine" not in picker.choices and picker.value == "renamed"
     assert other.models.name == "renamed"
     assert colorize[1].models.model == zoo.find("renamed")
 
-    manager.duplicate.native.click()
+    manager.buttons.duplicate.native.click()
     answer(manager, qtbot, name="copy")
     for picker in pickers:
         assert "copy" in picker.choices and picker.value == "renamed"
@@ -374,7 +375,7 @@ def test_all_pickers_of_all_viewers_follow(
 
     choose(manager, "renamed")
     agree(manager, monkeypatch)
-    manager.delete.native.click()
+    manager.buttons.delete.native.click()
     finish(manager, qtbot)
     for picker in pickers:
         assert "renamed" not in picker.choices and picker.value is not None
@@ -427,8 +428,8 @@ def test_a_model_is_used_in_the_other_docks(viewer, qtbot, gray):
     viewer.add_image(gray)
     manager = open_dock(viewer)
     choose(manager, "mine")
-    manager.colorize.native.click()
-    manager.fine_tune.native.click()
+    manager.buttons.colorize.native.click()
+    manager.buttons.fine_tune.native.click()
     assert open_dock(viewer, "Colorize").model.value == "mine"
     assert open_dock(viewer, "Fine-tune").form.start.value == "mine"
 
@@ -513,7 +514,7 @@ def test_a_file_that_is_no_model_is_refused_in_a_sentence(
 def test_import_begins_with_a_file_dialog(manager, qtbot, pth, monkeypatch):
     for path in ("", str(pth)):
         monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, p=path: (p, ""))
-        manager.import_.native.click()
+        manager.buttons.import_.native.click()
         assert manager.busy is bool(path)
     finish(manager, qtbot)
     manager.form.cancel.click()
@@ -564,7 +565,7 @@ def test_what_is_exported_can_be_imported(
     manager, qtbot, home, messages, form, monkeypatch
 ):
     monkeypatch.setitem(sys.modules, "onnxscript", None)  # which takes long
-    path = home / f"exported{FORMATS[form][1]}"
+    path = home / f"exported{FORMATS[form].suffix}"
     choice = ExportAs(form=form, authors=("Ada L.",), license="CC0-1.0")
     manager.write(zoo.find("mine"), path, choice)
     finish(manager, qtbot)
@@ -585,12 +586,12 @@ def test_it_is_asked_as_what_and_where(manager, qtbot, home, monkeypatch, path):
         return str(home / path), filters
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", dialog)
-    manager.export.native.click()
+    manager.buttons.export.native.click()
     answer(manager, qtbot, form="pix2pix")
     assert chosen == [("mine.pth", "PyTorch pix2pix (*.pth)")]
     assert (home / "exported.pth").is_file()
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
-    manager.export.native.click()
+    manager.buttons.export.native.click()
     manager.form.ok.click()
     assert not manager.busy
 
@@ -600,7 +601,7 @@ def test_a_package_states_authors_and_licence(manager, qtbot, home, monkeypatch)
     place = str(home / "mine"), ""
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: place)
     monkeypatch.setattr(manager, "write", lambda *choice: chosen.append(choice))
-    manager.export.native.click()
+    manager.buttons.export.native.click()
     form = manager.form
     assert form.ok.isEnabled() and not form.authors.native.isVisible()
     form.form.value = "bioimageio"
@@ -664,13 +665,13 @@ def server(home, monkeypatch):
 
 
 def test_download(manager, qtbot, pth, server, messages):
-    manager.download.native.click()
+    manager.buttons.download.native.click()
     form = manager.form
     assert not form.ok.isEnabled() and "Paste its address" in form.reason.value
     form.url.value = "ftp://127.0.0.1/a.pth"
     assert not form.ok.isEnabled() and "https://" in form.reason.value
     form.url.value = f"{server}/{pth.parent.name}/{pth.name}?version=2"
-    assert form.name.value == "latest_net_G"
+    assert form.name.value == "facades_label2photo"
     assert not form.ok.isEnabled() and "Paste the SHA-256" in form.reason.value
     form.sha256.value = "12ab"
     assert not form.ok.isEnabled() and "64 hexadecimal" in form.reason.value
@@ -683,7 +684,7 @@ def test_download(manager, qtbot, pth, server, messages):
 
 
 def test_a_download_that_fails_gives_a_sentence(manager, qtbot, server, messages):
-    manager.download.native.click()
+    manager.buttons.download.native.click()
     url = f"{server}/nothing%20here.pth"
     answer(manager, qtbot, url=url, sha256="0" * 64)
     assert any("404" in text and url in text for text in messages)
@@ -691,7 +692,7 @@ def test_a_download_that_fails_gives_a_sentence(manager, qtbot, server, messages
 
 
 def test_a_name_of_the_users_is_not_overwritten_by_a_suggestion(manager):
-    manager.download.native.click()
+    manager.buttons.download.native.click()
     form = manager.form
     form.url.value = "http://["  # no address at all
     assert not form.name.value and not form.ok.isEnabled()
@@ -721,16 +722,16 @@ def test_weights_are_called_like_their_training(path, name):
 def endless(monkeypatch):
     """A download that ends only by Stop."""
 
-    def job(*_):
+    def job(*_, **__):
         while (yield Progress(3_000_000, 8_000_000)) is not STOP:
             pass
         raise Stopped("The download was stopped.")
 
-    monkeypatch.setattr(models_dock, "download_job", job)
+    monkeypatch.setattr(models_dock, "import_job", job)
 
 
 def start_download(manager, qtbot) -> None:
-    manager.download.native.click()
+    manager.buttons.download.native.click()
     form = manager.form
     form.url.value, form.sha256.value = "https://example.org/a.pth", "0" * 64
     form.ok.click()
@@ -743,13 +744,18 @@ def test_progress_and_stop(manager, qtbot, endless, messages):
     assert manager.progress.native.maximum() == 8000
     assert visible(manager.progress, manager) and visible(manager.stop, manager)
     assert "Downloading 'a'" in manager.status.value
-    for button in (manager.import_, manager.rename, manager.export, manager.undo):
+    for button in (
+        manager.buttons.import_,
+        manager.buttons.rename,
+        manager.buttons.export,
+        manager.buttons.undo,
+    ):
         assert not button.enabled
     manager.stop.native.click()
     finish(manager, qtbot)
     assert messages == ["The download was stopped."]
     assert not visible(manager.progress, manager) and not visible(manager.stop, manager)
-    assert not manager.status.value and manager.rename.enabled
+    assert not manager.status.value and manager.buttons.rename.enabled
 
 
 def test_an_import_is_stopped(manager, qtbot, pth, messages):
@@ -763,8 +769,8 @@ def test_an_import_is_stopped(manager, qtbot, pth, messages):
 def test_closing_the_dock_ends_what_runs(viewer, qtbot, endless):
     manager = open_dock(viewer)
     start_download(manager, qtbot)
-    manager.card.native.click()
-    control = manager._control
+    manager.buttons.card.native.click()
+    control = manager._jobs.control
     viewer.window.remove_dock_widget(manager)
     qtbot.waitUntil(no_jobs, timeout=ENOUGH)
     assert control.stop and not manager._card_view.isVisible()
@@ -774,7 +780,7 @@ def test_others_hear_of_a_change_that_ends_after_its_dock_was_closed(viewer, qtb
     manager = open_dock(viewer)
     colorize = open_dock(viewer, "Colorize")
     choose(manager, "mine")
-    manager.rename.native.click()
+    manager.buttons.rename.native.click()
     manager.form.name.value = "renamed"
     manager.form.ok.click()
     viewer.window.remove_dock_widget(manager)
@@ -785,7 +791,7 @@ def test_others_hear_of_a_change_that_ends_after_its_dock_was_closed(viewer, qtb
 
 def test_closing_the_dock_closes_what_it_asks(viewer, qtbot):
     manager = open_dock(viewer)
-    manager.download.native.click()
+    manager.buttons.download.native.click()
     form = manager.form
     assert form.isVisible()
     viewer.window.remove_dock_widget(manager)
@@ -802,7 +808,7 @@ def test_opening_the_dock_does_not_import_torch():
         "widget = module.ModelManagerWidget(ViewerModel())\n"
         "assert widget.models.count() >= 2\n"
         "widget.show()\n"
-        "widget.download.native.click()\n"
+        "widget.buttons.download.native.click()\n"
         "assert not {'torch', 'pooch', 'requests'} & set(sys.modules)\n"
     )
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
@@ -817,7 +823,7 @@ def test_an_imported_model_colours(viewer, qtbot, pth, gray):
     manager = open_dock(viewer)
     import_file(manager, qtbot, pth)
     answer(manager, qtbot)
-    manager.colorize.native.click()
+    manager.buttons.colorize.native.click()
     colorize = open_dock(viewer, "Colorize")
     colorize.show_preview.value = False
     colorize.run.native.click()

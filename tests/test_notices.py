@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QLabel, QMessageBox, QWidget
 
 from napari_colorgan import save
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.training import runs
 from napari_colorgan.widgets import ColorizeWidget, FineTuneWidget, ModelManagerWidget
-from napari_colorgan.widgets.fine_tune import run_folder
 from napari_colorgan.widgets.parts import settings as dock_settings
 from napari_colorgan.widgets.parts.layout import explain, say, wrap
 from napari_colorgan.widgets.parts.notices import plain
@@ -94,7 +94,7 @@ def named(tmp_path, monkeypatch, make_checkpoint, evil):
     """A model whose description is evil."""
     monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
     monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
-    monkeypatch.setattr(run_folder, "training_folder", lambda: tmp_path / "training")
+    monkeypatch.setattr(runs, "training_folder", lambda: tmp_path / "training")
     (tmp_path / "models").mkdir()
     made = make_checkpoint("compact", description=evil, license=evil)
     save(made, tmp_path / "models" / "named.safetensors")

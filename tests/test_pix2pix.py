@@ -79,6 +79,15 @@ def test_output_is_that_of_the_reference(name):
     assert np.ptp(picture) > 1
 
 
+@pytest.mark.parametrize("name", [n for n in NAMES if "instance" in n])
+def test_a_generator_called_by_hand_normalises_by_its_input(name):
+    golden = np.load(GOLDENS / f"{name}.npz")
+    generator = read_pix2pix(pth(name)).generator()
+    with torch.no_grad():
+        picture = generator(torch.from_numpy(golden["x"])).numpy()
+    assert np.abs(picture - golden["y_testmode_dropout_off"]).max() < 1e-5
+
+
 @pytest.mark.parametrize("name", [n for n in NAMES if "batch" in n])
 def test_output_by_stored_statistics_is_that_of_the_reference(name):
     golden = np.load(GOLDENS / f"{name}.npz")

@@ -211,7 +211,7 @@ def answer(monkeypatch):
 
 def click(widget, qtbot) -> None:
     widget.save.native.click()
-    qtbot.waitUntil(lambda: not widget.save._saving, timeout=ENOUGH)
+    qtbot.waitUntil(lambda: not widget.save._jobs.busy, timeout=ENOUGH)
 
 
 def test_the_button_saves_the_result(viewer, photo, tmp_path, qtbot, answer, messages):

@@ -11,9 +11,8 @@ import pytest
 import torch
 from skimage import data
 
-from napari_colorgan import Source, colorize, colorizer_job, finish
+from napari_colorgan import Colorizer, Source, colorize
 from napari_colorgan.checkpoints.pix2pix import read_pix2pix
-from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.tiling import Tiling, spans
 from napari_colorgan.sample_data import micrograph
 
@@ -31,7 +30,7 @@ def smear():
 @pytest.fixture(scope="module")
 def results(smear):
     """The same picture in windows and at once, (Y, X, 3) int."""
-    colorizer = finish(colorizer_job("micro", device="cpu"))
+    colorizer = Colorizer("micro", "cpu")
     assert colorizer.context == "local" and colorizer.tiling == Tiling()
     limits = Source.of(smear).limits
     tiled = colorize(smear, colorizer, limits=limits)

@@ -1,6 +1,7 @@
 """What a generator is shown of a plane, and how its colours come back to full size."""
 
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage import color, data
 
-from napari_colorgan.inference.colorize import colorize
+from napari_colorgan.inference.colorize import colorize, colorize_region
 from napari_colorgan.inference.source import Source
 from napari_colorgan.inference.tiling import BORDER, Tiling
-from napari_colorgan.inference.views import resample, working_shape
+from napari_colorgan.inference.views import paint, prepare, resample, working_shape
 
 LENGTH = st.integers(1, 10**7)
 
@@ -198,14 +199,63 @@ def test_results_know_nothing_of_decoding_bands(make_colorizer, monkeypatch):
     assert np.abs(colorize(camera, colorizer).astype(int) - expected).max() <= 1
 
 
+def test_regions_of_a_plane_cost_one_prediction(make_colorizer, monkeypatch):
+    colorizer = make_colorizer(context="whole", working_size=96)
+    seen = inputs(colorizer, monkeypatch)
+    camera = data.camera()
+    regions = [np.s_[0:90, 0:300], np.s_[200:201, 7:500], np.s_[0:512, 0:512]]
+    parts = [colorize_region(camera, colorizer, region) for region in regions]
+    assert len(seen) == 1
+    for region, part in zip(regions, parts, strict=True):
+        assert np.array_equal(part, parts[-1][region])
+    assert np.array_equal(colorize(camera, colorizer), parts[-1])
+    assert len(seen) == 1
+
+
+def test_what_was_predicted_for_other_data_is_not_used(make_colorizer, monkeypatch):
+    colorizer = make_colorizer(context="whole", working_size=96)
+    seen = inputs(colorizer, monkeypatch)
+    picture, region = data.camera().copy(), np.s_[0:90, 0:300]
+    source = Source.of(picture)
+    monkeypatch.setattr("napari_colorgan.inference.colorizer._REMEMBERED", 5 * 96**2)
+    for number in range(1, 13):
+        picture[...] = np.roll(picture, 31, axis=1)  # in place, as a user may
+        colorize_region(source, colorizer, region)
+        assert len(seen) == number
+    colorize_region(source, colorizer, region)
+    assert len(seen) == 12
+    assert len(colorizer._remembered) == 5
+
+
 @pytest.mark.parametrize("context", ["whole", "local"])
-def test_a_view_promises_as_many_pieces_as_it_yields(make_colorizer, context):
+@pytest.mark.parametrize("statistics", ["picture", "stored"])
+def test_what_is_prepared_travels_without_the_picture_or_a_network(
+    make_colorizer, context, statistics
+):
+    colorizer, elsewhere = (
+        make_colorizer(context=context, statistics=statistics, working_size=96)
+        for _ in range(2)
+    )
+    large = np.tile(data.camera(), (6, 6))
+    sent = pickle.dumps(prepare(Source.of(large).plane(), colorizer))
+    assert len(sent) < 300_000
+    plane, region = Source.of(large).plane(), np.s_[1000:1200, 1020:1040]
+    out = np.zeros((*large.shape, 3), np.uint8)
+    for piece in paint(plane, pickle.loads(sent), region, elsewhere):
+        out[piece.region] = piece.rgb
+    assert np.array_equal(out[region], colorize_region(large, colorizer, region))
+
+
+@pytest.mark.parametrize("context", ["whole", "local"])
+def test_painting_promises_as_many_pieces_as_it_yields(make_colorizer, context):
     colorizer = make_colorizer(context=context, working_size=96)
     plane = Source.of(data.camera()).plane()
-    view = colorizer.view(plane)
+    prepared = prepare(plane, colorizer)
     for region in (
         plane.whole,
         (slice(0, 1), slice(0, 1)),
         (slice(100, 300), slice(511, 512)),
     ):
-        assert len(list(view.finished(region))) == view.count(region)
+        pieces = list(paint(plane, prepared, region, colorizer))
+        assert [piece.number for piece in pieces] == list(range(1, len(pieces) + 1))
+        assert {piece.count for piece in pieces} == {len(pieces)}

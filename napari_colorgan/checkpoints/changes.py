@@ -27,12 +27,10 @@ def duplicate(name: str, new_name: str) -> zoo.Model:
     UnknownModel, CheckpointError, BadSetting, NameTaken
         See `zoo.find` and `zoo.install`.
     """
-    from napari_colorgan.checkpoints.store import load  # torch
-
     model = zoo.find(name)
     new_name = zoo.check_name(new_name)
     card, picture = zoo.copy_of_card(model, new_name), zoo.copy_of_picture(model)
-    return zoo.install(load(model.path), new_name, card, picture=picture)
+    return zoo.install(zoo.open_model(model.path), new_name, card, picture=picture)
 
 
 def rename(name: str, new_name: str) -> zoo.Model:

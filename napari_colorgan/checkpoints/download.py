@@ -1,20 +1,16 @@
-"""A model from the internet: fetched, checked, then installed."""
+"""A file from the internet, fetched and checked."""
 
 import contextlib
 import hashlib
 import re
-import secrets
-import shutil
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from napari_colorgan.checkpoints import zoo
-from napari_colorgan.errors import BadSetting, CheckpointError, ColorganError, Stopped
+from napari_colorgan.errors import BadSetting, ColorganError, Stopped
 from napari_colorgan.job import STOP, Job, Progress
 
-_MAX_FILE = 1 << 31  # bytes, as of checkpoints
+_MAX_FILE = 1 << 30  # bytes, as of files that are imported
 _CHUNK = 1 << 16  # bytes
 _PATIENCE = 15  # s without an answer of the server
 _PACE = 0.1  # s between two events
@@ -24,39 +20,22 @@ class DownloadFailed(ColorganError):
     """A file cannot be fetched, or is another one than was meant."""
 
 
-def download_job(
-    url: str, sha256: str, name: str, *, replace_old: bool = False
-) -> Job[zoo.Model]:
-    """Fetch a model file and make it a model of the user's.
-
-    Its events count bytes; their total is 0 where the server does not tell it.
+def download_job(url: str, sha256: str) -> Job[bytes]:
+    """Fetch a file; its events count bytes, of 0 where the server does not tell.
 
     Parameters
     ----------
-    url : of a checkpoint or package of ours, or of weights of the pix2pix code
-    sha256 : of that file
-    replace_old : whether an older model of this name may go
+    url : see `check_url`
+    sha256 : of the file, see `check_sha256`
 
     Raises
     ------
-    BadSetting, NameTaken
-        See `check_url`, `check_sha256` and `zoo.check_name`.
     DownloadFailed
         There is no such file, it is another one, or the connection failed.
-    CheckpointError
-        The file is no model, or cannot be written.
     Stopped
         On STOP; nothing of it is kept.
     """
-    url, sha256 = check_url(url), check_sha256(sha256)
-    name = zoo.check_name(name, taken_too=replace_old)
-    folder = zoo.user_folder() / f".{secrets.token_hex(8)}.tmp"
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise _not_writable(folder, error) from error
-    path = folder / "download"
-    target = _Target(url, path)
+    target = _Target(url)
     # in a thread, for a server that says nothing must not delay a stop
     pool = ThreadPoolExecutor(1)
     future = pool.submit(target.fetch)
@@ -66,16 +45,21 @@ def download_job(
             if (yield Progress(min(target.done, target.total), target.total)) is STOP:
                 raise Stopped("The download was stopped; nothing of it is kept.")
             wait([future], _PACE)
-        if (found := future.result()) != sha256:
-            raise DownloadFailed(
-                f"'{url}' is not the file that was meant: its SHA-256 begins with "
-                f"{found[:12]}, expected {sha256[:12]}. Compare it with what the "
-                "source of the model says."
-            )
-        return _install(path, url, name, replace_old)
+        content = future.result()
     finally:
         target.stopped = True
-        future.add_done_callback(lambda _: shutil.rmtree(folder, ignore_errors=True))
+    check_content(content, sha256, url)
+    return content
+
+
+def check_content(content: bytes, sha256: str, source: str | Path) -> None:
+    """Raise `DownloadFailed` unless a file is the one that was meant."""
+    if (digest := hashlib.sha256(content).hexdigest()) != sha256:
+        raise DownloadFailed(
+            f"'{source}' is not the file that was meant: its SHA-256 begins with "
+            f"{digest[:12]}, expected {sha256[:12]}. Compare it with what the source "
+            "of the model says."
+        )
 
 
 def check_url(url: str) -> str:
@@ -110,20 +94,21 @@ def check_sha256(sha256: str) -> str:
 class _Target:
     """What pooch writes to: a file that is counted while it grows."""
 
-    def __init__(self, url: str, path: Path) -> None:
+    def __init__(self, url: str) -> None:
         self._url = url
-        self._path = path
-        self._sha256 = hashlib.sha256()
-        self._file: BinaryIO
-        self.done = 0
-        """Bytes that have arrived."""
+        self._content = bytearray()
         self.total = 0
         """Bytes that the server has announced; 0 if it has not."""
         self.stopped = False
         """Set by another thread: nobody wants the file any more."""
 
-    def fetch(self) -> str:
-        """Download the file; returns its SHA-256."""
+    @property
+    def done(self) -> int:
+        """Bytes that have arrived."""
+        return len(self._content)
+
+    def fetch(self) -> bytes:
+        """Download the file."""
         import pooch
         import requests
 
@@ -138,7 +123,6 @@ class _Target:
                 download = pooch.HTTPDownloader(
                     chunk_size=_CHUNK, timeout=_PATIENCE, hooks={"response": begin}
                 )
-                self._file = stack.enter_context(self._path.open("wb"))
                 download(self._url, self, None)
         except requests.HTTPError as error:
             answer = error.response
@@ -148,9 +132,7 @@ class _Target:
             ) from error
         except (requests.RequestException, ValueError) as error:  # of odd headers
             raise DownloadFailed(self._explain(error)) from error
-        except OSError as error:
-            raise _not_writable(self._path, error) from error
-        return self._sha256.hexdigest()
+        return bytes(self._content)
 
     def _explain(self, error: Exception) -> str:
         import requests
@@ -173,12 +155,10 @@ class _Target:
         if self.stopped:
             raise Stopped("The download was stopped.")
         self._check_size(self.done + len(chunk))
-        self._file.write(chunk)
-        self._sha256.update(chunk)
-        self.done += len(chunk)
+        self._content += chunk
 
     def flush(self) -> None:
-        """Leave it to the end of the file; pooch asks for it after every chunk."""
+        """Do nothing; pooch asks for it after every chunk."""
 
     def _check_size(self, size: int) -> None:
         if size > _MAX_FILE:
@@ -186,20 +166,3 @@ class _Target:
                 f"'{self._url}' has more than {_MAX_FILE >> 30} GB, which no model "
                 "needs. Check the address."
             )
-
-
-def _install(path: Path, url: str, name: str, replace_old: bool) -> zoo.Model:
-    from napari_colorgan.checkpoints.imports import read_model  # torch
-
-    try:
-        found = read_model(path, url)
-    except CheckpointError as error:  # which names a file that is gone in a moment
-        raise CheckpointError(str(error).replace(str(path), url)) from error
-    return found.install(name, replace_old=replace_old)
-
-
-def _not_writable(path: Path, error: OSError) -> CheckpointError:
-    return CheckpointError(
-        f"'{path}' cannot be written: {error.strerror or error}. Free some space or "
-        "check the permissions of its folder."
-    )

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import io
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,14 @@ from typing import Any
 from PIL import Image
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.checkpoints.card import imported_card
+from napari_colorgan.checkpoints.cards import imported_card, retitled
+from napari_colorgan.checkpoints.download import check_content
 from napari_colorgan.checkpoints.metadata import Context, Metadata, Statistics
 from napari_colorgan.checkpoints.package import read_package
 from napari_colorgan.checkpoints.pix2pix import read_pix2pix
 from napari_colorgan.checkpoints.pth import read_bounded
 from napari_colorgan.checkpoints.store import Checkpoint, load
-from napari_colorgan.errors import BadSetting
+from napari_colorgan.errors import BadSetting, CheckpointError
 
 _MOST_PIXELS = 1 << 24  # of a picture; ours have 0.1 million
 
@@ -78,14 +78,15 @@ class Import:
         if not self.ours:
             return imported_card(self.metadata, name)
         if self.card:
-            return zoo.retitled(self.card, self.metadata.name, name)
+            return retitled(self.card, self.metadata.name, name)
         return zoo.copy_of_card(self.source, name)
 
 
 def read_model(
-    path: Path,
-    where: str = "",
+    source: str | Path,
+    content: bytes | None = None,
     *,
+    sha256: str = "",
     context: Context | None = None,
     statistics: Statistics | None = None,
     dropout: bool | None = None,
@@ -95,7 +96,8 @@ def read_model(
 
     Parameters
     ----------
-    where : what its provenance calls the file; default: its name
+    source : path of the file, or the address that `content` came from
+    sha256 : of the file, in small letters; not checked if empty
     context, statistics, dropout, license : of weights of the pix2pix code, see
         `read_pix2pix`; a file of ours tells these itself
 
@@ -112,24 +114,31 @@ def read_model(
         "dropout": dropout,
         "license": license,
     }
-    content = read_bounded(path)
-    checkpoint, card = _read_ours(content, path)
-    ours = checkpoint is not None
-    if checkpoint is None:
-        checkpoint = read_pix2pix(path, content, **settings)
-    else:
-        _check_left_out(settings, path)
-    # the generator is built so that what cannot be used is not installed
-    checkpoint.generator()
+    path = Path(source)  # beside an address, there is nothing
+    if content is None:
+        content = read_bounded(path)
+    digest = hashlib.sha256(content).hexdigest()
+    if sha256:
+        check_content(content, sha256, source)
+    try:
+        checkpoint, card = _read_ours(content, path)
+        ours = checkpoint is not None
+        if checkpoint is None:
+            checkpoint = read_pix2pix(path, content, **settings)
+        else:
+            _check_left_out(settings, path)
+        # the generator is built so that what cannot be used is not installed
+        checkpoint.generator()
+    except CheckpointError as error:  # an address is no path
+        raise CheckpointError(str(error).replace(str(path), str(source))) from error
     about = checkpoint.metadata
-    sha256 = hashlib.sha256(content).hexdigest()
-    provenance = f"Imported from '{where or path.name}' (SHA-256 {sha256})."
+    name = path.name if isinstance(source, Path) else source
+    provenance = f"Imported from '{name}' (SHA-256 {digest})."
     if ours:
         provenance = f"{provenance} {about.provenance}".strip()
     about = dataclasses.replace(about, provenance=provenance)
-    source = zoo.Model(path.stem, path, about)
     checkpoint = dataclasses.replace(checkpoint, metadata=about)
-    return Import(checkpoint, source, ours, card)
+    return Import(checkpoint, zoo.Model(path.stem, path, about), ours, card)
 
 
 def _read_ours(content: bytes, path: Path) -> tuple[Checkpoint | None, str]:
@@ -159,13 +168,3 @@ def _is_jpeg(content: bytes) -> bool:
     except Exception:  # Pillow raises a dozen types on damage
         return False
     return True
-
-
-def suggest_name(path: Path) -> str:
-    """Suggest a name for the model in a file.
-
-    The pix2pix code calls its files `latest_net_G.pth`, `200_net_G.pth` and the like,
-    and their folder by the name of the training.
-    """
-    of_training = re.fullmatch(r"(latest|\d+)_net_\w+", path.stem)
-    return zoo.free_name(path.parent.name if of_training else path.stem)

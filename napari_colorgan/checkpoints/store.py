@@ -21,6 +21,7 @@ from napari_colorgan.checkpoints.metadata import (
 )
 from napari_colorgan.errors import BadSetting, CheckpointError
 from napari_colorgan.models import Generator, GeneratorSpec, build
+from napari_colorgan.models.norm import hold_statistics
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class Checkpoint:
 
     def generator(self) -> Generator:
         """Build the generator in float32 and eval mode, on the CPU.
+
+        Batch normalisation uses the stored statistics, as the pix2pix code's option
+        --eval does; instance normalisation those of its input, unless the metadata says
+        that they are stored, too.
 
         Raises
         ------
@@ -73,6 +78,8 @@ class Checkpoint:
                     "that made it went wrong. Use another checkpoint."
                 )
         network.load_state_dict(weights, assign=True)
+        if self.metadata.statistics == "stored":
+            hold_statistics(network)
         return network.eval()
 
     def _check_shapes(self, expected: Mapping[str, Tensor]) -> None:
@@ -138,6 +145,11 @@ def load(path: str | Path, content: bytes | None = None) -> Checkpoint:
         The file is missing, foreign, truncated, changed, or of another schema.
     """
     path = Path(path)
+    if path.name == str(path) and not path.suffix and not path.exists():
+        raise CheckpointError(
+            f"There is no file '{path}' here. To load a model by its name, use "
+            f"open_model('{path}')."
+        )
     if content is None:
         read_header(path)  # what is no checkpoint is not read whole
         content = path.read_bytes()

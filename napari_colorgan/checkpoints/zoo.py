@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from platformdirs import user_data_path
 
 from napari_colorgan.checkpoints.atomic import replace_later
+from napari_colorgan.checkpoints.cards import plain_card, retitled
 from napari_colorgan.checkpoints.metadata import Metadata, read_metadata
 from napari_colorgan.errors import (
     BadSetting,
@@ -104,7 +105,7 @@ class Model:
     @property
     def card(self) -> str:
         """Model card in Markdown; put together from the metadata if there is none."""
-        return self.own_card or _card_of(self)
+        return self.own_card or plain_card(self.metadata, self.name)
 
     @property
     def own_card(self) -> str:
@@ -204,6 +205,14 @@ def check_name(name: str, *, taken_too: bool = False) -> str:
     return name
 
 
+def check_folder() -> None:
+    """Raise `CheckpointError` unless a model could be stored, before it is made."""
+    folder = user_folder()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise _not_writable(folder, f"'{there}' is no folder that you may write to")
+
+
 def free_name(name: str, otherwise: str = "my model") -> str:
     """Return `name`, with a number if it is taken.
 
@@ -255,10 +264,7 @@ def install(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CheckpointError(
-            f"'{folder}' cannot be written: {error.strerror or error}. Check its "
-            "permissions or free some space."
-        ) from error
+        raise _not_writable(folder, error.strerror or str(error)) from error
     with contextlib.ExitStack() as stack:  # they become files after the checkpoint
         for suffix, content in beside.items():
             if content:
@@ -276,17 +282,16 @@ def copy_of_card(model: Model, name: str) -> str:
     return retitled(model.own_card, model.name, name)
 
 
-def retitled(card: str, old: str, new: str) -> str:
-    """Put another name into the title of a card."""
-    title, newline, rest = card.partition("\n")
-    if title.strip() == f"# {old}":
-        title = f"# {new}"
-    return f"{title}{newline}{rest}"
-
-
 def copy_of_picture(model: Model) -> bytes:
     """Content of the picture beside a model; empty if there is none."""
     return b"" if model.picture is None else read_beside(model.picture)
+
+
+def _not_writable(folder: Path, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"'{folder}' cannot be written: {why}. Check its permissions or free some "
+        "space."
+    )
 
 
 def _shipped_folder() -> Path:
@@ -326,13 +331,3 @@ def _names(folder: Path) -> set[str]:
 
 def _checkpoint_files(folder: Path) -> Iterator[Path]:
     return iter(sorted(folder.glob(f"*{_SUFFIX}")))
-
-
-def _card_of(model: Model) -> str:
-    metadata = model.metadata
-    return (
-        f"# {model.name}\n\n{metadata.description or 'No description.'}\n\n"
-        f"- generator: {metadata.generator}, context: {metadata.context}\n"
-        f"- licence: {metadata.license or 'not stated'}\n"
-        f"- made from: {metadata.provenance or 'not stated'}\n"
-    )

@@ -14,7 +14,6 @@ import napari_colorgan
 from napari_colorgan.cli import (
     colorize,
     demo,
-    download,
     evaluate,
     export,
     fine_tune,
@@ -88,8 +87,8 @@ for _command in (
     train.train,
     evaluate.evaluate,
     export.export,
-    download.download,
     demo.demo,
 ):
     app.command(cls=train.TrainCommand if _command is train.train else None)(_command)
 app.command("import")(import_.import_)
+app.command("download", hidden=True)(import_.import_)  # its former name

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_colorgan.errors import BadImageFile, ColorganError, NoColors, Stopped
+from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import STOP, Job, Progress, explain, finish
 
 _PARTS = 100  # of a picture, by which the bar moves
@@ -45,6 +46,20 @@ class Choices:
             name=f"'{source}'",
         )
         return image, gray
+
+    def create(self, result: Path, image: Any, gray: Any) -> Any:
+        """Make the `ResultFile` of a picture that was read, unless it may not be."""
+        from napari_colorgan.image_io import ResultFile, check_output
+
+        check_output(result, gray.shape, force=self.force)
+        return ResultFile(
+            result,
+            gray.shape,
+            gray.axes.leading,
+            image.pixel_size,
+            tags=image.tags,
+            made={"complete": False},
+        )
 
 
 @dataclass(slots=True)
@@ -161,9 +176,9 @@ def check_items(
 
 
 def color_all_job(
-    items: Sequence[Item], out: Path, loading: Job[Any], choices: Choices
+    items: Sequence[Item], out: Path, settings: ColorizerSettings, choices: Choices
 ) -> Job[Outcome]:
-    """Colour pictures into `out`, one after the other, with what `loading` makes.
+    """Colour pictures into `out`, one after the other.
 
     What is wrong with a picture is put down, and the next one follows. On STOP the one
     that is being coloured is not written.
@@ -173,8 +188,10 @@ def color_all_job(
     NoColors
         The model is to blame; what was coloured before is kept.
     """
+    from napari_colorgan.inference.colorize import colorizer_job
+
     outcome = Outcome()
-    outcome.colorizer = yield from loading
+    outcome.colorizer = yield from colorizer_job(settings)
     for number, item in enumerate(items):
         try:
             yield from _color_one_job(item, out, choices, outcome, number, len(items))
@@ -197,40 +214,26 @@ def color_all_job(
 def _color_one_job(
     item: Item, out: Path, choices: Choices, outcome: Outcome, number: int, count: int
 ) -> Job[None]:
-    from napari_colorgan.image_io import ResultFile, check_output, named_like
+    from napari_colorgan.image_io import named_like
     from napari_colorgan.image_io.writing import make_folder
-    from napari_colorgan.inference.colorize import InvalidPixels, TileDone
+    from napari_colorgan.inference.colorize import InvalidPixels, TileDone, describe
 
     image, gray = choices.read(item.source)
     result = out / named_like(item.name, gray.count)
     make_folder(result.parent)
-    check_output(result, gray.shape, force=choices.force)
-    outcome.notes += image.notes
-    with ResultFile(
-        result,
-        gray.shape,
-        gray.axes.leading,
-        image.pixel_size,
-        tags=image.tags,
-        made=outcome.colorizer.record(gray, item.source.name, complete=True),
-    ) as file:
-        job = color_into_job(gray, outcome.colorizer, file.array)
-        complete, answer = False, None
-        while True:
-            try:
-                event = job.send(answer)
-            except StopIteration:
-                break
-            part = 0.0
+    last: TileDone | None = None
+    with choices.create(result, image, gray) as file:
+        outcome.notes += image.notes
+        for event in color_into_job(gray, outcome.colorizer, file.array):
             if isinstance(event, InvalidPixels):
                 outcome.notes.append(f"'{item.source}': {event}")
             elif isinstance(event, TileDone):
-                part, complete = event.done / event.total, event.done == event.total
-            done = round(_PARTS * (number + part))
-            answer = yield BatchProgress(done, _PARTS * count)
-            if answer is STOP and not complete:
-                job.close()
+                last = event
+            part = 0.0 if last is None else last.done / last.total
+            shown = BatchProgress(round(_PARTS * (number + part)), _PARTS * count)
+            if (yield shown) is STOP and part < 1:
                 raise Stopped(f"'{result}' is not written.")
+        file.made = describe(gray, outcome.colorizer, item.source.name, last)
 
 
 def color_into_job(gray: Any, colorizer: Any, out: Any) -> Job[None]:

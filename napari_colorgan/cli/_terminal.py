@@ -22,6 +22,7 @@ def say(text: str, *, err: bool = False) -> None:
 
 def say_notes(notes: Sequence[str]) -> None:
     """Print what the user should know, on stderr; not more than fits a screen."""
+    notes = [note for note in notes if note]
     for note in notes[:_MOST_NOTES]:
         say(f"Note: {note}", err=True)
     if more := len(notes[_MOST_NOTES:]):

@@ -18,6 +18,7 @@ from napari_colorgan.cli._options import ContextChoice, Device, ModelName, Vivid
 from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say, say_notes
 from napari_colorgan.errors import BadImageFile
+from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import Job, Progress
 
 
@@ -74,84 +75,64 @@ def colorize(
     Ctrl-C keeps what is coloured by then and leaves the rest gray; of many, those that
     are finished. What cannot be coloured is named at the end (exit code 1).
     """
+    choices = Choices(axes, limits, from_color, force)
+    settings = ColorizerSettings(
+        model=model, context=context, device=device, tile=tile, vividness=vividness
+    )
+    zoo.find(model)  # quick to say that there is none
     # one file and a folder, for a pattern of the shell may match one file only
     into_folder = result.is_dir() and not result.suffix
-    choices = Choices(axes, limits, from_color, force)
     if len(sources) > 1 or sources[0].is_dir() or into_folder:
-        _colorize_many(
-            sources,
-            result,
-            choices,
-            model,
-            skip=skip,
-            device=device,
-            context=context,
-            tile=tile,
-            vividness=vividness,
-        )
-        return
-    (source,) = sources
-    from napari_colorgan.image_io import ResultFile, check_output
+        _colorize_many(sources, result, choices, settings, skip=skip)
+    else:
+        _colorize_one(sources[0], result, choices, settings)
 
-    zoo.find(model)  # quick to say that there is none
+
+def _colorize_one(
+    source: Path, result: Path, choices: Choices, settings: ColorizerSettings
+) -> None:
     image, gray = choices.read(source)
     if result.exists() and result.samefile(source):
         raise BadImageFile(
             f"'{result}' is the picture to be coloured, which would be lost. Give "
             "another name for the result."
         )
-    check_output(result, gray.shape, force=force)
-    from napari_colorgan.inference.colorize import (
-        InvalidPixels,
-        ModelLoaded,
-        TileDone,
-        colorizer_job,
-    )
+    file = choices.create(result, image, gray)
+    from napari_colorgan.inference.colorize import InvalidPixels, TileDone, describe
 
-    notes, last = list(image.notes), Progress(0, 1)
+    notes: list[str] = list(image.notes)
+    last: TileDone | None = None
 
     def remember(event: Progress) -> None:
         nonlocal last
-        if isinstance(event, ModelLoaded) and event.note:
-            notes.append(event.note)
-        elif isinstance(event, InvalidPixels):
+        if isinstance(event, InvalidPixels):
             notes.append(str(event))
         elif isinstance(event, TileDone):
             last = event
 
     with Run("Colouring") as run:
-        with ResultFile(
-            result,
-            gray.shape,
-            gray.axes.leading,
-            image.pixel_size,
-            tags=image.tags,
-            made={"complete": False},
-        ) as file:
-            loading = colorizer_job(
-                model, device=device, context=context, tile=tile, vividness=vividness
-            )
-            colorizer = run.finish(color_job(gray, loading, file.array), remember)
-            if not last.done:
+        with file:
+            colorizer = run.finish(color_job(gray, settings, file.array), remember)
+            if last is None:
                 run.exit_if_stopped(f"nothing was coloured, '{result}' is not written")
-            complete = last.done == last.total
-            file.made = colorizer.record(gray, source.name, complete=complete)
-        say_notes(notes)
-        settings = colorizer.settings()
+            file.made = describe(gray, colorizer, source.name, last)
+        say_notes([*notes, colorizer.note])
         used = "its lightness" if gray.channels == "color" else "gray values"
         say(
-            f"'{result}': {' x '.join(map(str, gray.shape))} px, coloured by "
-            f"'{model}' ({settings['context']} context, {settings['device']}) from "
+            f"'{result}': {' x '.join(map(str, gray.shape))} px, {_by(colorizer)} from "
             f"{used} {gray.limits.low:g} (black) to {gray.limits.high:g} (white)."
         )
-        run.exit_if_stopped(
-            f"{last.done} of {last.total} tiles are coloured, the rest is gray"
-        )
+        if last is not None:
+            run.exit_if_stopped(
+                f"{last.done} of {last.total} tiles are coloured, the rest is gray"
+            )
 
 
-def color_job(gray: Any, loading: Job[Any], out: Any) -> Job[Any]:
-    """Colour into `out` with what `loading` makes, and return that."""
-    colorizer = yield from loading
+def color_job(gray: Any, settings: ColorizerSettings, out: Any) -> Job[Any]:
+    """Load a model, colour into `out`, and return the colorizer."""
+    from napari_colorgan.inference.colorize import colorizer_job
+
+    colorizer = yield from colorizer_job(settings)
     yield from color_into_job(gray, colorizer, out)
     return colorizer
 
@@ -160,34 +141,31 @@ def _colorize_many(
     sources: list[Path],
     out: Path,
     choices: Choices,
-    model: str,
+    settings: ColorizerSettings,
     *,
     skip: bool,
-    **options: Any,
 ) -> None:
-    zoo.find(model)
     items, notes = list_items(sources, out)
     items = check_items(items, out, force=choices.force, skip=skip)
     if not items:
         say(f"'{out}' has all results already.")
         return
-    from napari_colorgan.inference.colorize import ModelLoaded, colorizer_job
-
-    def remember(event: Progress) -> None:
-        if isinstance(event, ModelLoaded) and event.note:
-            notes.append(event.note)
-
     with Run("Colouring") as run:
-        job = color_all_job(items, out, colorizer_job(model, **options), choices)
-        outcome = run.finish(job, remember, shown=BatchProgress)
-        say_notes([*notes, *outcome.notes])
-        settings = outcome.colorizer.settings()
-        say(
-            f"'{out}': {outcome.done} of {len(items)} pictures, coloured by '{model}' "
-            f"({settings['context']} context, {settings['device']})."
-        )
+        job = color_all_job(items, out, settings, choices)
+        outcome = run.finish(job, shown=BatchProgress)
+        say_notes([*notes, *outcome.notes, outcome.colorizer.note])
+        by = _by(outcome.colorizer)
+        say(f"'{out}': {outcome.done} of {len(items)} pictures, {by}.")
         for failure in outcome.failures:
             say(f"Not coloured: {failure}", err=True)
         run.exit_if_stopped(f"'{out}' holds the pictures that were finished")
     if outcome.failures:
         raise typer.Exit(1)
+
+
+def _by(colorizer: Any) -> str:
+    settings = colorizer.settings
+    return (
+        f"coloured by '{settings.model}' ({settings.context} context, "
+        f"{settings.device})"
+    )

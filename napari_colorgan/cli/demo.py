@@ -14,6 +14,7 @@ from napari_colorgan.cli._options import ModelName
 from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say
 from napari_colorgan.cli.colorize import color_job
+from napari_colorgan.inference.settings import ColorizerSettings
 
 _QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
 _PROBE_SECONDS = 120  # the first Qt program on a machine waits for a cache of fonts
@@ -61,13 +62,14 @@ def _write_demo(folder: Path, model: str) -> None:
         folder / f"colorgan-demo{end}.png" for end in ("", "-side-by-side")
     )
     check_output(colored, (height, width), force=True)
-    from napari_colorgan.inference.colorize import colorizer_job
+    from napari_colorgan.inference.colorize import describe
 
     canvas = np.zeros((height, width, 3), np.uint8)
+    settings = ColorizerSettings(model=model)
     with Run("Colouring") as run:
-        colorizer = run.finish(color_job(gray, colorizer_job(model), canvas))
+        colorizer = run.finish(color_job(gray, settings, canvas))
         run.exit_if_stopped("nothing is written")
-    made = colorizer.record(gray, "the sample photograph", complete=True)
+    made = describe(gray, colorizer, "the sample photograph", complete=True)
     with ResultFile(colored, (height, width), made=made) as file:
         file.array[...] = canvas
     with ResultFile(both, (height, 2 * width), made=made) as file:

@@ -73,7 +73,7 @@ def evaluate(
             report=report,
             strict=strict,
         )
-        return colorizer.settings(), scores
+        return colorizer.used(), scores
 
     with Run("Comparing") as run:
         settings, scores = run.finish(job())

@@ -1,6 +1,5 @@
 """`colorgan fine-tune`."""
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,15 +8,14 @@ import typer
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.cli._options import (
-    CheckpointName,
     Description,
     Device,
     GrayFolder,
     License,
+    Replace,
     ReportFolder,
     Strict,
     TaskChoice,
-    TrainedCheckpoint,
     check_out,
     given,
 )
@@ -25,12 +23,28 @@ from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say, say_notes
 from napari_colorgan.errors import BadSetting, Stopped
 from napari_colorgan.job import STOP, Job, Progress
+from napari_colorgan.training.outcome import Outcome, install_job, report_job
+from napari_colorgan.training.runs import RunFolder, RunSettings
 from napari_colorgan.training.settings import START, FineTuneConfig, SchemeName
 
 
 def fine_tune(
     color: Annotated[Path, typer.Option(help="Folder of colour pictures.")],
-    out: TrainedCheckpoint,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="Make it one of your models under this name, with a card and a "
+            "picture."
+        ),
+    ] = None,
+    replace: Replace = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Checkpoint to write, NAME.safetensors; NAME.state goes on, NAME.csv "
+            "has the losses. May be left out where --name is given."
+        ),
+    ] = None,
     gray: GrayFolder = None,
     model: Annotated[
         str | None,
@@ -47,7 +61,7 @@ def fine_tune(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of all randomness.")] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from NAME.state.")
+        bool, typer.Option("--resume", help="Go on with a training that was stopped.")
     ] = False,
     report: ReportFolder = None,
     strict: Strict = False,
@@ -68,7 +82,6 @@ def fine_tune(
     ] = None,
     batch: Annotated[int | None, typer.Option(help="Patches per step.")] = None,
     device: Device = "auto",
-    name: CheckpointName = None,
     description: Description = None,
     license_: License = None,
 ) -> None:
@@ -93,7 +106,18 @@ def fine_tune(
         ),
     )
     start = _start(model, recipe)
-    _check_out(out, resume)
+    if name is not None:
+        name = zoo.check_name(name, taken_too=replace)
+    folder = RunFolder.named(name) if out is None and name is not None else None
+    settings = RunSettings(start=start, device=device, config=config)
+    if folder is not None:
+        out = folder.model
+        if replace and not resume:
+            folder.discard()
+        folder.path.mkdir(parents=True, exist_ok=True)
+    if out is None:
+        raise BadSetting("--name", name, "given, or --out, for the model to be kept")
+    _check_out(out, None if folder is None else name, resume=resume)
     from napari_colorgan.inference.device import choose_device
     from napari_colorgan.training.events import StepDone
     from napari_colorgan.training.fine_tune import fine_tune_job
@@ -105,6 +129,7 @@ def fine_tune(
     if report is not None:
         check_folder("--report", report)
     about = given(name=name or out.stem, description=description, license=license_)
+    label = out if folder is None else name
     with Run("Reading") as run:
         left_out: list[str] = []
 
@@ -120,7 +145,7 @@ def fine_tune(
         )
         result = run.finish(job, _News(run).tell, shown=StepDone)
         best = next(one for one in reversed(result.history.validations) if one.best)
-        say(f"'{out}': the best model, of step {best.done} ({result.ended}).")
+        say(f"'{label}': the best model, of step {best.done} ({result.ended}).")
         kinds = {"best": best.now, "before": best.before, "left gray": best.gray}
         say(table("held-out part", kinds))
         if best.now.psnr < best.gray.psnr:
@@ -131,16 +156,24 @@ def fine_tune(
                 ]
             )
         run.exit_if_stopped(
-            f"'{out}' holds the best so far; the same command with --resume goes on"
+            f"the best so far is kept in '{out}'; the same command with --resume goes "
+            "on"
         )
+        outcome = Outcome(result, pairs, settings, folder)
+        if name is not None:
+            run.label = "Installing"
+            installed = run.finish(
+                install_job(outcome, "best", name, replace_old=replace)
+            )
+            say(f"Colour with it: colorgan colorize IN OUT --model '{installed.name}'")
         if report is not None:
             run.label = "Reporting"
-            settings = given(start=start, color=color, gray=gray, ended=result.ended)
-            page = run.finish(
-                _report_job(report, pairs, start, config, device, result, settings)
-            )
+            sources = given(color=color, gray=gray)
+            page = run.finish(report_job(outcome, "best", report, sources=sources))
             say(f"'{page}': the report.")
             run.exit_if_stopped("the report has the pictures so far")
+    if folder is not None:
+        folder.discard()  # all of it is in the model now
 
 
 class _News:
@@ -198,19 +231,25 @@ def _start(model: str | None, recipe: SchemeName) -> str:
     return model or START
 
 
-def _check_out(out: Path, resume: bool) -> None:
+def _check_out(out: Path, name: str | None, *, resume: bool) -> None:
+    """Refuse an output that would be lost, or that cannot go on.
+
+    Parameters
+    ----------
+    name : of the model, where that is what the user has given
+    """
     check_out(out, ".safetensors")
+    setting, value = ("--out", str(out)) if name is None else ("--name", name)
     state = out.with_suffix(".state")
     if resume and not state.is_file():
-        raise BadSetting(
-            "--out", str(out), f"that of an earlier run; there is no '{state}' to go on"
-        )
-    if not resume and (found := [path for path in (out, state) if path.exists()]):
-        raise BadSetting(
-            "--out",
-            str(out),
-            f"a new name, for '{found[0]}' exists; or give --resume to go on from it",
-        )
+        expected = f"that of an earlier run; there is no '{state}' to go on"
+        raise BadSetting(setting, value, expected)
+    if not resume and (present := [path for path in (out, state) if path.exists()]):
+        remedy = "or give --resume to go on from it"
+        if name is not None:
+            remedy += ", --replace to begin anew"
+        expected = f"a new name, for '{present[0]}' exists; {remedy}"
+        raise BadSetting(setting, value, expected)
 
 
 def _read_job(
@@ -232,36 +271,6 @@ def _read_job(
         if (yield Progress(done, len(pairs))) is STOP:
             raise Stopped("Stopped while checking the pairs; nothing has changed.")
     return pairs, notes
-
-
-def _report_job(
-    folder: Path,
-    pairs: list[Any],
-    start: str,
-    config: FineTuneConfig,
-    device: str,
-    result: Any,
-    settings: dict[str, Any],
-) -> Job[Path]:
-    """Report on the held-out part."""
-    from napari_colorgan.inference.colorizer import Colorizer
-    from napari_colorgan.inference.device import choose_device
-    from napari_colorgan.training.pairs import split
-    from napari_colorgan.training.report import write_job
-    from napari_colorgan.training.start import base_of
-
-    place = choose_device(device)
-    base = base_of(start, config)
-    colorizer = Colorizer(result.best, place)
-    page = yield from write_job(
-        folder,
-        split(pairs, config.validation, config.seed).held_out,
-        colorizer,
-        settings=dataclasses.asdict(config) | colorizer.settings() | settings,
-        history=result.history,
-        before=None if base is None else Colorizer(base, place),
-    )
-    return page
 
 
 def _duration(seconds: float) -> str:

@@ -1,28 +1,34 @@
 """`colorgan import`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Statistics
 from napari_colorgan.cli._options import ContextChoice, Replace
+from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say
-from napari_colorgan.job import finish
 
 
 def import_(
-    file: Annotated[
-        Path,
+    source: Annotated[
+        str,
         typer.Argument(
+            metavar="FILE|URL",
             help="A .safetensors file or package (.zip) of napari-colorgan, or weights "
-            "of the pix2pix code, such as latest_net_G.pth."
+            "of the pix2pix code, such as latest_net_G.pth; or its address.",
         ),
     ],
     name: Annotated[
         str | None, typer.Option(help="Of the model. Default: that of the file.")
     ] = None,
+    sha256: Annotated[
+        str,
+        typer.Option(
+            help="SHA-256 of the file, as the source of the model tells it. An address "
+            "needs it."
+        ),
+    ] = "",
     context: ContextChoice = None,
     statistics: Annotated[
         Statistics | None,
@@ -43,27 +49,29 @@ def import_(
     ] = "",
     replace: Replace = False,
 ) -> None:
-    """Make a model file one of your models.
+    """Make a model file, or one on the internet, one of your models.
 
     A file that napari-colorgan wrote tells itself how it is used. For a generator of
     the PyTorch pix2pix code, the options of its training are read from train_opt.txt
     beside it, if there, and the options below say the rest.
     """
-    name = zoo.check_name(file.stem if name is None else name, taken_too=replace)
-    from napari_colorgan.checkpoints.imports import read_model
-    from napari_colorgan.inference.examples import sample_job
+    from napari_colorgan.inference.install import import_job
 
-    model = read_model(
-        file,
-        context=context,
-        statistics=statistics,
-        dropout=dropout,
-        license=license_,
-    )
+    with Run("Importing") as run:
+        model = run.finish(
+            import_job(
+                source,
+                name,
+                sha256=sha256,
+                context=context,
+                statistics=statistics,
+                dropout=dropout,
+                license=license_,
+                replace_old=replace,
+            )
+        )
     about = model.metadata
-    picture = model.picture or finish(sample_job(model.checkpoint))
-    model.install(name, picture=picture, replace_old=replace)
-    kind = "colorization" if about.codec == "lab" else "translation"
-    say(f"'{name}': {about.description}".rstrip(" :"))
-    say(f"Used for {kind}, {about.context} context, {about.statistics} statistics.")
-    say(f"Colour with it: colorgan colorize IN OUT --model '{name}'")
+    say(f"'{model.name}': {about.description or 'no description'}".rstrip(" :"))
+    sees = f"{about.context} context, {about.statistics} statistics"
+    say(f"Used for {model.kind}, {sees}.")
+    say(f"Colour with it: colorgan colorize IN OUT --model '{model.name}'")

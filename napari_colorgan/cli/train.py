@@ -164,7 +164,8 @@ def _tell(event: Progress, run: Run) -> None:
         for note in event.notes:
             run.say(f"Note: {note}", err=True)
     elif isinstance(event, StepDone):
-        run.label = f"Training, loss {event.loss:.4f}, {event.seconds_left:.0f} s left"
+        minutes = event.seconds_left / 60
+        run.label = f"Training, loss {event.loss:.4f}, {minutes:.0f} min left"
     elif isinstance(event, Validated):
         gain = event.now.psnr - event.gray.psnr
         best = ", best" if event.best else ""

@@ -1,15 +1,12 @@
 """What was read from a picture file."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_colorgan.arrays import Array
 from napari_colorgan.image_io.pixel_size import PixelSize
 from napari_colorgan.image_io.tags import Tags
-
-Array = npt.NDArray[Any]
 
 ORIENTATION = 274
 """Tag of TIFF and EXIF: how a stored picture is to be turned, 1 (not) to 8."""

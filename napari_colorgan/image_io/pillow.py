@@ -2,16 +2,13 @@
 
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageSequence
 
+from napari_colorgan.arrays import Array
 from napari_colorgan.image_io import color_spaces, pixel_size, tags
 from napari_colorgan.image_io.image_file import ORIENTATION, ImageFile, upright
-
-Array = npt.NDArray[Any]
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")  # none runs another program
 

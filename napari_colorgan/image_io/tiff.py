@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tifffile
 from PIL import Image
 
+from napari_colorgan.arrays import Array
 from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io import color_spaces, pixel_size, tags
 from napari_colorgan.image_io.image_file import ORIENTATION, ImageFile, upright
 from napari_colorgan.image_io.pillow import pixels
-
-Array = npt.NDArray[Any]
 
 _MAP_ABOVE = 1 << 28  # bytes; smaller files are safer read: they may change meanwhile
 _LEADING = "TZCPRMQI"  # letters of `inference.axes`; files know some twenty more

@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import tifffile
 from PIL import Image
 
+from napari_colorgan.arrays import RGB
 from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io import color_spaces, pixel_size
 from napari_colorgan.image_io.pixel_size import PixelSize
@@ -25,8 +25,6 @@ from napari_colorgan.image_io.tags import (
     for_png,
     for_tiff,
 )
-
-RGB = npt.NDArray[np.uint8]
 
 _TYPES = {
     ".png": "PNG",

@@ -10,9 +10,6 @@ from napari_colorgan.errors import BadAxes
 LEADING = "TZCPRMQI"
 """Letters of axes beside Y and X: time, depth, channel, position, others."""
 
-Region = tuple[slice, slice]
-"""Rows and columns of a plane, with explicit non-negative start and stop in px."""
-
 
 @dataclass(frozen=True, slots=True)
 class Axes:

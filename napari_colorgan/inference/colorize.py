@@ -2,23 +2,24 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_colorgan import __version__
+from napari_colorgan.arrays import RGB, Region
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import BadArray, BadSetting, ColorganWarning, OutOfMemory
-from napari_colorgan.inference.axes import Region
 from napari_colorgan.inference.colorizer import Colorizer
-from napari_colorgan.inference.device import choose_device, why_no_gpu
 from napari_colorgan.inference.intensity import Limits
+from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Plane, Source
-from napari_colorgan.inference.tiling import rectangles
-from napari_colorgan.inference.views import RGB
+from napari_colorgan.inference.tiling import Tiling, rectangles
+from napari_colorgan.inference.views import Local, Piece, Prepared, paint, prepare
 from napari_colorgan.job import STOP, Job, Progress, finish, is_out_of_memory
 
 _GRAY_SIDE = 2048  # px of the pieces converted at once
@@ -47,6 +48,9 @@ class TileDone(Progress):
     """Of the plane, along the leading axes."""
     region: Region
     """Px of the plane that are final now."""
+    tiling: Tiling | None
+    """Of the windows it was made in, smaller than those asked for once memory ran out;
+    None in `whole` context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +67,21 @@ class InvalidPixels(Progress):
 
 
 def colorizer_job(
-    model: str | Path | Checkpoint = zoo.DEFAULT,
-    *,
-    device: str = "auto",
-    context: Context | None = None,
-    tile: int | None = None,
-    vividness: float | None = None,
+    model: str | Path | Checkpoint | ColorizerSettings = zoo.DEFAULT, **options: Any
 ) -> Job[Colorizer]:
-    """Load a model (a name, a path or a checkpoint) and put it on a device.
+    """Load a model and put it on a device.
+
+    Parameters
+    ----------
+    model : settings; or a model, for which `options` are those of `ColorizerSettings`
 
     Raises
     ------
     UnknownModel, CheckpointError, BadSetting, TileTooSmall
     """
-    place = choose_device(device)
-    checkpoint = zoo.open_model(model)
-    colorizer = Colorizer(
-        checkpoint, place, context=context, tile=tile, vividness=vividness
-    )
-    note = ""
-    if device == "auto" and place.type == "cpu":
-        note = f"Computed on the CPU: {why_no_gpu()}."
-    yield ModelLoaded(0, 1, checkpoint.metadata.name, str(place), note)
+    colorizer = Colorizer(model, **options)
+    name, device = colorizer.checkpoint.metadata.name, str(colorizer.device)
+    yield ModelLoaded(0, 1, name, device, colorizer.note)
     return colorizer
 
 
@@ -116,16 +113,21 @@ def colorize_job(
     """
     if out is None:
         out = yield from gray_canvas_job(source)
-    _check_out(out, source)
+    shape = (*source.shape, 3)
+    if tuple(out.shape) != shape or out.dtype != np.uint8:
+        what = f"{out.dtype} of shape {tuple(out.shape)}"
+        raise BadSetting("out", what, f"uint8 of shape {shape}")
     before, left, invalid = 0, source.count, 0
+    tiling: Tiling | None = None
     for plane in source.planes(first):
         here = 0
-        for piece in _pieces(plane.loaded(), colorizer, plane.whole):
+        for piece in _pieces(plane.loaded(), colorizer, plane.whole, tiling):
             out[(*plane.index, *piece.region)] = piece.rgb
             # a plane that is begun again is also counted again
             here = piece.invalid if piece.number == 1 else here + piece.invalid
-            total = before + piece.count * left
-            event = TileDone(before + piece.number, total, plane.index, piece.region)
+            tiling = piece.tiling  # the next plane begins with what memory has room for
+            done, total = before + piece.number, before + piece.count * left
+            event = TileDone(done, total, plane.index, piece.region, tiling)
             if (yield event) is STOP:
                 return out
         before, left, invalid = before + piece.count, left - 1, invalid + here
@@ -136,7 +138,7 @@ def colorize_job(
 
 def colorize(
     array: Any,
-    model: str | Path | Checkpoint | Colorizer = zoo.DEFAULT,
+    model: str | Path | Checkpoint | ColorizerSettings | Colorizer = zoo.DEFAULT,
     *,
     axes: str | None = None,
     limits: Limits | Sequence[float] | None = None,
@@ -151,8 +153,8 @@ def colorize(
     Parameters
     ----------
     array : (..., Y, X) of bool, any integer or any float type; numpy, dask or zarr
-    model : a model's name, the path of a checkpoint, a checkpoint, or a colorizer
-        (which then decides about context, device, tile and vividness)
+    model : a model's name, the path of a checkpoint, a checkpoint; or a colorizer or
+        its settings (which then decide about context, device, tile and vividness)
     axes : one letter per dimension, such as ``"TYX"``; default (..., Y, X), or RGB
         samples where the last of three or more dimensions is 3 or 4 long
     limits : gray values of black and white, and optionally gamma; default the full
@@ -181,24 +183,28 @@ def colorize(
         Some pixels are NaN or infinite; they are black in the result.
     """
     source = Source.of(array, axes=axes, limits=limits, from_color=from_color)
-    colorizer = _colorizer(
-        model, device=device, context=context, tile=tile, vividness=vividness
-    )
-    result: RGB = finish(colorize_job(source, colorizer), _warn)
+    if not isinstance(model, ColorizerSettings | Colorizer):
+        model = ColorizerSettings(
+            model=model, context=context, device=device, tile=tile, vividness=vividness
+        )
+    result: RGB = finish(colorize_job(source, _loaded(model)), _warn)
     return result
 
 
 def colorize_region(
     source: Source | Any,
-    model: str | Path | Checkpoint | Colorizer,
+    model: str | Path | Checkpoint | ColorizerSettings | Colorizer,
     region: Region,
     index: tuple[int, ...] = (),
 ) -> RGB:
     """Colour part of one plane as it would be within the whole, reading what it needs.
 
+    In `whole` context, a colorizer predicts once for all regions of a plane.
+
     Parameters
     ----------
     source : a source, or an array as for `colorize`
+    model : a colorizer for several regions; or what one can be made of
     region : slices of rows and columns with start and stop in px
     index : of the plane along the leading axes
 
@@ -208,7 +214,7 @@ def colorize_region(
     """
     if not isinstance(source, Source):
         source = Source.of(source)
-    return finish(region_job(source, _colorizer(model), region, index))
+    return finish(region_job(source, _loaded(model), region, index))
 
 
 def region_job(
@@ -225,8 +231,8 @@ def region_job(
     for piece in _pieces(plane, colorizer, (slice(top, bottom), slice(left, right))):
         y, x = piece.region
         out[y.start - top : y.stop - top, x.start - left : x.stop - left] = piece.rgb
-        event = TileDone(piece.number, piece.count, index, piece.region)
-        if (yield event) is STOP:
+        done, total = piece.number, piece.count
+        if (yield TileDone(done, total, index, piece.region, piece.tiling)) is STOP:
             break
     return out
 
@@ -266,7 +272,10 @@ def gray_canvas_job(source: Source) -> Job[RGB]:
     unread = 0
     for done, plane in enumerate(source.planes(), 1):
         try:
-            _paint_gray(plane.loaded(), out[plane.index])
+            canvas, loaded = out[plane.index], plane.loaded()
+            for region in rectangles(plane.whole, _GRAY_SIDE):
+                gray = (loaded.gray(region) * 255).round().astype(np.uint8)
+                canvas[region] = gray[..., None]
         except BadArray:
             unread += 1
             if unread == source.count:
@@ -276,62 +285,64 @@ def gray_canvas_job(source: Source) -> Job[RGB]:
     return out
 
 
-def _paint_gray(plane: Plane, out: RGB) -> None:
-    for region in rectangles(plane.whole, _GRAY_SIDE):
-        gray = (plane.gray(region) * 255).round().astype(np.uint8)
-        out[region] = gray[..., None]
+def describe(
+    source: Source,
+    colorizer: Colorizer,
+    name: str,
+    last: TileDone | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """Return how a result was made, for its file or its layer.
+
+    Parameters
+    ----------
+    name : of what was coloured
+    last : event of `colorize_job`; None if nothing is coloured yet
+    more : what else there is to say, or instead
+    """
+    record = {"version": __version__} | colorizer.used()
+    if last is not None and last.tiling is not None:
+        record["tile"] = last.tiling.window
+    return record | {
+        "source": name,
+        "used": "lightness" if source.channels == "color" else "gray values",
+        "limits": (source.limits.low, source.limits.high),
+        "gamma": source.limits.gamma,
+        "inverted": source.limits.inverted,
+        "complete": last is not None and last.done == last.total,
+        **more,
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A coloured piece of a plane: the `number`-th of `count`."""
-
-    number: int
-    count: int
-    region: Region
-    rgb: RGB
-    invalid: int
-
-
-def _pieces(plane: Plane, colorizer: Colorizer, part: Region) -> Iterator[_Piece]:
+def _pieces(
+    plane: Plane, colorizer: Colorizer, part: Region, tiling: Tiling | None = None
+) -> Iterator[Piece]:
     """Pieces of a part of a plane; begun again, smaller, whenever memory runs out."""
+    prepared: Prepared | None = None
     while True:
-        view = colorizer.view(plane)
-        count = view.count(part)
         try:
-            for number, (region, rgb) in enumerate(view.finished(part), 1):
-                mask = plane.invalid(region)
-                invalid = 0 if mask is None else int(mask.sum())
-                yield _Piece(number, count, region, rgb, invalid)
+            prepared = prepared or prepare(plane, colorizer, tiling)
+            yield from paint(plane, prepared, part, colorizer)
             return
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            if not colorizer.shrink():
-                raise OutOfMemory(
-                    f"Not even one window of {colorizer.tiling.window} px fits into "
-                    f"the memory of '{colorizer.device}'. Close other programs or use "
-                    "the CPU, then try again."
-                ) from error
+            if isinstance(prepared, Local) and (tiling := prepared.tiling.shrunk()):
+                prepared = replace(prepared, tiling=tiling)
+                continue
+            raise OutOfMemory(
+                "The least that the model must see at once does not fit into the "
+                f"memory of '{colorizer.device}'. Close other programs or use the CPU, "
+                "then try again."
+            ) from error
 
 
-def _colorizer(
-    model: str | Path | Checkpoint | Colorizer, **settings: Any
+def _loaded(
+    model: str | Path | Checkpoint | ColorizerSettings | Colorizer,
 ) -> Colorizer:
-    if isinstance(model, Colorizer):
-        return model
-    return finish(colorizer_job(model, **settings))
+    return model if isinstance(model, Colorizer) else finish(colorizer_job(model))
 
 
 def _warn(event: Progress) -> None:
     if isinstance(event, InvalidPixels):
         warnings.warn(str(event), ColorganWarning, stacklevel=4)
-
-
-def _check_out(out: Any, source: Source) -> None:
-    if tuple(out.shape) != (*source.shape, 3) or out.dtype != np.uint8:
-        raise BadSetting(
-            "out",
-            f"{out.dtype} of shape {tuple(out.shape)}",
-            f"uint8 of shape {(*source.shape, 3)}",
-        )

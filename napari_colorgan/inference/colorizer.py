@@ -1,64 +1,68 @@
-"""A generator and its codec on a device, ready to colour planes."""
+"""A generator and its codec on a device: what predicts colours and decodes them."""
 
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from napari_colorgan.checkpoints.metadata import Context, Metadata
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS, Codec, enliven
 from napari_colorgan.errors import BadSetting, CheckpointError, NoColors
-from napari_colorgan.inference.source import Plane, Source
+from napari_colorgan.inference.device import choose_device, why_no_gpu
+from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.statistics import Statistics, StatisticsMeter
 from napari_colorgan.inference.tiling import Tiling
-from napari_colorgan.inference.views import LocalView, View, WholeView
 from napari_colorgan.models import channels_last
 
 _WINDOWS_AT_ONCE = {"cpu": 1, "cuda": 4, "mps": 2}
+_REMEMBERED = 1 << 21  # px of what predictions were made of: about 25 MB, 32 squares
 
 
 class Colorizer:
-    """What a checkpoint needs to colour planes; safe to use from several threads.
+    """A model on a device, ready to colour; safe to use from several threads at once.
 
     Parameters
     ----------
-    checkpoint : weights and metadata
-    device : where the generator runs
-    context : `whole` or `local`; default what the checkpoint was trained for
-    tile : side of a `local` window in px, halo included; default 1024. Networks of
-        strides above 128 px read larger ones, or most of each would be halo
-    working_size : shorter side in px for `whole`; default the checkpoint's
-    vividness : 0 (cautious: pale where in doubt) to 1 (vivid), for generators that
-        predict chroma; default the checkpoint's
+    model : a model's name, the path of a checkpoint, a checkpoint, or settings
+    device : `auto`, `cpu`, `cuda`, `cuda:1`, ... or `mps`; default what the settings
+        say, or else the fastest there is
+    options : `context`, `tile`, `working_size` and `vividness`, see `ColorizerSettings`
+
+    Attributes
+    ----------
+    settings : what is really used where it was left open
+    note : why no GPU is used although any would do; empty otherwise
+    tiling : of `local` context, to begin with; smaller windows are made of it where
+        memory runs out
 
     Raises
     ------
-    CheckpointError, BadSetting, TileTooSmall
+    UnknownModel, CheckpointError, BadSetting, TileTooSmall
     """
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
-        device: torch.device,
-        *,
-        context: Context | None = None,
-        tile: int | None = None,
-        working_size: int | None = None,
-        vividness: float | None = None,
+        model: str | Path | Checkpoint | ColorizerSettings = zoo.DEFAULT,
+        device: str | torch.device | None = None,
+        **options: Any,
     ) -> None:
-        metadata = checkpoint.metadata
-        if context not in (None, "whole", "local"):
-            raise BadSetting("context", context, "'whole' or 'local'")
-        self.checkpoint = checkpoint
-        self.device = device
-        self.context: Context = context or metadata.context
-        self.working_size = working_size or metadata.working_size
+        if device is not None:
+            options["device"] = str(device)
+        settings = ColorizerSettings.of(model, **options)
+        self.device = choose_device(settings.device)
+        self.note = ""
+        if settings.device == "auto" and self.device.type == "cpu":
+            self.note = f"Computed on the CPU: {why_no_gpu()}."
+        self.checkpoint = zoo.open_model(settings.model)
+        metadata = self.checkpoint.metadata
         self.codec: Codec = CODECS[metadata.codec]()
-        generator = checkpoint.generator()
+        generator = self.checkpoint.generator()
         channels = (generator.in_channels, generator.out_channels)
         if channels[0] not in (1, 3) or channels[1] != self.codec.out_channels:
             raise CheckpointError(
@@ -66,27 +70,40 @@ class Colorizer:
                 f"{channels[1]} channels; the codec '{metadata.codec}' needs 1 or 3 "
                 f"and {self.codec.out_channels}. Export the checkpoint again."
             )
-        self.vividness = _vividness(vividness, metadata, generator.predicts_chroma)
+        self.vividness = settings.vividness
+        if generator.predicts_chroma:
+            if self.vividness is None:
+                self.vividness = metadata.vividness or 0.0
+        elif self.vividness is not None:
+            raise BadSetting(
+                "vividness",
+                self.vividness,
+                f"left out, for '{metadata.name}' does not tell how sure its colours "
+                "are",
+            )
+        self.context: Context = settings.context or metadata.context
+        self.working_size = settings.working_size or metadata.working_size
         self.stride = generator.stride
-        self._generator = channels_last(generator, device)
+        at_once = _WINDOWS_AT_ONCE.get(self.device.type, 1)
+        self.tiling = Tiling(halo=generator.halo, at_once=at_once)
+        if settings.tile is not None:
+            self.tiling = replace(self.tiling, window=settings.tile)
+        self.settings = replace(
+            settings,
+            context=self.context,
+            device=str(self.device),
+            tile=self.tiling.window if self.context == "local" else None,
+            working_size=self.working_size if self.context == "whole" else None,
+            vividness=self.vividness,
+        )
+        self._generator = channels_last(generator, self.device)
         self._lock = threading.Lock()
         self._meter = (
             StatisticsMeter(self._generator)
             if metadata.statistics == "picture"
             else None
         )
-        self.tiling = Tiling(halo=generator.halo)
-        if tile is not None:
-            self.tiling = replace(self.tiling, window=tile)
-        self.windows_at_once = _WINDOWS_AT_ONCE.get(device.type, 1)
-
-    def view(self, plane: Plane) -> View:
-        """Prepare a plane: what all of it decides is computed once, when needed."""
-        return (
-            WholeView(self, plane)
-            if self.context == "whole"
-            else LocalView(self, plane)
-        )
+        self._remembered: tuple[tuple[Tensor, Tensor], ...] = ()
 
     @torch.inference_mode()
     def predict(self, gray: Tensor, statistics: Statistics | None) -> Tensor:
@@ -104,21 +121,36 @@ class Colorizer:
         if statistics is None:
             prediction = self._generator(source)
         else:
+            here = {name: value.to(self.device) for name, value in statistics.items()}
             with self._lock:  # the call puts statistics into the one shared network
-                prediction = torch.func.functional_call(
-                    self._generator, statistics, source
-                )
+                prediction = torch.func.functional_call(self._generator, here, source)
         result: Tensor = prediction.float().cpu()
         if not result.sum().isfinite():  # one pass; values are within -1 and 1
             raise NoColors(self.checkpoint.metadata.name)
         return result if self.vividness is None else enliven(result, self.vividness)
+
+    def predict_once(self, gray: Tensor) -> Tensor:
+        """Predict with statistics of `gray` itself, or remember having done so.
+
+        The latest pictures are known by their pixels, so that no change of an array
+        goes unnoticed, and several regions of a plane cost one prediction.
+        """
+        for known, prediction in self._remembered:
+            if torch.equal(known, gray):
+                return prediction
+        prediction = self.predict(gray, self.measure(lambda: gray))
+        most = max(1, _REMEMBERED // gray.numel())
+        # a new tuple, for other threads may be looking through the former
+        self._remembered = (*self._remembered, (gray, prediction))[-most:]
+        return prediction
 
     @torch.inference_mode()
     def measure(self, sample: Callable[[], Tensor]) -> Statistics | None:
         """Statistics of the gray windows that `sample` reads; None if not needed."""
         if self._meter is None:
             return None
-        return self._meter.measure(self.codec.encode(sample().to(self.device)))
+        measured = self._meter.measure(self.codec.encode(sample().to(self.device)))
+        return {name: value.cpu() for name, value in measured.items()}
 
     @torch.inference_mode()
     def decode(self, gray: Tensor, prediction: Tensor) -> Tensor:
@@ -126,66 +158,11 @@ class Colorizer:
         rgb = self.codec.decode(gray, prediction)
         return (rgb * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
-    def shrink(self) -> bool:
-        """Ask for less memory at once; False if it cannot be less."""
-        if self.windows_at_once > 1:
-            self.windows_at_once = 1
-            return True
-        smaller = self.tiling.shrunk()
-        if smaller is None or self.context == "whole":
-            return False
-        self.tiling = smaller
-        return True
-
-    def settings(self) -> dict[str, Any]:
-        """Return what was used to colour, for metadata of results."""
-        local = {"tile": self.tiling.window}
-        whole = {"working_size": self.working_size}
-        vivid = {} if self.vividness is None else {"vividness": self.vividness}
-        return (
-            {
-                "model": self.checkpoint.metadata.name,
-                "digest": self.checkpoint.digest,
-                "context": self.context,
-                "device": str(self.device),
-            }
-            | (whole if self.context == "whole" else local)
-            | vivid
-        )
-
-    def record(self, source: Source, name: str, *, complete: bool) -> dict[str, Any]:
-        """Return how a result was made, for its file.
-
-        Parameters
-        ----------
-        name : of what was coloured
-        complete : whether all of it was
-        """
-        used = "lightness" if source.channels == "color" else "gray values"
-        return self.settings() | {
-            "source": name,
-            "used": used,
-            "limits": [source.limits.low, source.limits.high],
-            "gamma": source.limits.gamma,
-            "inverted": source.limits.inverted,
-            "complete": complete,
-        }
-
-
-def _vividness(
-    value: float | None, metadata: Metadata, predicts_chroma: bool
-) -> float | None:
-    if not predicts_chroma:
-        if value is None:
-            return None
-        raise BadSetting(
-            "vividness",
-            value,
-            f"left out, for '{metadata.name}' does not tell how sure its colours are",
-        )
-    chosen = metadata.vividness if value is None else value
-    if chosen is None:
-        return 0.0
-    if not 0 <= chosen <= 1:
-        raise BadSetting("vividness", chosen, "from 0 (cautious) to 1 (vivid)")
-    return float(chosen)
+    def used(self) -> dict[str, Any]:
+        """Return the model and the settings that were really used, for metadata."""
+        names = ("context", "device", "tile", "working_size", "vividness")
+        values = {name: getattr(self.settings, name) for name in names}
+        return {
+            "model": self.checkpoint.metadata.name,
+            "digest": self.checkpoint.digest,
+        } | {name: value for name, value in values.items() if value is not None}

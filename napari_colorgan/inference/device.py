@@ -18,10 +18,10 @@ def choose_device(wish: str = "auto") -> torch.device:
     kind = wish.split(":")[0]
     if wish != "auto" and kind not in CHOICES[1:]:
         raise BadSetting("device", wish, f"one of {', '.join(CHOICES)}")
-    there = {"cpu": True, "cuda": _has_cuda(), "mps": _has_mps()}
+    there = [*_gpus(), "cpu"]
     if wish == "auto":
-        return torch.device(next(k for k in ("cuda", "mps", "cpu") if there[k]))
-    if not there[kind]:
+        return torch.device(there[0])
+    if kind not in there:
         raise BadSetting("device", wish, f"'cpu' or 'auto' here: {why_no_gpu()}")
     try:
         device = torch.device(wish)
@@ -29,15 +29,15 @@ def choose_device(wish: str = "auto") -> torch.device:
         raise BadSetting(
             "device", wish, "a kind and a number, such as cuda:0"
         ) from None
-    if kind == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        count = torch.cuda.device_count()
+    count = torch.cuda.device_count()
+    if kind == "cuda" and (device.index or 0) >= count:
         raise BadSetting("device", wish, f"cuda:0 to cuda:{count - 1}")
     return device
 
 
 def why_no_gpu() -> str:
     """One clause that says why work runs on the CPU; empty if a GPU can be used."""
-    if _has_cuda() or _has_mps():
+    if _gpus():
         return ""
     cuda_built: bool = torch.backends.cuda.is_built()  # type: ignore[no-untyped-call]
     if not cuda_built and not torch.backends.mps.is_built():
@@ -45,9 +45,10 @@ def why_no_gpu() -> str:
     return "torch finds no GPU with a working driver"
 
 
-def _has_cuda() -> bool:
-    return torch.cuda.is_available()
-
-
-def _has_mps() -> bool:
-    return torch.backends.mps.is_available()
+def _gpus() -> list[str]:
+    """Kinds of GPU that can be used, the fastest first."""
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    return [kind for kind in there if there[kind]]

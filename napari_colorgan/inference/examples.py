@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from napari_colorgan.arrays import RGB, Gray
 from napari_colorgan.inference.source import Source
 from napari_colorgan.job import Job
 
@@ -20,12 +20,11 @@ SIDE = 160  # px of an example; docks show them at half of that
 _QUALITY = 88  # of JPEG
 _MOST = 640  # px of a picture that is looked at
 
-Gray = npt.NDArray[np.float32]
-RGB = npt.NDArray[np.uint8]
-
 
 def examples_job(
-    checkpoint: "Checkpoint", grays: Sequence[Gray], device: "torch.device"
+    checkpoint: "Checkpoint",
+    grays: Sequence[Gray],
+    device: "str | torch.device" = "auto",
 ) -> Job[bytes]:
     """Colour the middle of each gray picture and make a strip of them.
 
@@ -54,11 +53,10 @@ def examples_job(
 
 def sample_job(checkpoint: "Checkpoint") -> Job[bytes]:
     """Make a strip of one of the package's samples, for a model without pictures."""
-    from napari_colorgan.inference.device import choose_device
     from napari_colorgan.sample_data import picture_for
 
     sample = picture_for(checkpoint.metadata.context)
-    return (yield from examples_job(checkpoint, [sample], choose_device("auto")))
+    return (yield from examples_job(checkpoint, [sample]))
 
 
 def example(gray: Gray, color: RGB) -> Image.Image:
@@ -75,8 +73,8 @@ def example(gray: Gray, color: RGB) -> Image.Image:
 def strip(examples: Sequence[Image.Image]) -> bytes:
     """JPEG of examples side by side."""
     picture = Image.new("RGB", (SIDE * len(examples), SIDE))
-    for number, one in enumerate(examples):
-        picture.paste(one, (number * SIDE, 0))
+    for number, square in enumerate(examples):
+        picture.paste(square, (number * SIDE, 0))
     content = io.BytesIO()
     picture.save(content, "JPEG", quality=_QUALITY, optimize=True)
     return content.getvalue()

@@ -1,21 +1,17 @@
 """From gray values of any type to [0, 1], with limits that are fixed once per array."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_colorgan.arrays import Array, Gray
 from napari_colorgan.errors import BadArray, BadSetting
 
 PERCENTILES = (0.1, 99.9)
 """Default limits of everything but bool and uint8: robust against a few hot pixels."""
 
-# Resampling overshoots [0, 1] a little; beyond this, other values were meant.
-_FLOAT_COLORS = (-1.0, 2.0)
-_CAMERA_WHITES = tuple(2.0**bits - 1 for bits in (8, 10, 12, 14, 16))
-
-Gray = npt.NDArray[np.float32]
 
 # Of 255 levels. Lossy WebP separates the channels of a gray picture by 1, JPEG with a
 # chroma off by one by 3; the palest of 2012 stains and photographs reaches 22 levels,
@@ -37,14 +33,22 @@ class Limits:
     """Whether `low` is shown as white, as colormaps do that fall from light to dark."""
 
     @classmethod
-    def checked(cls, low: float, high: float, gamma: float = 1.0) -> Self:
-        """Limits as a user gives them.
+    def of(cls, limits: "Limits | Sequence[float]") -> "Limits":
+        """Limits as a user gives them: low, high and perhaps gamma.
 
         Raises
         ------
         BadSetting
             Not finite, not in ascending order, or gamma not positive.
         """
+        if isinstance(limits, Limits):
+            return limits
+        try:
+            values = [float(value) for value in limits]
+            low, high, gamma = values if len(values) == 3 else (*values, 1.0)
+        except (TypeError, ValueError):
+            expected = "low and high, or low, high and gamma"
+            raise BadSetting("limits", limits, expected) from None
         if not (np.isfinite([low, high]).all() and low < high):
             raise BadSetting(
                 "limits",
@@ -54,7 +58,7 @@ class Limits:
             )
         if not (np.isfinite(gamma) and gamma > 0):
             raise BadSetting("gamma", gamma, "a positive number")
-        return cls(float(low), float(high), float(gamma))
+        return cls(low, high, gamma)
 
 
 def check_dtype(dtype: np.dtype[Any], name: str) -> None:
@@ -78,35 +82,7 @@ def full_range(dtype: np.dtype[Any]) -> Limits:
     return Limits(0.0, 1.0)
 
 
-def color_limits(dtype: np.dtype[Any], low: float, high: float) -> Limits:
-    """Values of black and white of RGB of a type whose values lie in `low` ... `high`.
-
-    All of bool and uint8, and 0 ... 1 of floats that hardly leave it. Deeper pictures
-    seldom fill their type: from 0 to the white of the camera, of 8, 10, 12, 14 or 16
-    bits, that could have made them. What is negative fills its type.
-
-    Raises
-    ------
-    BadArray
-        No such range holds floats.
-    """
-    if dtype.kind == "b" or dtype == np.uint8:
-        return full_range(dtype)
-    if dtype.kind == "f" and _FLOAT_COLORS[0] <= low and high <= _FLOAT_COLORS[1]:
-        return Limits(0.0, 1.0)
-    most = high if dtype.kind == "f" else full_range(dtype).high
-    white = next((w for w in _CAMERA_WHITES if high <= w), most)
-    if low >= -high / 4:  # resampling overshoots a little
-        return Limits(0.0, white)
-    if dtype.kind == "f":
-        raise BadArray(
-            f"Its values lie in {low:g} ... {high:g}; floating point colours lie in "
-            "0 ... 1. Divide by the value of white, or convert to uint8."
-        )
-    return full_range(dtype)
-
-
-def percentile_limits(sample: npt.NDArray[Any]) -> Limits:
+def percentile_limits(sample: Array) -> Limits:
     """Limits from the percentiles of the finite values of a sample, 1 at least."""
     values = sample[np.isfinite(sample)].astype(np.float64)
     if values.size == 0:
@@ -118,7 +94,7 @@ def percentile_limits(sample: npt.NDArray[Any]) -> Limits:
     return Limits(float(low), float(high))
 
 
-def scale(values: npt.NDArray[Any], limits: Limits) -> Gray:
+def scale(values: Array, limits: Limits) -> Gray:
     """Gray values to [0, 1], clipped; a value at two equal limits becomes 0.5.
 
     Gamma and inversion come last, in this order, as in napari.
@@ -145,7 +121,7 @@ def scale(values: npt.NDArray[Any], limits: Limits) -> Gray:
     return x.astype(np.float32)
 
 
-def has_color(values: npt.NDArray[Any]) -> bool:
+def has_color(values: Array) -> bool:
     """Whether RGB (..., 3 or more) of any real type is more than a scan of gray.
 
     The channels of such a scan are equal, but for what a codec or rounding did: one
@@ -172,12 +148,12 @@ def has_color(values: npt.NDArray[Any]) -> bool:
     return apart > max(step, _ALIKE * largest)
 
 
-def _bands(values: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+def _bands(values: Array) -> list[Array]:
     count = max(1, min(len(values), values.size // _BAND))
     return np.array_split(values, count)
 
 
-def color_to_gray(rgb: npt.NDArray[Any]) -> Gray:
+def color_to_gray(rgb: Array) -> Gray:
     """Gray in [0, 1] with the lightness of RGB (..., 3 or more) of any real type.
 
     CIE Y of linear sRGB, encoded again: a gray pixel keeps its value.

@@ -8,13 +8,12 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from napari_colorgan.arrays import Array, Gray, Mask, Region
 from napari_colorgan.errors import BadArray, BadSetting, ColorSource
-from napari_colorgan.inference.axes import Axes, Region, indices, letters_of
+from napari_colorgan.inference.axes import Axes, indices, letters_of
 from napari_colorgan.inference.intensity import (
-    Gray,
     Limits,
     check_dtype,
-    color_limits,
     color_to_gray,
     full_range,
     has_color,
@@ -26,6 +25,9 @@ from napari_colorgan.job import is_out_of_memory
 _SAMPLED_PLANES = 16
 _SAMPLED_PIXELS = 1 << 20
 _BAND = 1 << 22  # px read at once where a whole plane is reduced
+# resampling overshoots [0, 1] a little; beyond this, other values were meant
+_FLOAT_COLORS = (-1.0, 2.0)
+_CAMERA_WHITES = tuple(2.0**bits - 1 for bits in (8, 10, 12, 14, 16))
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,14 @@ class Source:
                 "least one pixel."
             )
         array = _in_order(array, named.order)
-        if limits is not None and not isinstance(limits, Limits):
-            limits = _checked(limits)
-        if "S" in named.letters and _has_color(array, name):
+        limits = None if limits is None else Limits.of(limits)
+        if "S" in named.letters and any(
+            has_color(read_part(array, index, name))
+            for index in indices(array.shape[:-3])
+        ):
             if not from_color:
                 raise ColorSource(name)
-            limits = limits or measured_color_limits(array, dtype, name)
+            limits = limits or color_limits(array, dtype, name)
             return cls(array, named, limits, "color", name=name)
         channels: Literal["none", "equal"] = "equal" if "S" in named.letters else "none"
         source = cls(array, named, Limits(0.0, 1.0), channels, name=name)
@@ -150,27 +154,31 @@ class Source:
         """How many planes there are."""
         return math.prod(self.leading)
 
-    def read(self, index: tuple[int, ...], region: Region) -> npt.NDArray[Any]:
+    def read(self, index: tuple[int, ...], region: Region) -> Array:
         """Values of part of a plane as they are; lightness in [0, 1] for colour."""
         values = read_part(self.array, (*index, *region), self.name)
         if self.channels == "color":
             return _lightness(values, self.limits)
         return values[..., 0] if self.channels == "equal" else values
 
-    def _sample(self) -> npt.NDArray[Any]:
+    def _sample(self) -> Array:
         """At most 2**20 px of at most 16 planes, evenly spread."""
-        step = _up(self.count, _SAMPLED_PLANES)
-        chosen = list(indices(self.leading))[::step]
+        step = -(-self.count // _SAMPLED_PLANES)
+        sampled = list(indices(self.leading))[::step]
         height, width = self.plane_shape
-        each = _SAMPLED_PIXELS // len(chosen)
-        stride = max(math.isqrt(height * width // each), 1, _up(height, each))
-        rows = _up(height, stride)
-        region = (slice(0, height, stride), slice(0, width, _up(width, each // rows)))
-        return np.concatenate([self.read(index, region).ravel() for index in chosen])
+        each = _SAMPLED_PIXELS // len(sampled)
+        stride = max(math.isqrt(height * width // each), 1, -(-height // each))
+        across = each // -(-height // stride)
+        region = (slice(0, height, stride), slice(0, width, -(-width // across)))
+        return np.concatenate([self.read(index, region).ravel() for index in sampled])
 
 
-def measured_color_limits(array: Any, dtype: np.dtype[Any], name: str) -> Limits:
-    """Limits of RGB (..., Y, X, 3 or 4), all values of which are read plane by plane.
+def color_limits(array: Any, dtype: np.dtype[Any], name: str) -> Limits:
+    """Values of black and white of RGB (..., Y, X, 3 or 4), which is read by planes.
+
+    All of bool and uint8, and 0 ... 1 of floats that hardly leave it. Deeper pictures
+    seldom fill their type: from 0 to the white of the camera, of 8, 10, 12, 14 or 16
+    bits, that could have made them. What is negative fills its type.
 
     Parameters
     ----------
@@ -180,20 +188,29 @@ def measured_color_limits(array: Any, dtype: np.dtype[Any], name: str) -> Limits
     Raises
     ------
     BadArray
-        See `color_limits`.
+        No such range holds floats.
     """
+    full = full_range(dtype)
     if dtype.kind == "b" or dtype == np.uint8:
-        return full_range(dtype)
+        return full
     low, high = math.inf, -math.inf
     for index in indices(array.shape[:-3]):
         values = read_part(array, index, name)[..., :3]
         finite = values[np.isfinite(values)]
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-    try:
-        return color_limits(dtype, low, high)
-    except BadArray as error:
-        raise BadArray(f"{name} has no range of colours. {error}") from error
+    if dtype.kind == "f" and _FLOAT_COLORS[0] <= low and high <= _FLOAT_COLORS[1]:
+        return full
+    most = high if dtype.kind == "f" else full.high
+    if low >= -high / 4:  # resampling overshoots a little
+        return Limits(0.0, next((w for w in _CAMERA_WHITES if high <= w), most))
+    if dtype.kind == "f":
+        raise BadArray(
+            f"{name} has no range of colours. Its values lie in {low:g} ... {high:g}; "
+            "floating point colours lie in 0 ... 1. Divide by the value of white, or "
+            "convert to uint8."
+        )
+    return full
 
 
 @dataclass(frozen=True)
@@ -221,30 +238,33 @@ class Plane:
         values = read_part(self.source.array, self.index, self.source.name)
         return Plane(replace(self.source, array=values), ())
 
+    def read(self, region: Region) -> tuple[Gray, Mask | None]:
+        """Gray in [0, 1] (Y, X), and which px are NaN or infinite; None if no px is.
+
+        These have the source's fill.
+        """
+        values = self.source.read(self.index, region)
+        is_color = self.source.channels == "color"
+        gray = values if is_color else scale(values, self.source.limits)
+        if values.dtype.kind != "f" or (finite := np.isfinite(values)).all():
+            return gray, None
+        gray[~finite] = self.source.fill
+        return gray, ~finite
+
     def gray(self, region: Region) -> Gray:
         """Gray in [0, 1] (Y, X); pixels that are not finite have the source's fill."""
-        values = self.source.read(self.index, region)
-        if self.source.channels == "color":
-            gray: Gray = values
-        else:
-            gray = scale(values, self.source.limits)
-        if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
-            gray[~finite] = self.source.fill
-        return gray
+        return self.read(region)[0]
 
-    def invalid(self, region: Region) -> npt.NDArray[np.bool_] | None:
+    def invalid(self, region: Region) -> Mask | None:
         """Which pixels are NaN or infinite; None if no pixel is."""
-        if np.dtype(self.source.array.dtype).kind != "f":
-            return None
-        finite = np.isfinite(self.source.read(self.index, region))
-        return None if finite.all() else ~finite
+        return self.read(region)[1]
 
     def reflected(self, rows: range, columns: range) -> Gray:
         """Gray of a window that may reach beyond the plane, continued by reflection.
 
         By index, so that a window may be larger than the plane: 1 x 1 px works.
         """
-        y, x = _reflect(rows, self.shape[0]), _reflect(columns, self.shape[1])
+        y, x = reflect(rows, self.shape[0]), reflect(columns, self.shape[1])
         top, left = int(y.min()), int(x.min())
         region = (slice(top, int(y.max()) + 1), slice(left, int(x.max()) + 1))
         return self.gray(region)[np.ix_(y - top, x - left)]
@@ -264,7 +284,7 @@ class Plane:
         )
 
 
-def _reflect(positions: range, length: int) -> npt.NDArray[np.intp]:
+def reflect(positions: range, length: int) -> npt.NDArray[np.intp]:
     """Mirror positions at the first and last px, into 0 ... length - 1."""
     if length == 1:
         return np.zeros(len(positions), np.intp)
@@ -298,7 +318,7 @@ def _as_array(array: Any, name: str) -> Any:
         raise BadArray(f"{name} cannot be read as an array: {error}.") from error
 
 
-def read_part(array: Any, part: Any, name: str) -> npt.NDArray[Any]:
+def read_part(array: Any, part: Any, name: str) -> Array:
     """Read part of an array of any origin, such as a file that may be gone by now.
 
     Parameters
@@ -323,20 +343,6 @@ def read_part(array: Any, part: Any, name: str) -> npt.NDArray[Any]:
         ) from error
 
 
-def _checked(limits: Sequence[float]) -> Limits:
-    try:
-        values = [float(value) for value in limits]
-    except (TypeError, ValueError):
-        values = []
-    if len(values) not in (2, 3):
-        raise BadSetting("limits", limits, "low and high, or low, high and gamma")
-    return Limits.checked(*values)
-
-
-def _up(amount: int, step: int) -> int:
-    return -(-amount // step)
-
-
 def _in_order(array: Any, order: tuple[int, ...]) -> Any:
     if order == tuple(range(len(order))):
         return array
@@ -347,14 +353,7 @@ def _in_order(array: Any, order: tuple[int, ...]) -> Any:
     return array.transpose(order)
 
 
-def _has_color(array: Any, name: str) -> bool:
-    """Whether R, G and B differ anywhere, read plane by plane."""
-    return any(
-        has_color(read_part(array, index, name)) for index in indices(array.shape[:-3])
-    )
-
-
-def _lightness(values: npt.NDArray[Any], limits: Limits) -> Gray:
+def _lightness(values: Array, limits: Limits) -> Gray:
     """Gray in [0, 1] with the lightness of RGB between limits; NaN where there is none.
 
     RGB of uint8 keeps its lightness exactly.
@@ -367,7 +366,7 @@ def _lightness(values: npt.NDArray[Any], limits: Limits) -> Gray:
     return gray
 
 
-def _unmasked(array: "np.ma.MaskedArray[Any, Any]") -> npt.NDArray[Any]:
+def _unmasked(array: "np.ma.MaskedArray[Any, Any]") -> Array:
     """Masked values become NaN, and so are masked in the result."""
     if not np.ma.is_masked(array):
         return np.asarray(array)

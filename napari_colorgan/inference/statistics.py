@@ -11,14 +11,20 @@ import threading
 import torch
 from torch import Tensor, nn
 
+from napari_colorgan.models.norm import hold_statistics
+
 Statistics = dict[str, Tensor]
 """Replacements for the running statistics of a network's layers, by buffer name."""
 
 
 class StatisticsMeter:
-    """Measures what the normalisation layers of a copy of `generator` see."""
+    """Measures what the normalisation layers of a copy of `generator` see.
+
+    From then on, `generator` itself normalises by what is put into it.
+    """
 
     def __init__(self, generator: nn.Module) -> None:
+        hold_statistics(generator)
         self._network = copy.deepcopy(generator).eval()
         self._lock = threading.Lock()
         self._layers = {
@@ -33,13 +39,13 @@ class StatisticsMeter:
         """Statistics pooled over `source` (N, C, H, W), for `functional_call`."""
         with self._lock:
             self._network(source)
-            found = {}
+            statistics = {}
             for name, layer in self._layers.items():
                 mean, var = layer.running_mean, layer.running_var
                 assert mean is not None and var is not None  # `_pool` has set them
-                found[f"{name}.running_mean"] = mean
-                found[f"{name}.running_var"] = var
-            return found
+                statistics[f"{name}.running_mean"] = mean
+                statistics[f"{name}.running_var"] = var
+            return statistics
 
 
 def _pool(layer: nn.Module, inputs: tuple[Tensor]) -> None:

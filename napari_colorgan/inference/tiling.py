@@ -15,14 +15,14 @@ phases, and its windows differ twice as much.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_colorgan.arrays import Region
 from napari_colorgan.errors import BadSetting, TileTooSmall
-from napari_colorgan.inference.axes import Region
 
 BORDER = 32
 """Px of reflection around a plane: there is nothing to know beyond it, but a network's
@@ -41,6 +41,8 @@ class Tiling:
     window: int = 1024
     halo: int = 128
     blend: int = 64
+    at_once: int = 1
+    """How many windows are predicted together."""
 
     def __post_init__(self) -> None:
         if self.halo < 0 or self.blend < 0:
@@ -67,12 +69,17 @@ class Tiling:
         return max(wanted, -(-least // stride) * stride)
 
     def shrunk(self) -> Self | None:
-        """Return a tiling of about half the core, or None if this is the smallest."""
+        """Return a tiling that needs less memory, or None if this is the smallest.
+
+        One window at once, and then windows of about half the core.
+        """
+        if self.at_once > 1:
+            return replace(self, at_once=1)
         fixed = 2 * (self.halo + self.blend)
         window = max(self.minimum, fixed + (self.window - fixed) // 64 * 32)
         if window >= self.window:
             return None
-        return type(self)(window, self.halo, self.blend)
+        return replace(self, window=window)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,31 +1,33 @@
-"""The two ways a generator sees a plane: all of it at once, or window by window."""
+"""The two ways a generator sees a plane: all of it at once, or window by window.
+
+`prepare` finds out what all of a plane decides, once; `paint` colours any part of it. A
+part painted alone is that part of the whole.
+"""
 
 import math
 from collections.abc import Iterator
-from functools import cached_property
+from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Protocol
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_colorgan.arrays import RGB, Region
 from napari_colorgan.color import spread
-from napari_colorgan.inference.axes import Region
-from napari_colorgan.inference.source import Plane
+from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.inference.source import Plane, reflect
 from napari_colorgan.inference.statistics import Statistics
 from napari_colorgan.inference.tiling import (
     Span,
+    Tiling,
     intersection,
     rectangles,
     spans,
     touching,
 )
-
-if TYPE_CHECKING:  # a colorizer makes views, a view asks its colorizer
-    from napari_colorgan.inference.colorizer import Colorizer
 
 _MOST_SQUARES = 4  # input of `whole`, in squares of the working size: bounds its memory
 _LONGEST = 16  # sides of that square: around a thin strip, the border is what costs
@@ -35,145 +37,194 @@ _BAND = 512  # px; side of the pieces in which `whole` decodes
 _MEASURED_WINDOWS = 16
 _MEASURED_SIDE = 512  # px; they are this small, to fit into memory together
 
-RGB = npt.NDArray[np.uint8]
+Predictions: TypeAlias = Iterator[tuple[Region, Tensor]]
+"""Pieces of a region, each px in one of them, and predictions (1, C, H, W) for them."""
 
 
-class View(Protocol):
-    """A plane as a colorizer sees it."""
-
-    def count(self, region: Region) -> int:
-        """How many pieces `finished` will yield for `region`."""
-
-    def finished(self, region: Region) -> Iterator[tuple[Region, RGB]]:
-        """Pieces of `region` and their RGB (Y, X, 3) uint8; each px exactly once."""
-
-
-class WholeView:
+@dataclass(frozen=True, slots=True)
+class Whole:
     """The plane, resized once, decides all colours; its own L keeps the detail."""
 
-    def __init__(self, colorizer: "Colorizer", plane: Plane) -> None:
-        self._colorizer = colorizer
-        self._plane = plane
+    prediction: Tensor
+    """(1, C, h, w), for the plane at about its working size."""
+    tiling: None = None
+    """There are no windows."""
 
-    def count(self, region: Region) -> int:
-        """How many pieces `finished` will yield for `region`."""
-        return sum(1 for _ in rectangles(region, _BAND))
-
-    def finished(self, region: Region) -> Iterator[tuple[Region, RGB]]:
-        """Pieces of `region` and their RGB (Y, X, 3) uint8."""
-        for piece in rectangles(region, _BAND):
-            prediction = resample(self._prediction, self._plane.shape, piece)
-            yield piece, _decode(self._colorizer, self._plane, piece, prediction)
-
-    @cached_property
-    def _prediction(self) -> Tensor:
-        """Prediction (1, C, h, w) for the plane at about its working size.
-
-        The picture's border is the border of what the generator sees, as in training:
-        where the sky begins tells that it is sky. So sides are stretched to a multiple
-        of 32 px instead of padded; only strides above that need reflection.
-        """
-        shape = working_shape(self._plane.shape, self._colorizer.working_size)
-        size = (_on_grid(shape[0]), _on_grid(shape[1]))
-        factor = max(
-            1, min(p // s for p, s in zip(self._plane.shape, size, strict=True))
-        )
-        gray = torch.from_numpy(self._plane.reduced(factor))[None, None]
-        gray = F.interpolate(gray, size, mode="bilinear", antialias=True).clamp(0, 1)
-        if self._colorizer.checkpoint.metadata.levels == "spread":
-            gray = spread(gray)
-        window = _reflected(gray, self._colorizer.stride)
-        statistics = self._colorizer.measure(lambda: window)
-        prediction = self._colorizer.predict(window, statistics)
-        return prediction[..., : size[0], : size[1]]
+    def predictions(
+        self, plane: Plane, region: Region, _: Colorizer
+    ) -> tuple[int, Predictions]:
+        """Return how many pieces a region has, and the prediction enlarged to each."""
+        pieces = list(rectangles(region, _BAND))
+        enlarged = (resample(self.prediction, plane.shape, piece) for piece in pieces)
+        return len(pieces), zip(pieces, enlarged, strict=True)
 
 
-class LocalView:
+@dataclass(frozen=True, slots=True)
+class Local:
     """The plane in windows at its own resolution, blended before they are decoded."""
 
-    def __init__(self, colorizer: "Colorizer", plane: Plane) -> None:
-        self._colorizer = colorizer
-        self._plane = plane
-        height, width = plane.shape
-        self._rows = spans(height, colorizer.tiling, colorizer.stride)
-        self._columns = spans(width, colorizer.tiling, colorizer.stride)
+    statistics: Statistics | None
+    """Of the plane, for networks that normalise by it."""
+    tiling: Tiling
 
-    def count(self, region: Region) -> int:
-        """How many pieces `finished` will yield for `region`."""
-        rows, columns = self._touching(region)
-        return len(rows) * len(columns)
+    def predictions(
+        self, plane: Plane, region: Region, colorizer: Colorizer
+    ) -> tuple[int, Predictions]:
+        """Return how many pieces a region has, and the blend of windows for each."""
+        rows, columns = (
+            touching(spans(length, self.tiling, colorizer.stride), part)
+            for length, part in zip(plane.shape, region, strict=True)
+        )
+        blended = self._blended(plane, rows, columns, region, colorizer)
+        return len(rows) * len(columns), blended
 
-    def finished(self, region: Region) -> Iterator[tuple[Region, RGB]]:
-        """Pieces of `region` and their RGB: what each window is the last to touch.
+    def _blended(
+        self,
+        plane: Plane,
+        rows: list[Span],
+        columns: list[Span],
+        region: Region,
+        colorizer: Colorizer,
+    ) -> Predictions:
+        """Blend windows; a piece is what a window is the last to touch.
 
         One row of windows is held in memory, plus the strip it shares with the next.
         """
-        rows, columns = self._touching(region)
         left, right = columns[0].keep.start, columns[-1].keep.stop
-        channels = self._colorizer.codec.out_channels
+        channels = colorizer.codec.out_channels
         shared = torch.zeros(channels, 0, right - left)  # strip of the row above
         for row in rows:
-            band = torch.zeros(channels, row.keep.stop - row.keep.start, right - left)
+            top = row.keep.start
+            band = torch.zeros(channels, row.keep.stop - top, right - left)
             band[:, : shared.shape[1]] = shared
-            for column, prediction in self._predicted(row, columns):
+            for column, prediction in self._windows(plane, row, columns, colorizer):
                 place = slice(column.keep.start - left, column.keep.stop - left)
                 weight = np.outer(row.weight, column.weight)
                 band[..., place] += prediction * torch.from_numpy(weight)
-                piece = (
-                    intersection(row.final, region[0]),
-                    intersection(column.final, region[1]),
-                )
-                y = slice(
-                    piece[0].start - row.keep.start, piece[0].stop - row.keep.start
-                )
-                x = slice(piece[1].start - left, piece[1].stop - left)
-                colors = band[None, :, y, x]
-                yield piece, _decode(self._colorizer, self._plane, piece, colors)
-            shared = band[:, row.final.stop - row.keep.start :].clone()
+                y = intersection(row.final, region[0])
+                x = intersection(column.final, region[1])
+                inside = band[:, y.start - top : y.stop - top]
+                yield (y, x), inside[None, ..., x.start - left : x.stop - left]
+            shared = band[:, row.final.stop - top :].clone()
 
-    def _touching(self, region: Region) -> tuple[list[Span], list[Span]]:
-        return touching(self._rows, region[0]), touching(self._columns, region[1])
-
-    def _predicted(
-        self, row: Span, columns: list[Span]
+    def _windows(
+        self, plane: Plane, row: Span, columns: list[Span], colorizer: Colorizer
     ) -> Iterator[tuple[Span, Tensor]]:
         """Predictions (C, h, w) for the kept part of the windows of one row."""
-        at_once = self._colorizer.windows_at_once
+        at_once = self.tiling.at_once
         for _, group in groupby(columns, key=lambda span: len(span.read)):
             equal = list(group)
             for i in range(0, len(equal), at_once):
                 batch = equal[i : i + at_once]
-                gray = [
-                    self._plane.reflected(row.read, column.read) for column in batch
-                ]
-                predicted = self._colorizer.predict(
-                    torch.from_numpy(np.stack(gray)[:, None]), self._statistics
+                gray = [plane.reflected(row.read, column.read) for column in batch]
+                predicted = colorizer.predict(
+                    torch.from_numpy(np.stack(gray)[:, None]), self.statistics
                 )
                 for column, prediction in zip(batch, predicted, strict=True):
                     yield column, prediction[:, _kept(row), _kept(column)]
 
-    @cached_property
-    def _statistics(self) -> Statistics | None:
-        return self._colorizer.measure(self._sample)
 
-    def _sample(self) -> Tensor:
-        """All of the plane, or up to 16 windows spread over it, (N, 1, H, W)."""
-        stride = self._colorizer.stride
-        side = max(stride, _MEASURED_SIDE // stride * stride)
-        height, width = (
-            -(-max(length, _GRID) // stride) * stride for length in self._plane.shape
-        )
-        if height * width <= _MEASURED_WINDOWS * side**2:
-            gray = self._plane.reflected(range(height), range(width))
-            return torch.from_numpy(gray)[None, None]
-        across = math.isqrt(_MEASURED_WINDOWS)
-        places = [_spread(length, side, across) for length in self._plane.shape]
-        windows = [
-            self._plane.reflected(range(y, y + side), range(x, x + side))
-            for y in places[0]
-            for x in places[1]
-        ]
-        return torch.from_numpy(np.stack(windows)[:, None])
+Prepared: TypeAlias = Whole | Local
+"""What all of a plane decides; small and picklable, without the plane or a network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A coloured piece of a region: the `number`-th of `count`."""
+
+    number: int
+    count: int
+    region: Region
+    rgb: RGB
+    """(Y, X, 3)."""
+    invalid: int
+    """Px without a value, which are black."""
+    tiling: Tiling | None
+    """Of the windows that it was made of; None in `whole` context."""
+
+
+def prepare(
+    plane: Plane, colorizer: Colorizer, tiling: Tiling | None = None
+) -> Prepared:
+    """Find out what all of a plane decides about its colours.
+
+    Parameters
+    ----------
+    tiling : of `local` context; default the colorizer's
+
+    Raises
+    ------
+    NoColors
+    """
+    if colorizer.context == "whole":
+        return Whole(_predicted(plane, colorizer))
+    statistics = colorizer.measure(lambda: _sample(plane, colorizer.stride))
+    return Local(statistics, tiling or colorizer.tiling)
+
+
+def paint(
+    plane: Plane, prepared: Prepared, region: Region, colorizer: Colorizer
+) -> Iterator[Piece]:
+    """Colour any region of a plane, each px exactly once.
+
+    Parameters
+    ----------
+    prepared : what `prepare` has made of this plane, in this process or another
+    colorizer : like the one that `prepared` was made with
+
+    Raises
+    ------
+    NoColors
+    """
+    count, predictions = prepared.predictions(plane, region, colorizer)
+    for number, (piece, prediction) in enumerate(predictions, 1):
+        gray, mask = plane.read(piece)
+        decoded = colorizer.decode(torch.from_numpy(gray)[None, None], prediction)
+        rgb: RGB = decoded[0].numpy()
+        invalid = 0
+        if mask is not None:
+            rgb[mask] = 0
+            invalid = int(mask.sum())
+        yield Piece(number, count, piece, rgb, invalid, prepared.tiling)
+
+
+def _predicted(plane: Plane, colorizer: Colorizer) -> Tensor:
+    """Prediction (1, C, h, w) for a plane at about its working size.
+
+    The picture's border is the border of what the generator sees, as in training: where
+    the sky begins tells that it is sky. So sides are stretched to a multiple of 32 px
+    instead of padded; only strides above that need reflection.
+    """
+    height, width = working_shape(plane.shape, colorizer.working_size)
+    size = (_on_grid(height), _on_grid(width))
+    factor = max(1, min(p // s for p, s in zip(plane.shape, size, strict=True)))
+    gray = torch.from_numpy(plane.reduced(factor))[None, None]
+    gray = F.interpolate(gray, size, mode="bilinear", antialias=True).clamp(0, 1)
+    if colorizer.checkpoint.metadata.levels == "spread":
+        gray = spread(gray)
+    stride = colorizer.stride
+    y, x = (reflect(range(-(-length // stride) * stride), length) for length in size)
+    prediction = colorizer.predict_once(gray[..., y[:, None], x])
+    return prediction[..., : size[0], : size[1]]
+
+
+def _sample(plane: Plane, stride: int) -> Tensor:
+    """All of a plane, or up to 16 windows spread over it, (N, 1, H, W)."""
+    side = max(stride, _MEASURED_SIDE // stride * stride)
+    height, width = (
+        -(-max(length, _GRID) // stride) * stride for length in plane.shape
+    )
+    if height * width <= _MEASURED_WINDOWS * side**2:
+        gray = plane.reflected(range(height), range(width))
+        return torch.from_numpy(gray)[None, None]
+    across = math.isqrt(_MEASURED_WINDOWS)
+    places = [_spread(length, side, across) for length in plane.shape]
+    windows = [
+        plane.reflected(range(y, y + side), range(x, x + side))
+        for y in places[0]
+        for x in places[1]
+    ]
+    return torch.from_numpy(np.stack(windows)[:, None])
 
 
 def working_shape(shape: tuple[int, int], working_size: int) -> tuple[int, int]:
@@ -203,25 +254,6 @@ def resample(small: Tensor, shape: tuple[int, int], piece: Region) -> Tensor:
             small.index_select(dim, after) * weight
         )
     return small
-
-
-def _decode(
-    colorizer: "Colorizer", plane: Plane, piece: Region, prediction: Tensor
-) -> RGB:
-    gray = torch.from_numpy(plane.gray(piece))[None, None]
-    rgb: RGB = colorizer.decode(gray, prediction)[0].numpy()
-    if (invalid := plane.invalid(piece)) is not None:
-        rgb[invalid] = 0
-    return rgb
-
-
-def _reflected(gray: Tensor, stride: int) -> Tensor:
-    """Continue by reflection below and to the right, to multiples of `stride`."""
-    for dim in (2, 3):
-        length = gray.shape[dim]
-        index = torch.arange(-(-length // stride) * stride) % (2 * length - 2)
-        gray = gray.index_select(dim, torch.minimum(index, 2 * length - 2 - index))
-    return gray
 
 
 def _on_grid(length: int) -> int:

@@ -2,7 +2,8 @@
 
 from typing import Literal, TypeAlias, get_args
 
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from napari_colorgan.errors import BadSetting
 
@@ -15,6 +16,30 @@ def check_norm(norm: str) -> None:
         raise BadSetting("norm", norm, f"one of {', '.join(get_args(Norm))}")
 
 
+class InstanceNorm(nn.InstanceNorm2d):
+    """Normalises by the input, as the pix2pix code does; or by what it holds.
+
+    Its running statistics are only the place where those of a whole picture are put
+    while windows of this are coloured (`inference.statistics`).
+    """
+
+    holds_statistics = False
+    """Whether to normalise by the running statistics instead of by the input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (N, C, H, W)."""
+        if self.training or self.holds_statistics:
+            return super().forward(x)
+        return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
+
+
+def hold_statistics(network: nn.Module) -> None:
+    """Let a network in eval mode normalise by its running statistics alone."""
+    for layer in network.modules():
+        if isinstance(layer, InstanceNorm):
+            layer.holds_statistics = True
+
+
 def norm_layer(
     norm: Norm, channels: int, *, momentum: float = 0.1, eps: float = 1e-5
 ) -> list[nn.Module]:
@@ -22,16 +47,11 @@ def norm_layer(
 
     `momentum` is the share of a new batch in the running statistics (Keras calls
     1 - momentum by that name).
-
-    Instance normalisation keeps running statistics only to have a place where those of
-    a whole picture can be put while its windows are coloured (`inference.statistics`).
     """
     if norm == "batch":
         return [nn.BatchNorm2d(channels, momentum=momentum, eps=eps)]
     if norm == "instance":
         return [
-            nn.InstanceNorm2d(
-                channels, momentum=momentum, eps=eps, track_running_stats=True
-            )
+            InstanceNorm(channels, momentum=momentum, eps=eps, track_running_stats=True)
         ]
     return []

@@ -20,6 +20,7 @@ from napari_colorgan.color import (
 )
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models import Generator, GeneratorSpec, build
+from napari_colorgan.models.norm import hold_statistics
 
 _GRID = 32  # px; sides of what is seen, unless the stride asks for more
 _BORDER = 32  # px of reflection that `local` sees around a picture
@@ -64,9 +65,11 @@ class Standalone(nn.Module):
         self.vividness = vividness or 0.0
         self.spreads = levels == "spread"
         self.stride = generator.stride
-        self.measured = (
-            _normalise_by_picture(generator) if statistics == "picture" else None
-        )
+        self.measured = None
+        if statistics == "picture":
+            self.measured = _normalise_by_picture(generator)
+        else:
+            hold_statistics(generator)
         self.generator = generator
 
     def forward(self, gray: Tensor) -> Tensor:

@@ -21,8 +21,8 @@ import numpy.typing as npt
 from scipy import fft
 from scipy.ndimage import gaussian_filter
 
+from napari_colorgan.arrays import RGB, Region
 from napari_colorgan.errors import BadPair
-from napari_colorgan.inference.axes import Region
 from napari_colorgan.inference.intensity import color_to_gray
 from napari_colorgan.training.pairs.pair import MIN_SIDE, Pair
 
@@ -154,9 +154,7 @@ def _center(pair: Pair) -> Region:
     return slice(y, y + min(height, _CROP)), slice(x, x + min(width, _CROP))
 
 
-def _best_match(
-    fixed: Floats, color: npt.NDArray[np.uint8]
-) -> tuple[Floats, tuple[int, int]] | None:
+def _best_match(fixed: Floats, color: RGB) -> tuple[Floats, tuple[int, int]] | None:
     """Return the channel of `color` that correlates best, and its shift in whole px."""
     best, chosen = 0.0, None
     shape = fixed.shape
@@ -184,7 +182,7 @@ def _best_match(
     return chosen
 
 
-def _channels(color: npt.NDArray[np.uint8]) -> Iterator[Floats]:
+def _channels(color: RGB) -> Iterator[Floats]:
     yield color_to_gray(color)
     for channel in np.moveaxis(color, -1, 0):
         yield channel.astype(np.float32) / np.float32(255)

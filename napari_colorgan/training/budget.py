@@ -76,7 +76,7 @@ def plan_job(
             if number:
                 took = min(took, step)
             done += 1
-            yield from _measured(done, total)
+            yield from tell_beforehand(Measuring(done, total))
         if took < _WORTH * plain:
             precision, plain = choice, took
     judged = plain
@@ -85,7 +85,7 @@ def plan_job(
         for _ in range(2):
             judged = _timed_step(trainer, sampler, 1)
             done += 1
-            yield from _measured(done, total)
+            yield from tell_beforehand(Measuring(done, total))
     step = (1 - phase) * plain + phase * judged
     step /= 1 - _PREVIEWING
     left = 60 * config.minutes - spent - (time.monotonic() - began)
@@ -107,6 +107,13 @@ def _timed_step(trainer: Trainer, sampler: PatchSampler, number: int) -> float:
     return time.perf_counter() - began
 
 
-def _measured(done: int, total: int) -> Job[None]:
-    if (yield Measuring(done, total)) is STOP:
+def tell_beforehand(event: Progress) -> Job[None]:
+    """Yield an event before the first step.
+
+    Raises
+    ------
+    Stopped
+        On STOP.
+    """
+    if (yield event) is STOP:
         raise Stopped("Stopped before the first step; nothing was trained.")

@@ -132,7 +132,7 @@ def evaluate_job(
         side = WHOLE_SIDE
     left_out = LeftOut(strict=strict)
     readers = pair_readers(color, gray, limit=limit, side=side, left_out=left_out)
-    settings = colorizer.settings() | {"color": color, "gray": gray or "from colour"}
+    settings = colorizer.used() | {"color": color, "gray": gray or "from colour"}
     writer: Report | None = None
     rows: list[Score] = []
     missing = 0

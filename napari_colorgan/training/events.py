@@ -2,15 +2,11 @@
 
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
+from napari_colorgan.arrays import RGB
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.job import Progress
 from napari_colorgan.metrics import Figures
 from napari_colorgan.training.settings import Precision, Task
-
-RGB = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,22 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context, Metadata, storable
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS
-from napari_colorgan.errors import BadSetting, CheckpointError, NoPairs, Stopped
+from napari_colorgan.errors import BadSetting, CheckpointError, NoPairs
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.device import choose_device
-from napari_colorgan.job import STOP, Job, Progress, finish
+from napari_colorgan.job import Job, Progress, finish
 from napari_colorgan.models.patchgan import PatchDiscriminator
-from napari_colorgan.training.budget import Plan, plan_job
+from napari_colorgan.training.budget import Plan, plan_job, tell_beforehand
 from napari_colorgan.training.events import Planned, Preparing, Trained
 from napari_colorgan.training.loop import Course, Loop
+from napari_colorgan.training.outcome import Outcome, install_job
 from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, split
 from napari_colorgan.training.precision import precisions
+from napari_colorgan.training.runs import RunSettings
 from napari_colorgan.training.samplers import PatchSampler
 from napari_colorgan.training.settings import (
     CODEC_OF,
@@ -97,16 +100,16 @@ def fine_tune_job(
     takes_hints = base is None or base.metadata.generator == "compact"
     hints = takes_hints and not config.is_published and task == "colorization"
     sampler = PatchSampler(parts.train, config, codec, place, hints=hints)
-    yield from _prepared(0)
+    yield from tell_beforehand(Preparing(0, 3))
     sample = sampler.batch(0).source.cpu()
     metadata, generator = make_generator(base, config, task, sample)
     metadata = _described(metadata, base, parts.train, config, about or {})
     discriminator = make_discriminator(config, task)
-    yield from _prepared(1)
+    yield from tell_beforehand(Preparing(1, 3))
     fresh = Checkpoint(metadata, generator.state_dict())
     before = Colorizer(base or fresh, place)
     validation = Validation.of_pairs(parts.held_out, metadata.context, before)
-    yield from _prepared(2)
+    yield from tell_beforehand(Preparing(2, 3))
     if state is None:
         took = time.monotonic()
         validation.figures(before)
@@ -165,6 +168,8 @@ def fine_tune(
     pairs: Sequence[Pair | tuple[Any, Any] | npt.NDArray[Any]],
     model: str | Path | Checkpoint = START,
     *,
+    name: str | None = None,
+    replace: bool = False,
     out: str | Path | None = None,
     device: str = "auto",
     resume: bool = False,
@@ -180,6 +185,9 @@ def fine_tune(
     pairs : of each a (gray, colour) tuple of arrays (Y, X) and (Y, X, 3); or a colour
         array alone, whose lightness is the gray; or what `pairs_of` returns
     model : what to start from
+    name : of a model of the user's to be made of the best, with a card and a picture
+    replace : whether an older model of this name may go
+    out, device, resume, about : see `fine_tune_job`
     scheme, settings : see `FineTuneConfig`, such as ``minutes=2``
 
     Returns
@@ -192,6 +200,8 @@ def fine_tune(
         One of its children, saying what was found, what was expected and what to do.
     """
     config = FineTuneConfig.preset(scheme, **settings)
+    if name is not None:
+        name = zoo.check_name(name, taken_too=replace)  # before the work
     checked: list[Pair] = []
     for number, pair in enumerate(pairs, 1):
         if isinstance(pair, Pair):
@@ -206,9 +216,15 @@ def fine_tune(
         device=device,
         out=None if out is None else Path(out),
         resume=resume,
-        about=about,
+        about=about if name is None else {"name": name} | dict(about or {}),
     )
-    return finish(job, on_event)
+    result = finish(job, on_event)
+    if name is not None:
+        start = model.metadata.name if isinstance(model, Checkpoint) else str(model)
+        used = RunSettings(start=start, device=device, config=config)
+        outcome = Outcome(result, checked, used)
+        finish(install_job(outcome, "best", name, replace_old=replace), on_event)
+    return result
 
 
 def _copy(
@@ -267,11 +283,6 @@ def _fitted(config: FineTuneConfig, base: Checkpoint | None) -> FineTuneConfig:
         context = config.context
     patch = fitting_patch(base, config.patch)
     return dataclasses.replace(config, context=context, patch=patch)
-
-
-def _prepared(done: int) -> Job[None]:
-    if (yield Preparing(done, 3)) is STOP:
-        raise Stopped("Stopped before the first step; nothing was trained.")
 
 
 def _read_state(out: Path | None, run: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def hold_out(
         names, copies_apart = _read(record, len(files))
     else:
         rng = np.random.default_rng(seed)
-        names = [_chosen(of_folder, share, rng) for of_folder in files]
+        names = [_choose(of_folder, share, rng) for of_folder in files]
     learned: Files = []
     held: Files = []
     for of_folder, out in zip(files, names, strict=True):
@@ -78,7 +78,7 @@ def keep(held_out: Sequence[Sequence[PictureFile]], record: Path) -> None:
         file.write(json.dumps(content, indent=1).encode())
 
 
-def _chosen(
+def _choose(
     files: Sequence[PictureFile], share: float, rng: np.random.Generator
 ) -> list[str]:
     if not share or not files:
@@ -89,8 +89,8 @@ def _chosen(
             "by. Give more, or hold out none (validation 0)."
         )
     count = min(len(files) - 1, max(1, round(share * len(files))))
-    chosen = rng.choice(len(files), count, replace=False)
-    return sorted(files[number].name for number in chosen)
+    numbers = rng.choice(len(files), count, replace=False)
+    return sorted(files[number].name for number in numbers)
 
 
 def _read(record: Path, folders: int) -> tuple[list[list[str]], bool]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_colorgan.arrays import RGB
 from napari_colorgan.errors import BadImageFile, BadPair
 from napari_colorgan.image_io.folders import find_pictures
 from napari_colorgan.job import Progress
@@ -133,7 +133,7 @@ class LeftOut:
         return " ".join([*reasons, *([f"And {more} more."] if more > 0 else [])])
 
 
-def is_color(rgb: npt.NDArray[np.uint8]) -> bool:
+def is_color(rgb: RGB) -> bool:
     """Whether a picture (Y, X, 3) has colour worth learning from."""
     red, green, blue = (rgb[..., channel] for channel in range(3))
     high = np.maximum(np.maximum(red, green), blue)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from napari_colorgan.arrays import RGB, Gray
 from napari_colorgan.color import AB_SCALE, lightness_to_gray, rgb_to_lab
 from napari_colorgan.errors import BadImageFile, Stopped
 from napari_colorgan.image_io.folders import SUFFIXES
@@ -43,10 +44,10 @@ class PictureFile:
 class Picture:
     """A colour picture in memory, and perhaps a gray one of the same pixels."""
 
-    color: npt.NDArray[np.uint8]
+    color: RGB
     """(Y, X, 3): RGB, or its gray, and its a and b as parts of `AB_SCALE`: 0 ... 256
     from -1 to 1."""
-    gray: npt.NDArray[np.float32] | None = None
+    gray: Gray | None = None
     """(Y, X) in [0, 1]; None: the lightness of `color`."""
     is_lab: bool = False
     """Whether `color` is gray, a and b."""
@@ -197,9 +198,9 @@ def _as_lab(picture: Picture) -> Picture:
     for start in range(0, len(coded), step):
         rows = slice(start, start + step)
         rgb = torch.from_numpy(picture.color[rows]).permute(2, 0, 1)[None] / 255
-        lightness, ab = rgb_to_lab(rgb).split((1, 2), dim=1)
-        gray = 255 * lightness_to_gray(lightness).clamp(0, 1)
-        planes = torch.cat([gray, AB_BYTES * (ab / AB_SCALE + 1)], dim=1)
+        lab = rgb_to_lab(rgb)
+        gray = 255 * lightness_to_gray(lab[:, :1]).clamp(0, 1)
+        planes = torch.cat([gray, AB_BYTES * (lab[:, 1:] / AB_SCALE + 1)], dim=1)
         coded[rows] = planes[0].permute(1, 2, 0).round().byte().numpy()
     return Picture(coded, is_lab=True)
 

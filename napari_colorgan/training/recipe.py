@@ -146,7 +146,9 @@ def _layered(path: Path, above: tuple[Path, ...] = ()) -> dict[str, dict[str, An
     if base is None:
         return tables
     if type(base) is not str or Path(base).name != base:
-        raise BadSetting("base", base, "the name of a recipe beside this one")
+        raise BadSetting(
+            "base", base, "the name of a recipe beside this one, or shipped"
+        )
     beside, shipped = path.with_name(f"{base}.toml"), SHIPPED / f"{base}.toml"
     below_path = shipped if shipped.is_file() and not beside.is_file() else beside
     above = (*above, path)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import nn
 
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models.patchgan import PatchDiscriminator
@@ -37,6 +36,8 @@ class Scheme(ABC):
     settings: Settings
     rate_floor: float
     """Part of the learning rates that is left at the end."""
+    learns_statistics: ClassVar[bool]
+    """Whether normalisation learns those of what is trained on."""
 
     def rates(self, step: int, steps: int) -> tuple[float, float]:
         """Learning rates of decoder (or generator) and encoder at a step of all."""
@@ -44,9 +45,9 @@ class Scheme(ABC):
         part *= self.rate_floor + (1 - self.rate_floor) * self._fall(step, steps)
         return part * self.settings.learning_rate, part * self.settings.encoder_rate
 
-    @abstractmethod
     def gan_start(self, steps: int) -> int:
         """First step with a discriminator."""
+        return 0
 
     @abstractmethod
     def generator(self, channels: int, patch: int) -> tuple[str, dict[str, Any]]:
@@ -64,10 +65,6 @@ class Scheme(ABC):
     @abstractmethod
     def optimizer(self, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
         """Make that of the generator."""
-
-    @abstractmethod
-    def set_modes(self, generator: nn.Module) -> None:
-        """Say which layers of a generator learn from statistics."""
 
     @abstractmethod
     def update(
@@ -97,6 +94,7 @@ class Phases(Scheme):
 
     warm_up: int
     """Steps in which the rates rise."""
+    learns_statistics: ClassVar[bool] = False  # few pairs say little about them
     decoder_steps: int = 0
     """Steps at the start during which the encoder rests."""
     vividness: float = 0.0
@@ -126,13 +124,6 @@ class Phases(Scheme):
         """Make that of the generator."""
         decay = self.settings.weight_decay
         return torch.optim.AdamW(groups, weight_decay=decay, betas=(0.9, 0.99))
-
-    def set_modes(self, generator: nn.Module) -> None:
-        """Keep the statistics of the checkpoint: few pairs say little about them."""
-        generator.train()
-        for layer in generator.modules():
-            if isinstance(layer, nn.BatchNorm2d):
-                layer.eval()
 
     def update(
         self,
@@ -168,13 +159,10 @@ class Phases(Scheme):
 class Paper(Scheme):
     """Isola et al. 2017 (arXiv 1611.07004): fresh weights, 100 L1 + GAN, Adam."""
 
+    learns_statistics: ClassVar[bool] = True
     _norm: ClassVar[dict[str, Any]] = {}
     _dropout: ClassVar[dict[str, Any]] = {}
     _update: ClassVar[Callable[..., Losses]] = staticmethod(sequential_update)
-
-    def gan_start(self, steps: int) -> int:
-        """First step with a discriminator."""
-        return 0
 
     def generator(self, channels: int, patch: int) -> tuple[str, dict[str, Any]]:
         """Name and options of a U-Net whose innermost features are one pixel."""
@@ -195,10 +183,6 @@ class Paper(Scheme):
     def optimizer(self, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
         """Make that of the generator."""
         return torch.optim.Adam(groups, betas=(0.5, 0.999))
-
-    def set_modes(self, generator: nn.Module) -> None:
-        """Let all layers learn statistics."""
-        generator.train()
 
     def update(
         self,

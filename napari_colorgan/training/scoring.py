@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from napari_colorgan.arrays import RGB
 from napari_colorgan.inference.colorize import TileDone, colorize_job
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.intensity import Limits
@@ -14,8 +14,6 @@ from napari_colorgan.inference.source import Source
 from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.metrics import Figures, compare
 from napari_colorgan.training.pairs import Pair
-
-RGB = npt.NDArray[np.uint8]
 
 _GAP = 4  # px, on a contact sheet
 
@@ -92,12 +90,12 @@ def table(heading: str, kinds: Mapping[str, Figures]) -> str:
     """Figures as text, a column for each kind, under its name."""
     lines = [
         (heading, list(kinds)),
-        ("PSNR, dB", [f"{one.psnr:.2f}" for one in kinds.values()]),
-        ("SSIM", [f"{one.ssim:.3f}" for one in kinds.values()]),
-        ("CIEDE2000", [f"{one.ciede2000:.2f}" for one in kinds.values()]),
+        ("PSNR, dB", [f"{figures.psnr:.2f}" for figures in kinds.values()]),
+        ("SSIM", [f"{figures.ssim:.3f}" for figures in kinds.values()]),
+        ("CIEDE2000", [f"{figures.ciede2000:.2f}" for figures in kinds.values()]),
         (
             "colourfulness",
-            [f"{100 * one.colorfulness:.0f} %" for one in kinds.values()],
+            [f"{100 * figures.colorfulness:.0f} %" for figures in kinds.values()],
         ),
     ]
     return "\n".join(

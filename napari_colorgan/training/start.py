@@ -123,8 +123,8 @@ def make_discriminator(config: Settings, task: Task) -> PatchDiscriminator | Non
 def _store_statistics(generator: nn.Module, sample: Tensor) -> None:
     """Replace the stored statistics by those of a sample."""
     with torch.no_grad():
-        found = StatisticsMeter(generator).measure(sample)
-    generator.load_state_dict(found, strict=False)  # these only
+        statistics = StatisticsMeter(generator).measure(sample)
+    generator.load_state_dict(statistics, strict=False)  # these only
 
 
 def _without_chroma(checkpoint: Checkpoint) -> Checkpoint:
@@ -141,12 +141,14 @@ def _without_chroma(checkpoint: Checkpoint) -> Checkpoint:
 
 def _borrow(generator: nn.Module, base: nn.Module) -> list[nn.Module]:
     """Copy all weights that fit; returns the layers that have to start fresh."""
-    found = base.state_dict()
-    own = generator.state_dict()
-    fits = {k: v for k, v in found.items() if k in own and own[k].shape == v.shape}
+    offered = base.state_dict()
+    wanted = generator.state_dict()
+    fits = {
+        k: v for k, v in offered.items() if k in wanted and wanted[k].shape == v.shape
+    }
     # as soon as one weight of a layer does not fit, none of it is of use
     layers = dict(generator.named_modules())
-    fresh = {name.rpartition(".")[0] for name in own if name not in fits}
+    fresh = {name.rpartition(".")[0] for name in wanted if name not in fits}
     kept = {k: v for k, v in fits.items() if k.rpartition(".")[0] not in fresh}
-    generator.load_state_dict(own | kept)
+    generator.load_state_dict(wanted | kept)
     return [layers[name] for name in sorted(fresh)]

@@ -84,11 +84,11 @@ def read_state(path: Path) -> dict[str, Any]:
 
 def check_settings(
     path: Path,
-    found: Mapping[str, Any],
+    saved: Mapping[str, Any],
     wanted: Mapping[str, Any],
     defaults: Mapping[str, Any],
 ) -> None:
-    """Refuse to go on with settings other than those `found` in the file.
+    """Refuse to go on with settings other than those `saved` in the file.
 
     `defaults` are the values that settings newer than the file had when it was written.
 
@@ -97,7 +97,7 @@ def check_settings(
     CheckpointError
         A setting differs.
     """
-    saved = {**defaults, **found}
+    saved = {**defaults, **saved}
     for name, value in wanted.items():
         if saved.get(name) != value:
             raise CheckpointError(

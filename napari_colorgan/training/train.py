@@ -216,15 +216,15 @@ def _read_state(path: Path, wanted: dict[str, Any]) -> dict[str, Any]:
         rest = Record().state() | {"seconds": state.get("seconds", 0.0)}
         state = rest | {"run": run, "trainer": state}
     with fitting(path):
-        found = dict(state["run"]["settings"])
-    for name, value in found.items():
+        saved = dict(state["run"]["settings"])
+    for name, value in saved.items():
         if value != _GONE.get(name, value):
             raise CheckpointError(
                 f"'{path}' was trained with {name} = {value!r}, which this version no "
                 "longer has. Go on with the version that began it, or use another "
                 "output file."
             )
-    if wanted["task"] == "auto" and found.get("task") in CODEC_OF:
-        wanted = wanted | {"task": found["task"]}  # it was decided then
-    check_settings(path, found, wanted, dataclasses.asdict(TrainConfig()))
+    if wanted["task"] == "auto" and saved.get("task") in CODEC_OF:
+        wanted = wanted | {"task": saved["task"]}  # it was decided then
+    check_settings(path, saved, wanted, dataclasses.asdict(TrainConfig()))
     return state

@@ -51,7 +51,11 @@ class Trainer:
             generator.encoder_parameters() if isinstance(generator, Compact) else []
         )
         self._scheme = scheme_of(config)
-        self._scheme.set_modes(self.generator)
+        self.generator.train()
+        if not self._scheme.learns_statistics:  # those of the checkpoint are kept
+            for layer in self.generator.modules():
+                if isinstance(layer, nn.BatchNorm2d):
+                    layer.eval()
         self.optimizer = self._scheme.optimizer(self._parameter_groups())
         self.discriminator_optimizer: torch.optim.Optimizer | None = None
         if self.discriminator is not None:

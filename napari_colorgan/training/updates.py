@@ -183,16 +183,16 @@ def simultaneous_update(
     of_generator = list(networks.generator.parameters())
     judged_gradients = torch.autograd.grad(judged, of_discriminator, retain_graph=True)
     gradients = torch.autograd.grad(loss, of_generator)
-    for found in (judged_gradients, gradients):
-        _check("gradient", torch.nn.utils.get_total_norm(found))
-    for parameters, found, of_network in (
+    for of_network in (judged_gradients, gradients):
+        _check("gradient", torch.nn.utils.get_total_norm(of_network))
+    for parameters, of_network, stepped in (
         (of_discriminator, judged_gradients, optimizer),
         (of_generator, gradients, networks.optimizer),
     ):
-        for parameter, gradient in zip(parameters, found, strict=True):
+        for parameter, gradient in zip(parameters, of_network, strict=True):
             parameter.grad = gradient
-        of_network.step()
-        of_network.zero_grad(set_to_none=True)
+        stepped.step()
+        stepped.zero_grad(set_to_none=True)
     return {
         "pixel": pixel.item(),
         "gan": fooled.item(),

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from napari_colorgan.arrays import RGB
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.errors import BadImageFile, Stopped
 from napari_colorgan.inference.colorizer import Colorizer
@@ -19,7 +20,6 @@ from napari_colorgan.training.pairs import Pair
 from napari_colorgan.training.picture_files import LeftOut, PictureRead
 from napari_colorgan.training.pictures import PictureFile, read_pairs
 from napari_colorgan.training.scoring import (
-    RGB,
     color_pair,
     contact_sheet,
     gray_rgb,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_colorgan import finish
 from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.job import finish
 from napari_colorgan.training.evaluate import (
     WHOLE_SIDE,
     Scores,

@@ -14,7 +14,7 @@ from collection import Collection
 from PIL import Image
 from skimage import data
 
-from napari_colorgan import colorizer_job, finish
+from napari_colorgan import Colorizer
 from napari_colorgan.metrics import psnr
 from napari_colorgan.training.evaluate import WHOLE_SIDE
 from napari_colorgan.training.pairs import Pair, gray_of
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=12, help="of each folder")
     parser.add_argument("--columns", type=int, default=12)
     options = parser.parse_args()
-    colorizer = finish(colorizer_job(options.model))
+    colorizer = Colorizer(options.model)
     side = WHOLE_SIDE if colorizer.context == "whole" else None
     columns = []
     for name in options.pictures:

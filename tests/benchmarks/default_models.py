@@ -27,7 +27,7 @@ from peer_comparison import HEADER, compare, comparison_rows, mean, together
 from PIL import Image
 from torch import Tensor
 
-from napari_colorgan import Checkpoint, colorizer_job, find, finish, load
+from napari_colorgan import Checkpoint, find, load
 from napari_colorgan.checkpoints.metadata import Statistics
 from napari_colorgan.color import LabCodec, spread
 from napari_colorgan.image_io.folders import list_pictures
@@ -274,7 +274,7 @@ class Disturbed(LabCodec):
 
 def opened(model: str | Checkpoint, **settings: Any) -> Colorizer:
     """Put a model on the CPU, so that figures do not depend on the machine."""
-    return finish(colorizer_job(model, device="cpu", **settings))
+    return Colorizer(model, "cpu", **settings)
 
 
 def with_statistics(model: str, statistics: Statistics) -> Colorizer:

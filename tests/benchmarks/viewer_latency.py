@@ -24,8 +24,8 @@ from qtpy.QtWidgets import QApplication
 
 from napari_colorgan.job import Progress
 from napari_colorgan.sample_data import pair
+from napari_colorgan.training import runs
 from napari_colorgan.widgets import FineTuneWidget
-from napari_colorgan.widgets.fine_tune import run_folder
 from napari_colorgan.widgets.parts.worker import run_job
 
 BEAT = 5  # ms
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--pan", action="store_true")
     choice = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        run_folder.training_folder = lambda: Path(folder)
+        runs.training_folder = lambda: Path(folder)
         measure(choice)
 
 
@@ -119,7 +119,7 @@ def measure(choice: argparse.Namespace) -> None:
     report("a pair is read and checked", heartbeat.take())
     dock.form.start.value = choice.model
     dock.form.minutes.value = 60
-    dock.start.native.click()
+    dock.controls.start.native.click()
     wait(300, lambda: len(dock.training.plot.loss.curve) > 0)
     wait(WARM_UP)
     report("start and warm-up", heartbeat.take())
@@ -130,7 +130,7 @@ def measure(choice: argparse.Namespace) -> None:
     report("training, user pans" if choice.pan else "training", heartbeat.take())
     pan.stop()
     began = time.perf_counter()
-    dock.stop_best.native.click()
+    dock.controls.stop_best.native.click()
     wait(120, lambda: not dock.busy)
     took = time.perf_counter() - began
     report(f"stop and save, {took:.1f} s", heartbeat.take())

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_colorgan.arrays import RGB, Gray, Mask
 from napari_colorgan.errors import (
     BadArray,
     BadPair,
@@ -22,13 +22,10 @@ from napari_colorgan.inference.intensity import (
 )
 from napari_colorgan.inference.source import (
     Source,
-    measured_color_limits,
+    color_limits,
     read_part,
 )
 from napari_colorgan.training.pairs.pair import MIN_SIDE, Pair
-
-RGB = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
 
 _BAND = 1 << 20  # px converted at once
 
@@ -115,7 +112,7 @@ def pair_of_color(name: str, rgb: RGB, mask: Mask | None = None) -> Pair:
     return Pair(name, gray_of(rgb), rgb, mask, from_color=True)
 
 
-def gray_of(rgb: RGB) -> npt.NDArray[np.float32]:
+def gray_of(rgb: RGB) -> Gray:
     """Gray (Y, X) in [0, 1] with exactly the L of RGB (Y, X, 3)."""
     gray = np.empty(rgb.shape[:2], np.float32)
     for rows in _bands(gray.shape):
@@ -195,9 +192,7 @@ def _gray_source(
         ) from error
 
 
-def _gray_plane(
-    source: Source, index: tuple[int, ...], name: str
-) -> npt.NDArray[np.float32]:
+def _gray_plane(source: Source, index: tuple[int, ...], name: str) -> Gray:
     plane = source.plane(index).loaded()
     _check_finite(plane.invalid(plane.whole), f"the gray picture of '{name}'")
     return np.ascontiguousarray(plane.gray(plane.whole))
@@ -206,7 +201,7 @@ def _gray_plane(
 def _limits_of_colors(color: Any, name: str) -> Limits:
     what = f"The colour picture of '{name}'"
     try:
-        return measured_color_limits(color, np.dtype(color.dtype), what)
+        return color_limits(color, np.dtype(color.dtype), what)
     except BadArray as error:
         raise BadPair(str(error)) from error
 

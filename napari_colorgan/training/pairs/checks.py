@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_colorgan.arrays import RGB, Gray
 from napari_colorgan.errors import BadPair, NoPairs
 from napari_colorgan.inference.intensity import color_to_gray
 from napari_colorgan.training.pairs.pair import Pair
@@ -145,7 +145,7 @@ def _warnings(pair: Pair) -> list[str]:
     return found
 
 
-def _sample(pair: Pair) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
+def _sample(pair: Pair) -> tuple[Gray, RGB]:
     """Up to 2**18 px of gray (n,) and colour (n, 3), evenly spread over the mask."""
     if pair.mask is None:
         step = max(1, math.ceil(math.sqrt(pair.gray.size / _SAMPLE)))

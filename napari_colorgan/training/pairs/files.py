@@ -3,11 +3,10 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_colorgan.arrays import RGB, Array
 from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.errors import (
     BadAxes,
@@ -125,7 +124,7 @@ def read_pair_files(name: str, color: Path, gray: Path | None) -> list[Pair]:
     return pairs_of(truth, source[..., 0], name=name)
 
 
-def read_color_file(name: str, path: Path) -> list[tuple[str, npt.NDArray[np.uint8]]]:
+def read_color_file(name: str, path: Path) -> list[tuple[str, RGB]]:
     """Read the planes of a colour picture, (Y, X, 3) each, and name them.
 
     There are none where the picture has no colour.
@@ -150,7 +149,7 @@ def save_pairs(pairs: Sequence[Pair], path: Path) -> None:
         "format": _FORMAT,
         "pairs": [{"name": p.name, "from_color": p.from_color} for p in pairs],
     }
-    arrays: dict[str, npt.NDArray[Any]] = {
+    arrays: dict[str, Array] = {
         "about": np.frombuffer(json.dumps(about).encode(), np.uint8)
     }
     for number, pair in enumerate(pairs):
@@ -241,7 +240,7 @@ def _leave_out_alone(alone: Sequence[Path], left_out: LeftOut) -> None:
         left_out.add_bad(str(path), f"'{path}' has no partner of the same name.")
 
 
-def _read(path: Path) -> npt.NDArray[Any]:
+def _read(path: Path) -> Array:
     """Read a picture, (..., Y, X, samples)."""
     image = read_image(path)
     try:
@@ -252,7 +251,7 @@ def _read(path: Path) -> npt.NDArray[Any]:
     return array if "S" in image.axes else array[..., None]
 
 
-def _has_color(array: npt.NDArray[Any]) -> bool:
+def _has_color(array: Array) -> bool:
     return array.shape[-1] >= 3 and has_color(array)
 
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from napari_colorgan.inference.axes import Region
+from napari_colorgan.arrays import RGB, Gray, Mask, Region
 
 MIN_SIDE = 16
 """Shortest side of a pair in px; smaller pictures have no texture to learn from."""
@@ -19,11 +18,11 @@ class Pair:
     """One plane in gray and in colour."""
 
     name: str
-    gray: npt.NDArray[np.float32]
+    gray: Gray
     """(Y, X) in [0, 1]."""
-    color: npt.NDArray[np.uint8]
+    color: RGB
     """(Y, X, 3)."""
-    mask: npt.NDArray[np.bool_] | None = None
+    mask: Mask | None = None
     """(Y, X): pixels to learn from and to judge by; None: all."""
     from_color: bool = False
     """Whether `gray` was made from the lightness of `color`."""

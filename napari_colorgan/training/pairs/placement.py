@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from napari_colorgan.arrays import Region
 from napari_colorgan.errors import BadPair, PairMismatch
-from napari_colorgan.inference.axes import Region
 from napari_colorgan.training.pairs.pair import MIN_SIDE
 
 _TOLERANCE = 0.25  # px: what a shift or a drift may leave between two pixels

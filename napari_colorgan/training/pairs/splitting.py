@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from napari_colorgan.arrays import Mask, Region
 from napari_colorgan.errors import BadPair, BadSetting, NoPairs
-from napari_colorgan.inference.axes import Region
 from napari_colorgan.training.pairs.pair import MIN_SIDE, Pair
 
 _GAP, _GAP_SHARE = 32, 0.05  # px, and part of the side; nuclei are 10 to 40 px wide
@@ -126,5 +126,5 @@ def _parts(
     )
 
 
-def _used(pair: Pair) -> npt.NDArray[np.bool_]:
+def _used(pair: Pair) -> Mask:
     return np.ones(pair.shape, np.bool_) if pair.mask is None else pair.mask

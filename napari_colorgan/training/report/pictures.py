@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageColor
 
-RGB = npt.NDArray[np.uint8]
+from napari_colorgan.arrays import RGB, Mask
 
 PANEL = 1024
 """Px; longer sides are reduced."""
@@ -39,9 +39,7 @@ def side_by_side(panels: Sequence[RGB]) -> Image.Image:
     return image
 
 
-def error_colors(
-    difference: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_] | None
-) -> Image.Image:
+def error_colors(difference: npt.NDArray[np.float32], mask: Mask | None) -> Image.Image:
     """Colour an error map (Y, X), reduced where it is large; outside `mask` gray."""
     size = _reduction(difference.shape)
 

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from magicgui.widgets import ComboBox, Container, FloatSlider, SpinBox
 
-from napari_colorgan.widgets.colorize.run import Choice
+from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.widgets.parts.layers import LimitsChoice, Planes
 from napari_colorgan.widgets.parts.layout import enable, fold
 from napari_colorgan.widgets.parts.model_picker import ModelPicker
@@ -64,15 +64,15 @@ class ColorizeForm(Container[Any]):
         self.model.changed.connect(self._suggest_vividness)
         self._suggest_vividness()
 
-    def choice(self) -> Choice:
+    def settings(self) -> ColorizerSettings:
         """Return what the form says."""
         context = self.context.value
-        return Choice(
+        return ColorizerSettings(
             model=str(self.model.value),
             device=str(self.device.value),
             context=None if context == _AUTO else context,
             tile=int(self.tile.value),
-            vividness=self._chosen_vividness(),
+            vividness=self._vividness(),
         )
 
     def choose_model(self, name: str) -> None:
@@ -92,37 +92,37 @@ class ColorizeForm(Container[Any]):
                 except (ValueError, TypeError):
                     continue  # the default serves
         self._suggest_vividness()
-        if self._own_vividness is not None:
+        if self._default_vividness is not None:
             with contextlib.suppress(LookupError, ValueError, TypeError):
                 self.vividness.value = settings["vividness"][self.model.value]
 
     def remembered(self) -> dict[str, Any]:
         """Return the settings to remember."""
         settings = {name: getattr(self, name).value for name in _REMEMBERED}
-        if (vividness := self._chosen_vividness()) != self._own_vividness:
+        if (vividness := self._vividness()) != self._default_vividness:
             settings["vividness"] = {self.model.value: vividness}
         return settings
 
     @property
-    def _own_vividness(self) -> float | None:
+    def _default_vividness(self) -> float | None:
         """Of the chosen model; None if it has no such setting."""
         model = self.models.model
         return None if model is None else model.metadata.vividness
 
-    def _chosen_vividness(self) -> float | None:
-        if self._own_vividness is None:
+    def _vividness(self) -> float | None:
+        if self._default_vividness is None:
             return None
         return round(float(self.vividness.value), 2)  # as the slider shows it
 
     def _suggest_vividness(self) -> None:
         """Set the model's own vividness, or say why there is none to set."""
-        own = self._own_vividness
+        default = self._default_vividness
         with self.vividness.changed.blocked():
-            self.vividness.value = own or 0.0
-        enable(self.vividness.native, own is not None)
+            self.vividness.value = default or 0.0
+        enable(self.vividness.native, default is not None)
         self.vividness.tooltip = (
             "This model does not tell how sure its colours are"
-            if own is None
+            if default is None
             else "0: cautious, pale where the model is in doubt; 1: vivid. "
-            f"The model's own: {own:g}"
+            f"The model's own: {default:g}"
         )

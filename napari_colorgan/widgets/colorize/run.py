@@ -5,14 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from napari.layers import Image
 from napari.utils import progress
 
-import napari_colorgan
-from napari_colorgan.checkpoints.metadata import Context
-from napari_colorgan.inference.intensity import Limits
+from napari_colorgan.arrays import RGB
+from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.widgets.parts.layers import (
     LayerSource,
@@ -27,77 +24,53 @@ METADATA_KEY = "colorgan"
 """Where a result layer's metadata says how it was made."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What a run or a preview is made with."""
-
-    model: str
-    device: str
-    context: Context | None
-    tile: int
-    vividness: float | None
-    """None for models that have no such setting."""
-
-    def colorizer_job(self) -> Job[Any]:
-        """Load the model as it is to be used."""
-        from napari_colorgan.inference.colorize import colorizer_job  # torch
-
-        return colorizer_job(
-            self.model,
-            device=self.device,
-            context=self.context,
-            tile=self.tile,
-            vividness=self.vividness,
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class CanvasReady(Progress):
     """The next layer's result is allocated, and gray."""
 
     number: int
     """Of the layer among those chosen."""
-    canvas: npt.NDArray[np.uint8]
-    limits: Limits
-    """That were used, even where they had to be measured."""
-    settings: dict[str, Any]
-    """Of the colorizer."""
+    canvas: RGB
+    record: dict[str, Any]
+    """How it is made."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerDone(Progress):
     """One of the chosen layers is finished, or was stopped."""
 
-    settings: dict[str, Any]
-    """Of the colorizer, which may have needed smaller tiles than it began with."""
 
-
-def color_layers_job(taken: Sequence[LayerSource], choice: Choice) -> Job[None]:
+def color_layers_job(
+    layers: Sequence[LayerSource], settings: ColorizerSettings
+) -> Job[None]:
     """Colour layers one after the other."""
     from napari_colorgan.inference.colorize import (  # torch, on first use
         colorize_job,
+        colorizer_job,
+        describe,
         gray_canvas_job,
     )
 
-    colorizer = yield from choice.colorizer_job()
-    for number, layer in enumerate(taken):
+    colorizer = yield from colorizer_job(settings)
+    for number, layer in enumerate(layers):
         source = layer.source()
         canvas = yield from gray_canvas_job(source)
-        settings = colorizer.settings()
-        if (yield CanvasReady(0, 1, number, canvas, source.limits, settings)) is STOP:
+        plane = layer.index if layer.plane_only else None
+        record = describe(source, colorizer, layer.name, plane=plane)
+        if (yield CanvasReady(0, 1, number, canvas, record)) is STOP:
             return
         yield from colorize_job(source, colorizer, out=canvas, first=layer.first)
-        if (yield LayerDone(1, 1, colorizer.settings())) is STOP:
+        if (yield LayerDone(1, 1)) is STOP:
             return
 
 
 def preview_layer_job(
-    layer: LayerSource, choice: Choice, side: int
-) -> Job[npt.NDArray[np.uint8]]:
+    layer: LayerSource, settings: ColorizerSettings, side: int
+) -> Job[RGB]:
     """Colour a small picture of a layer's displayed plane, RGB (Y, X, 3)."""
-    from napari_colorgan.inference.colorize import preview_job
+    from napari_colorgan.inference.colorize import colorizer_job, preview_job
 
-    colorizer = yield from choice.colorizer_job()
+    colorizer = yield from colorizer_job(settings)
     return (yield from preview_job(layer.source(), colorizer, layer.first, side))
 
 
@@ -108,16 +81,16 @@ class LayerRun:
         self,
         viewer: Any,
         layers: Sequence[Image],
-        taken: Sequence[LayerSource],
+        sources: Sequence[LayerSource],
         on_lost: Callable[[str], object],
     ) -> None:
         self._viewer = viewer
         self._on_lost = on_lost
         self._layers = list(layers)
-        self._taken = list(taken)
+        self._sources = list(sources)
         self._options = [
             result_options(layer, source)
-            for layer, source in zip(layers, taken, strict=True)
+            for layer, source in zip(layers, sources, strict=True)
         ]
         self._number = 0
         self._record: dict[str, Any] = {}
@@ -158,7 +131,7 @@ class LayerRun:
             case TileDone() if self._refresher is not None:
                 self._refresher.changed(event.index, View.of(self._viewer))
             case InvalidPixels():
-                show_warning(f"'{self._taken[self._number].name}': {event}")
+                show_warning(f"'{self._sources[self._number].name}': {event}")
             case LayerDone():
                 self._redraw()
         if event.total != self._activity.total:
@@ -172,16 +145,18 @@ class LayerRun:
         match event:
             case TileDone():
                 self._last = event
+                if event.tiling is not None:  # smaller once memory ran out
+                    self._record["tile"] = event.tiling.window
             case LayerDone():
                 complete = self._last.done == self._last.total
                 self._complete += complete
-                self._write(event.settings, "" if complete else self._why or "stopped")
+                self._write("" if complete else self._why or "stopped")
 
     def end_early(self, why: str) -> None:
         """Note in the record why the result will not be complete."""
         self._why = why
         if not self._record.get("complete", True):
-            self._write({}, why)
+            self._write(why)
 
     def describe(self, event: Progress) -> str:
         """Tiles done and time left, in words."""
@@ -189,10 +164,10 @@ class LayerRun:
             return "Preparing..."
         passed = time.perf_counter() - self._began
         left = passed / event.done * (event.total - event.done)
-        name = self._taken[self._number].name
+        name = self._sources[self._number].name
         of_layers = (
-            f" ({self._number + 1} of {len(self._taken)})"
-            if len(self._taken) > 1
+            f" ({self._number + 1} of {len(self._sources)})"
+            if len(self._sources) > 1
             else ""
         )
         return (
@@ -211,33 +186,25 @@ class LayerRun:
         self._forget_result()
         self._last = Progress(0, 1)
         self._number = event.number
-        taken = self._taken[event.number]
-        canvas, options = taken.in_layer(event.canvas), self._options[event.number]
+        source = self._sources[event.number]
+        canvas, options = source.in_layer(event.canvas), self._options[event.number]
         self._result = add_result(self._viewer, canvas, options)
         self._result.events.data.connect(self._on_data)
-        self._refresher = Refresher(self._result, taken.axes)
+        self._refresher = Refresher(self._result, source.axes)
         self._began = time.perf_counter()
-        self._record = {
-            "version": napari_colorgan.__version__,
-            "source": taken.name,
-            "limits": (event.limits.low, event.limits.high),
-            "gamma": event.limits.gamma,
-            "inverted": event.limits.inverted,
-            "plane": taken.index if taken.plane_only else None,
-        }
-        self._write(event.settings, self._why or "in progress")
+        self._record = event.record
+        self._write(self._why or "in progress")
 
-    def _write(self, settings: dict[str, Any], why: str) -> None:
+    def _write(self, why: str) -> None:
         """Write the record into the result's metadata.
 
         Parameters
         ----------
         why : it is not complete; empty if it is
         """
-        if self._result is None:
-            return
-        self._record |= settings | {"complete": not why, "why": why}
-        self._result.metadata[METADATA_KEY] = dict(self._record)
+        if self._result is not None:
+            self._record |= {"complete": not why, "why": why}
+            self._result.metadata[METADATA_KEY] = dict(self._record)
 
     def _on_data(self) -> None:
         self._on_lost("its data were replaced")

@@ -13,7 +13,7 @@ from napari_colorgan.widgets.colorize.run import METADATA_KEY
 from napari_colorgan.widgets.colorize.saving import free_path, safe_name, save_job
 from napari_colorgan.widgets.parts.layers import is_color
 from napari_colorgan.widgets.parts.notices import show_info
-from napari_colorgan.widgets.parts.worker import run_job
+from napari_colorgan.widgets.parts.worker import DockJobs
 
 _TYPES = {
     ".tif": "TIFF (*.tif *.tiff)",
@@ -29,14 +29,14 @@ class SaveButton(PushButton):
     def __init__(self, viewer: Any) -> None:
         super().__init__(text="Save result...")
         self._viewer = viewer
-        self._saving = False
+        self._jobs = DockJobs(lambda: self.offer(busy=not self._may))
         self._may = True
         self.changed.connect(self._on_click)
 
     def offer(self, *, busy: bool) -> None:
         """Enable it if there is a result and none is being made."""
         self._may = not busy
-        self.enabled = self._may and not self._saving and self._result() is not None
+        self.enabled = self._may and not self._jobs.busy and self._result() is not None
         self.tooltip = (
             "Save a coloured layer with its pixel size and how it was made"
             if self.enabled
@@ -54,20 +54,13 @@ class SaveButton(PushButton):
 
     def _on_click(self) -> None:
         layer = self._result()
-        if layer is None or self._saving:
+        if layer is None or self._jobs.busy:
             return
         path = self._ask(layer)
         if path is None:
             return
         data, attributes, _ = layer.as_layer_data_tuple()
-        self._saving = True
-        self.offer(busy=not self._may)
-        run_job(
-            save_job(path, data, attributes),
-            on_event=lambda _: None,
-            on_result=self._on_saved,
-            on_end=self._on_end,
-        )
+        self._jobs.run(save_job(path, data, attributes), self._on_saved)
 
     def _ask(self, layer: Image) -> Path | None:
         """Ask where to save; None if the user does not want to."""
@@ -94,7 +87,3 @@ class SaveButton(PushButton):
         for path in written:
             update_save_history(path)
             show_info(f"Saved as '{path}'.")
-
-    def _on_end(self) -> None:
-        self._saving = False
-        self.offer(busy=not self._may)

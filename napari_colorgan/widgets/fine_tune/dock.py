@@ -3,10 +3,8 @@
 from typing import Any
 
 import napari.viewer
-from magicgui.widgets import Label, PushButton
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
-    QFrame,
     QLabel,
     QScrollArea,
     QVBoxLayout,
@@ -14,22 +12,24 @@ from qtpy.QtWidgets import (
 )
 
 from napari_colorgan.errors import BadSetting
-from napari_colorgan.job import Control, Job, Progress
+from napari_colorgan.job import Job, Progress
+from napari_colorgan.training.outcome import (
+    Kept,
+    Outcome,
+    PairsLoaded,
+    begin_job,
+    resume_job,
+)
+from napari_colorgan.training.runs import RunFolder
+from napari_colorgan.widgets.fine_tune.controls import TrainingControls
 from napari_colorgan.widgets.fine_tune.form import FineTuneForm
-from napari_colorgan.widgets.fine_tune.outcome_jobs import Kept, Outcome
 from napari_colorgan.widgets.fine_tune.outcome_panel import OutcomePanel
 from napari_colorgan.widgets.fine_tune.pairs_panel import PairsPanel
-from napari_colorgan.widgets.fine_tune.run_folder import RunFolder
-from napari_colorgan.widgets.fine_tune.training_run import (
-    PairsLoaded,
-    TrainingView,
-    resume_job,
-    train_job,
-)
+from napari_colorgan.widgets.fine_tune.training_view import TrainingView
 from napari_colorgan.widgets.fine_tune.unfinished_panel import UnfinishedPanel
 from napari_colorgan.widgets.fine_tune.watched_layers import WatchedLayers
 from napari_colorgan.widgets.menu import show_dock
-from napari_colorgan.widgets.parts.layout import explain, line_up, say, wrap
+from napari_colorgan.widgets.parts.layout import say, scroll
 from napari_colorgan.widgets.parts.models_changed import models_changed
 from napari_colorgan.widgets.parts.notices import show_info
 from napari_colorgan.widgets.parts.settings import (
@@ -38,8 +38,8 @@ from napari_colorgan.widgets.parts.settings import (
     save_settings,
 )
 from napari_colorgan.widgets.parts.worker import (
+    DockJobs,
     on_close,
-    run_job,
     sentence,
     show_failure,
 )
@@ -51,33 +51,20 @@ class FineTuneWidget(QWidget):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._control: Control | None = None
+        self._jobs = DockJobs(self._update)
         self._kept: Kept = "best"
         self._watched = WatchedLayers()
         self._began = False
-        self._closed = False
 
         self.pairs = PairsPanel(napari_viewer)
         self.form = FineTuneForm()
-        self.start = PushButton(text="Start")
-        self.pause = PushButton(text="Pause", tooltip="Keep everything and wait")
-        self.stop_best = PushButton(
-            text="Stop, keep the best",
-            tooltip="End now; keep the weights that were best on the held-out part",
-        )
-        self.stop_last = PushButton(
-            text="Stop, keep the last", tooltip="End now; keep the weights of this step"
-        )
-        self.reason = wrap(Label(value="", visible=False))
+        self.controls = TrainingControls()
         self.unfinished = UnfinishedPanel()
         self.training = TrainingView(napari_viewer)
         self.outcome = OutcomePanel(napari_viewer)
-        self._stops = line_up(self.stop_best, self.stop_last)
-        self._begins = line_up(self.start, self.pause)
         self._settings_title = _title("Settings")
         self._outcome_title = _title("Result")
-        self._area = QScrollArea()
-        self._lay_out()
+        self._area = self._lay_out()
         self.form.restore(load_settings(fine_tune_file()))
         self._connect()
         self.unfinished.look()
@@ -86,11 +73,11 @@ class FineTuneWidget(QWidget):
     @property
     def busy(self) -> bool:
         """Whether a training is in progress."""
-        return self._control is not None
+        return self._jobs.busy
 
     def reset_choices(self, *_: object) -> None:
         """Refresh the pickers; napari calls this whenever its layers change."""
-        if not self._closed:
+        if not self._jobs.closed:
             self.pairs.reset_choices()
 
     def choose_active(self) -> None:
@@ -108,10 +95,10 @@ class FineTuneWidget(QWidget):
     # -- slots
 
     def _connect(self) -> None:
-        self.start.changed.connect(self._on_start)
-        self.pause.changed.connect(self._on_pause)
-        self.stop_best.changed.connect(lambda: self._on_stop("best"))
-        self.stop_last.changed.connect(lambda: self._on_stop("last"))
+        self.controls.start.changed.connect(self._on_start)
+        self.controls.pause.changed.connect(self._on_pause)
+        self.controls.stop_best.changed.connect(lambda: self._on_stop("best"))
+        self.controls.stop_last.changed.connect(lambda: self._on_stop("last"))
         self.unfinished.resumed.connect(self._on_resume)
         self.unfinished.discarded.connect(self._look_for_unfinished)
         self.pairs.changed.connect(self._on_pairs)
@@ -125,12 +112,10 @@ class FineTuneWidget(QWidget):
 
     def _on_closed(self) -> None:
         """End and save what runs; from now on nothing may touch this widget."""
-        self._closed = True
         self._announce_saving()
         self.pairs.stop()
         self.outcome.stop()
-        if self._control is not None:
-            self._control.request_stop()
+        self._jobs.close()
         self._watched.watch(())
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
         models_changed.disconnect(self.form.follow)
@@ -155,7 +140,7 @@ class FineTuneWidget(QWidget):
             show_failure(error)
             return
         save_settings(self.form.remembered(), fine_tune_file())
-        self._begin(train_job(RunFolder.new(), settings, self.pairs.pairs))
+        self._begin(begin_job(RunFolder.new(), settings, self.pairs.pairs))
 
     def _on_resume(self, folder: RunFolder) -> None:
         if not self.busy:
@@ -167,58 +152,41 @@ class FineTuneWidget(QWidget):
         self.unfinished.forget()
         self.outcome.show_outcome(None)
         self.training.begin()
-        self._control = run_job(
+        self._jobs.run(
             job,
+            self._on_result,
             on_event=self._on_event,
-            on_result=self._on_result,
             on_error=self._on_error,
             on_end=self._on_end,
         )
-        self._update()
 
     def _on_event(self, event: Progress) -> None:
-        if self._closed:
-            return
         if isinstance(event, PairsLoaded):
             self.pairs.fill(event.pairs)
         self.training.on_event(event)
 
     def _on_result(self, outcome: Outcome) -> None:
-        if self._closed:
-            return
         self.training.end()
         self.outcome.show_outcome(outcome, self._kept)
         QTimer.singleShot(0, self._scroll_to_outcome)  # once it is laid out
 
     def _on_error(self, error: BaseException) -> None:
-        if self._closed:
-            return
         self.training.end(sentence(error))
         show_failure(error)
 
     def _on_end(self) -> None:
-        self._control = None
         self._watched.watch(())
-        if not self._closed:
+        if not self._jobs.closed:
             self._look_for_unfinished()
 
     def _on_pause(self) -> None:
-        if self._control is None:
-            return
-        if self._control.pause:
-            self._control.resume()
-            say(self.training.status, "Going on...")
-        else:
-            self._control.request_pause()
-            say(self.training.status, "Paused.")
-        self._update()
+        self._jobs.pause_or_resume()
+        say(self.training.status, "Paused." if self._jobs.paused else "Going on...")
 
     def _on_stop(self, kept: Kept) -> None:
-        if self._control is not None:
+        if self._jobs.stop():
             self._kept = kept
-            self._control.request_stop()
             say(self.training.status, "Stopping after this step, then saving...")
-            self._update()
 
     def _on_used(self, name: str) -> None:
         models_changed.emit("", name)
@@ -256,20 +224,7 @@ class FineTuneWidget(QWidget):
 
     def _update(self, *_: object) -> None:
         busy = self.busy
-        stopping = self._control is not None and self._control.stop
-        missing = "A training is in progress." if busy else self._missing()
-        self.start.enabled = not missing
-        explain(self.start, missing or "Train on these pairs")
-        say(self.reason, "" if busy else missing)
-        paused = self._control is not None and self._control.pause
-        self.pause.text = "Continue" if paused else "Pause"
-        self._begins.visible = True
-        self.start.visible = not busy
-        self.pause.visible = busy
-        self.pause.enabled = not stopping
-        self._stops.visible = busy
-        for button in (self.stop_best, self.stop_last):
-            button.enabled = not stopping
+        self.controls.offer(self._jobs, self._missing())
         self.pairs.set_locked(busy)
         self.form.visible = not busy
         self._settings_title.setVisible(not busy)
@@ -278,10 +233,10 @@ class FineTuneWidget(QWidget):
         self.unfinished.offer(self.outcome.outcome)
 
     def _scroll_to_outcome(self) -> None:
-        if not self._closed:
+        if not self._jobs.closed:
             self._area.ensureWidgetVisible(self.outcome)
 
-    def _lay_out(self) -> None:
+    def _lay_out(self) -> QScrollArea:
         inside = QWidget()
         layout = QVBoxLayout(inside)
         for widget in (
@@ -290,24 +245,14 @@ class FineTuneWidget(QWidget):
             self._settings_title,
             self.form.native,
             self.unfinished,
-            self._begins.native,
-            self._stops.native,
-            self.reason.native,
+            self.controls,
             self.training,
             self._outcome_title,
             self.outcome,
         ):
             layout.addWidget(widget)
         layout.addStretch()
-        self._area.setWidgetResizable(True)
-        self._area.setFrameShape(QFrame.Shape.NoFrame)
-        off = Qt.ScrollBarPolicy.ScrollBarAlwaysOff
-        self._area.setHorizontalScrollBarPolicy(off)
-        self._area.setWidget(inside)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(self._area)
-        self.setMinimumWidth(330)
+        return scroll(self, inside)
 
 
 def _title(text: str) -> QLabel:

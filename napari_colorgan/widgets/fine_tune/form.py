@@ -15,8 +15,8 @@ from magicgui.widgets import (
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.errors import ColorganError
+from napari_colorgan.training.runs import RunSettings
 from napari_colorgan.training.settings import START, FineTuneConfig, Task
-from napari_colorgan.widgets.fine_tune.run_folder import RunSettings
 from napari_colorgan.widgets.parts.layout import explain, fold, shorten, wrap
 
 _SCRATCH = {  # name in the picker: scheme

@@ -5,12 +5,11 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, Container, Label, LineEdit, PushButton
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.errors import BadSetting
-from napari_colorgan.job import Control, Job
-from napari_colorgan.widgets.fine_tune.outcome_jobs import (
+from napari_colorgan.training.outcome import (
     Kept,
     Outcome,
     error_maps_job,
@@ -18,9 +17,9 @@ from napari_colorgan.widgets.fine_tune.outcome_jobs import (
     report_job,
 )
 from napari_colorgan.widgets.parts.layout import explain, keep_low, line_up, say, wrap
-from napari_colorgan.widgets.parts.notices import plain, show_info
+from napari_colorgan.widgets.parts.notices import ask, show_info
 from napari_colorgan.widgets.parts.places import beside
-from napari_colorgan.widgets.parts.worker import Slot, run_job
+from napari_colorgan.widgets.parts.worker import DockJobs
 
 _ERROR_LIMITS = (0.0, 20.0)  # CIEDE2000; 1 is just noticeable
 
@@ -36,8 +35,7 @@ class OutcomePanel(QWidget):
         super().__init__()
         self._viewer = viewer
         self._outcome: Outcome | None = None
-        self._control: Control | None = None
-        self._closed = False
+        self._jobs = DockJobs(self._update)
         self.figures = wrap(Label(value=""))
         self.keep = ComboBox(
             label="Weights",
@@ -85,7 +83,7 @@ class OutcomePanel(QWidget):
     @property
     def busy(self) -> bool:
         """Whether something is being stored, written or computed."""
-        return self._control is not None
+        return self._jobs.busy
 
     def show_outcome(self, outcome: Outcome | None, kept: Kept = "best") -> None:
         """Offer what a training has made; None: nothing."""
@@ -99,9 +97,7 @@ class OutcomePanel(QWidget):
 
     def stop(self) -> None:
         """End what runs; nothing of it is shown any more."""
-        self._closed = True
-        if self._control is not None:
-            self._control.request_stop()
+        self._jobs.close()
 
     # -- slots
 
@@ -120,17 +116,17 @@ class OutcomePanel(QWidget):
             return  # the button says why
 
         def on_result(model: zoo.Model) -> None:
-            outcome.folder.mark_used()
+            outcome.mark_used()
             self.used.emit(model.name)
 
         kept = self.keep.value
-        self._run(install_job(outcome, kept, name, replace_old=replace_old), on_result)
+        self._jobs.run(
+            install_job(outcome, kept, name, replace_old=replace_old), on_result
+        )
 
     def ask(self, question: str) -> bool:
         """Ask the user; whether the answer is yes."""
-        buttons = QMessageBox.StandardButton
-        answer = QMessageBox.question(self, "Fine-tune", plain(question))
-        return bool(answer == buttons.Yes)
+        return ask(self, "Fine-tune", question)
 
     def _on_report(self) -> None:
         if self._outcome is None or self.busy:
@@ -146,12 +142,12 @@ class OutcomePanel(QWidget):
         def on_result(page: Path) -> None:
             show_info(f"The report is '{page}'.")
 
-        self._run(report_job(self._outcome, self.keep.value, folder), on_result)
+        self._jobs.run(report_job(self._outcome, self.keep.value, folder), on_result)
 
     def _on_maps(self) -> None:
         if self._outcome is None or self.busy:
             return
-        self._run(error_maps_job(self._outcome, self.keep.value), self._show_maps)
+        self._jobs.run(error_maps_job(self._outcome, self.keep.value), self._show_maps)
 
     def _show_maps(self, maps: Any) -> None:
         for name, error in maps:
@@ -167,26 +163,12 @@ class OutcomePanel(QWidget):
         outcome = self._outcome
         if outcome is None or self.busy:
             return
-        unused = not outcome.folder.used
+        unused = not outcome.used
         if unused and not self.ask("Remove this training? Its model was not used."):
             return
-        outcome.folder.discard()
+        outcome.discard()
         self.show_outcome(None)
         self.discarded.emit()
-
-    def _run(self, job: Job[Any], on_result: Slot) -> None:
-        self._control = run_job(
-            job,
-            on_event=lambda _: None,
-            on_result=lambda result: None if self._closed else on_result(result),
-            on_end=self._on_end,
-        )
-        self._update()
-
-    def _on_end(self) -> None:
-        self._control = None
-        if not self._closed:
-            self._update()
 
     def _update(self, *_: object) -> None:
         reason = ""
@@ -206,7 +188,7 @@ class OutcomePanel(QWidget):
 
 def summary(outcome: Outcome) -> str:
     """Why a training has ended, and how good its model is."""
-    from napari_colorgan.widgets.fine_tune.training_run import describe_best
+    from napari_colorgan.widgets.fine_tune.training_view import describe_best
 
     ended = outcome.result.ended
     return f"Ended: {ended}. {describe_best(outcome.result.history.validations)}"

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels, Layer, Shapes
 
+from napari_colorgan.arrays import Mask
 from napari_colorgan.errors import ColorganError, Stopped
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.source import read_part
@@ -31,8 +32,6 @@ from napari_colorgan.widgets.parts.world import (
     pixels_to_world,
     plane_axes,
 )
-
-Mask = npt.NDArray[np.bool_]
 
 _WITHIN = 0.25  # px that pixels may be off, as `common_regions` has it
 

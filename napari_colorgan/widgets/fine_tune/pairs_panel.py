@@ -9,7 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_colorgan.errors import ColorganError
-from napari_colorgan.job import Control, Job, Progress
+from napari_colorgan.job import Job, Progress
 from napari_colorgan.training.pairs import Pair, PairCheck
 from napari_colorgan.widgets.fine_tune.pair_layers import read_pairs_job, take_pair
 from napari_colorgan.widgets.fine_tune.pair_rows import PairRow, Summary, summarize_job
@@ -18,9 +18,8 @@ from napari_colorgan.widgets.fine_tune.preview_layer import is_preview
 from napari_colorgan.widgets.parts.layers import gray_layers, is_color
 from napari_colorgan.widgets.parts.layout import keep_low, line_up, say, shorten, wrap
 from napari_colorgan.widgets.parts.worker import (
+    DockJobs,
     LatestOnly,
-    Slot,
-    run_job,
     sentence,
     show_failure,
 )
@@ -40,9 +39,8 @@ class PairsPanel(QWidget):
         super().__init__()
         self._viewer = viewer
         self._rows: list[PairRow] = []
-        self._control: Control | None = None
+        self._jobs = DockJobs(self._on_jobs)
         self._locked = False
-        self._closed = False
         self._split = (0.2, 1)
         self.summary: Summary | None = None
         self.problem = ""
@@ -105,7 +103,7 @@ class PairsPanel(QWidget):
     @property
     def busy(self) -> bool:
         """Whether pairs are being read."""
-        return self._control is not None
+        return self._jobs.busy
 
     def layers(self) -> set[Layer]:
         """Layers that the pairs were copied from."""
@@ -148,10 +146,8 @@ class PairsPanel(QWidget):
 
     def stop(self) -> None:
         """End what runs; nothing of it is shown any more."""
-        self._closed = True
         self._summarize.stop()
-        if self._control is not None:
-            self._control.request_stop()
+        self._jobs.close()
 
     # -- choices
 
@@ -186,15 +182,17 @@ class PairsPanel(QWidget):
             show_failure(error)
             return
         layers = tuple(layer for layer in (color, gray) if layer is not None)
-        self._run(read_pairs_job(taken), lambda found: self._on_read(found, layers))
+        self._jobs.run(
+            read_pairs_job(taken), lambda found: self._on_read(found, layers)
+        )
 
     def _on_read(
-        self, found: list[tuple[Pair, PairCheck]], layers: tuple[Layer, ...]
+        self, checked: list[tuple[Pair, PairCheck]], layers: tuple[Layer, ...]
     ) -> None:
-        for pair, checked in found:
-            taken = {row.pair.name for row in self._rows}
-            self._rows.append(PairRow.of(pair, checked, taken, layers))
-        self._changed(select=self._rows[-1] if found else None)
+        for pair, check in checked:
+            names = {row.pair.name for row in self._rows}
+            self._rows.append(PairRow.of(pair, check, names, layers))
+        self._changed(select=self._rows[-1] if checked else None)
 
     def _on_remove(self) -> None:
         chosen = self._chosen()
@@ -205,32 +203,16 @@ class PairsPanel(QWidget):
         rows = [row for row in self._chosen() if row.shifted]
         if self.busy or not rows:
             return
-        self._run(_correct_job(rows), lambda new: self._on_corrected(rows, new))
+        self._jobs.run(_correct_job(rows), lambda new: self._on_corrected(rows, new))
 
     def _on_corrected(self, old: list[PairRow], new: list[PairRow]) -> None:
         swap = dict(zip(map(id, old), new, strict=True))
         self._rows = [swap.get(id(row), row) for row in self._rows]
         self._changed(select=new[0])
 
-    def _run(self, job: Job[Any], on_result: Any) -> None:
-        self._control = run_job(
-            job,
-            on_event=lambda _: None,
-            on_result=self._unless_closed(on_result),
-            on_error=self._unless_closed(show_failure),
-            on_end=self._on_end,
-        )
+    def _on_jobs(self) -> None:
         self._update()
         self.changed.emit()
-
-    def _unless_closed(self, slot: Slot) -> Slot:
-        return lambda value: None if self._closed else slot(value)
-
-    def _on_end(self) -> None:
-        self._control = None
-        if not self._closed:
-            self._update()
-            self.changed.emit()
 
     def _on_summary(self, summary: Summary) -> None:
         self.summary = summary

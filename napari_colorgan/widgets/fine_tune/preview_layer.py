@@ -4,15 +4,13 @@ import time
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from napari.layers import Image
 
+from napari_colorgan.arrays import RGB
 from napari_colorgan.widgets.colorize.run import METADATA_KEY
 from napari_colorgan.widgets.parts.notices import show_info
 from napari_colorgan.widgets.parts.pace import Pace
 from napari_colorgan.widgets.parts.places import below
-
-RGB = npt.NDArray[np.uint8]
 
 NAME = "training preview"
 _GAP = 4  # px

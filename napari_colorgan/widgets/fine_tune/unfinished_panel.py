@@ -4,8 +4,8 @@ from magicgui.widgets import Label, PushButton
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_colorgan.widgets.fine_tune.outcome_jobs import Outcome
-from napari_colorgan.widgets.fine_tune.run_folder import RunFolder, unfinished
+from napari_colorgan.training.outcome import Outcome
+from napari_colorgan.training.runs import RunFolder, unfinished
 from napari_colorgan.widgets.parts.layout import keep_low, line_up, say, wrap
 
 

@@ -3,17 +3,14 @@
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import napari.viewer
 from magicgui.widgets import Label, ProgressBar, PushButton
-from qtpy.QtCore import Qt, QUrl
+from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QFileDialog,
-    QFrame,
-    QMessageBox,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -27,9 +24,18 @@ from napari_colorgan.checkpoints.deleted import (
     deleted_models,
     restore,
 )
-from napari_colorgan.checkpoints.download import download_job
-from napari_colorgan.job import Control, Job, Progress
+from napari_colorgan.checkpoints.formats import (
+    FORMATS,
+    READABLE,
+    ExportAs,
+    export_job,
+    read_job,
+    suggest_name,
+)
+from napari_colorgan.inference.install import import_job, install_job
+from napari_colorgan.job import Job, Progress
 from napari_colorgan.widgets.menu import show_dock
+from napari_colorgan.widgets.models.buttons import ModelButtons
 from napari_colorgan.widgets.models.details import ModelDetails
 from napari_colorgan.widgets.models.forms import (
     DownloadForm,
@@ -38,22 +44,14 @@ from napari_colorgan.widgets.models.forms import (
     ImportForm,
     NameForm,
 )
-from napari_colorgan.widgets.models.jobs import (
-    FORMATS,
-    ExportAs,
-    change_job,
-    export_job,
-    read_job,
-    store_job,
-)
 from napari_colorgan.widgets.models.model_list import ModelList, megabytes
 from napari_colorgan.widgets.parts.card_view import CardView
-from napari_colorgan.widgets.parts.layout import line_up, say, wrap
+from napari_colorgan.widgets.parts.layout import say, scroll, wrap
 from napari_colorgan.widgets.parts.models_changed import models_changed
-from napari_colorgan.widgets.parts.notices import plain, show_info
-from napari_colorgan.widgets.parts.worker import Slot, on_close, run_job
+from napari_colorgan.widgets.parts.notices import ask, show_info
+from napari_colorgan.widgets.parts.worker import DockJobs, Slot, on_close
 
-_SUFFIXES = (".safetensors", ".pth", ".pt", ".zip")
+R = TypeVar("R")
 
 
 class ModelManagerWidget(QWidget):
@@ -62,34 +60,14 @@ class ModelManagerWidget(QWidget):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._control: Control | None = None
+        self._jobs = DockJobs(self._update)
         self._deleted: Deleted | None = None
-        self._closed = False
         self.form: Form | None = None
         """The window that asks something at the moment."""
 
-        self.import_ = PushButton(
-            text="Import...",
-            tooltip="A .safetensors, .pth or .zip file; or drop it here",
-        )
-        self.download = PushButton(text="Download...", tooltip="A file by its address")
+        self.buttons = ModelButtons()
         self.models = ModelList()
         self.details = ModelDetails()
-        self.colorize = PushButton(text="Colorize with it")
-        self.fine_tune = PushButton(text="Fine-tune it")
-        self.card = PushButton(
-            text="Model card...", tooltip="What it was made from, and where it fails"
-        )
-        self.show_folder = PushButton(
-            text="Show in folder", tooltip="Checkpoint, card and picture as files"
-        )
-        self.rename = PushButton(text="Rename...")
-        self.duplicate = PushButton(text="Duplicate...")
-        self.export = PushButton(
-            text="Export...", tooltip="Write it as a file for other programs"
-        )
-        self.delete = PushButton(text="Delete...")
-        self.undo = PushButton(text="", visible=False)
         self.progress = ProgressBar(visible=False)
         self.status = wrap(Label(value="", visible=False))
         self.stop = PushButton(text="Stop", visible=False)
@@ -102,7 +80,7 @@ class ModelManagerWidget(QWidget):
     @property
     def busy(self) -> bool:
         """Whether something is being read, stored, written or fetched."""
-        return self._control is not None
+        return self._jobs.busy
 
     @property
     def _model(self) -> zoo.Model:
@@ -123,7 +101,7 @@ class ModelManagerWidget(QWidget):
             show_info(f"'{model.name}' was written to '{path}'.")
 
         doing = f"Exporting '{model.name}'..."
-        self._run(doing, export_job(model, choice, path), on_result)
+        self._run(doing, export_job(model.path, choice, path), on_result)
 
     def _change(
         self, doing: str, change: Callable[[], zoo.Model], old: str = ""
@@ -139,24 +117,24 @@ class ModelManagerWidget(QWidget):
     def _tell(self, old: str, new: str) -> None:
         """Tell all pickers, also when this dock was closed meanwhile."""
         models_changed.emit(old, new)
-        if new and not self._closed:
+        if new and not self._jobs.closed:
             self.models.show_models(new)
 
     # -- slots
 
     def _connect(self) -> None:
         for button, slot in (
-            (self.import_, self._on_import),
-            (self.download, self._on_download),
-            (self.colorize, self._on_colorize),
-            (self.fine_tune, self._on_fine_tune),
-            (self.card, self._on_card),
-            (self.show_folder, self._on_show_folder),
-            (self.rename, self._on_rename),
-            (self.duplicate, self._on_duplicate),
-            (self.export, self._on_export),
-            (self.delete, self._on_delete),
-            (self.undo, self._on_undo),
+            (self.buttons.import_, self._on_import),
+            (self.buttons.download, self._on_download),
+            (self.buttons.colorize, self._on_colorize),
+            (self.buttons.fine_tune, self._on_fine_tune),
+            (self.buttons.card, self._on_card),
+            (self.buttons.show_folder, self._on_show_folder),
+            (self.buttons.rename, self._on_rename),
+            (self.buttons.duplicate, self._on_duplicate),
+            (self.buttons.export, self._on_export),
+            (self.buttons.delete, self._on_delete),
+            (self.buttons.undo, self._on_undo),
             (self.stop, self._on_stop),
         ):
             button.changed.connect(slot)
@@ -166,10 +144,8 @@ class ModelManagerWidget(QWidget):
 
     def _on_closed(self) -> None:
         """End what runs; from now on nothing may touch this widget."""
-        self._closed = True
         models_changed.disconnect(self._on_models_changed)
-        if self._control is not None:
-            self._control.request_stop()
+        self._jobs.close()
         with contextlib.suppress(RuntimeError):  # the viewer was closed, and they, too
             self._card_view.close()
             if self.form is not None:
@@ -189,7 +165,7 @@ class ModelManagerWidget(QWidget):
         self._update()
 
     def _on_import(self) -> None:
-        kinds = " ".join(f"*{suffix}" for suffix in _SUFFIXES)
+        kinds = " ".join(f"*{suffix}" for suffix in READABLE)
         path, _ = QFileDialog.getOpenFileName(
             self, "Import", "", f"Models ({kinds});;All files (*)"
         )
@@ -197,15 +173,13 @@ class ModelManagerWidget(QWidget):
             self.read(Path(path))
 
     def _ask_import(self, found: Any) -> None:
-        if self._closed:
+        if self._jobs.closed:
             return
-        from napari_colorgan.checkpoints.imports import suggest_name  # now loaded
-
         form = ImportForm(self, found, suggest_name(found.source.path))
 
         def on_accepted() -> None:
             answered, name = form.answered(), form.name.value
-            job = store_job(answered, name)
+            job = install_job(answered, name)
             self._run(f"Storing '{name}'...", job, lambda _: self._tell("", name))
 
         self._ask(form, on_accepted)
@@ -215,7 +189,7 @@ class ModelManagerWidget(QWidget):
 
         def on_accepted() -> None:
             name = form.name.value
-            job = download_job(form.url.value, form.sha256.value, name)
+            job = import_job(form.url.value, name, sha256=form.sha256.value)
             self._run(
                 f"Downloading '{name}'...", job, lambda model: self._tell("", name)
             )
@@ -248,7 +222,7 @@ class ModelManagerWidget(QWidget):
         self._ask(form, lambda: self._ask_where(model, form.answered()))
 
     def _ask_where(self, model: zoo.Model, choice: ExportAs) -> None:
-        title, suffix = FORMATS[choice.form]
+        title, suffix = FORMATS[choice.form].title, FORMATS[choice.form].suffix
         name = f"{model.name}{suffix}"
         path, _ = QFileDialog.getSaveFileName(
             self, f"Export {model.name}", name, f"{title} (*{suffix})"
@@ -271,9 +245,7 @@ class ModelManagerWidget(QWidget):
 
     def ask(self, question: str) -> bool:
         """Ask the user; whether the answer is yes."""
-        buttons = QMessageBox.StandardButton
-        answer = QMessageBox.question(self, "Model manager", plain(question))
-        return bool(answer == buttons.Yes)
+        return ask(self, "Model manager", question)
 
     def _on_undo(self) -> None:
         if (gone := self._deleted) is not None:
@@ -295,8 +267,7 @@ class ModelManagerWidget(QWidget):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
     def _on_stop(self) -> None:
-        if self._control is not None:
-            self._control.request_stop()
+        if self._jobs.stop():
             say(self.status, "Stopping...")
 
     def dragEnterEvent(self, event: Any) -> None:
@@ -317,7 +288,7 @@ class ModelManagerWidget(QWidget):
         if occupied or len(urls) != 1 or not urls[0].isLocalFile():
             return None
         path = Path(urls[0].toLocalFile())
-        return path if path.suffix.lower() in _SUFFIXES else None
+        return path if path.suffix.lower() in READABLE else None
 
     def showEvent(self, event: Any) -> None:
         """See what other programs have done to the folder meanwhile."""
@@ -337,76 +308,40 @@ class ModelManagerWidget(QWidget):
 
     def _run(self, doing: str, job: Job[Any], on_result: Slot) -> None:
         say(self.status, doing)
-        self._control = run_job(
-            job,
-            on_event=self._on_event,
-            on_result=on_result,
-            on_end=self._on_end,
-        )
-        self._update()
+        # pickers elsewhere hear of a change that ends after this dock was closed
+        self._jobs.run(job, on_result, on_event=self._on_event, even_closed=True)
 
     def _on_event(self, event: Progress) -> None:
-        if self._closed:
+        if self._jobs.closed:
             return
         # in kB: of bytes, Qt can count only 2 GB
         self.progress.native.setRange(0, event.total // 1000)
         self.progress.native.setValue(event.done // 1000)
 
-    def _on_end(self) -> None:
-        self._control = None
-        if not self._closed:
-            say(self.status, "")
-            self._update()
-
     # -- showing state
 
     def _update(self) -> None:
         """Enable what can be done with the chosen model."""
-        model, busy = self.models.model, self.busy
-        own = model is not None and not model.shipped
-        for button in (self.import_, self.download, self.undo):
-            button.enabled = not busy
-        for button in (self.colorize, self.fine_tune, self.card, self.show_folder):
-            button.enabled = model is not None
-        for button in (self.duplicate, self.export):
-            button.enabled = model is not None and not busy
-        for button in (self.rename, self.delete):
-            button.enabled = own and not busy
-            button.tooltip = (
-                "" if own else "Shipped models stay as they are; duplicate it first"
-            )
+        busy = self.busy
         self._deleted = next(iter(deleted_models()), None)
-        self.undo.visible = self._deleted is not None
-        if self._deleted is not None:
-            name = self._deleted.name.replace("&", "&&")  # one would underline
-            self.undo.text = f"Undo: bring back '{name}'"
+        self.buttons.offer(self.models.model, self._deleted, busy=busy)
         self.progress.visible = self.stop.visible = busy
+        if not busy:
+            say(self.status, "")
 
     def _lay_out(self) -> None:
         inside = QWidget()
         layout = QVBoxLayout(inside)
-        self._rows = [
-            line_up(self.import_, self.download),
-            line_up(self.colorize, self.fine_tune),
-            line_up(self.card, self.show_folder),
-            line_up(self.rename, self.duplicate),
-            line_up(self.export, self.delete),
-        ]
-        bring_in, *others = self._rows
-        layout.addWidget(bring_in.native)
+        layout.addWidget(self.buttons.bring_in.native)
         layout.addWidget(self.models, 1)
-        for part in (self.undo, self.status, self.progress, self.stop):
+        for part in (self.buttons.undo, self.status, self.progress, self.stop):
             layout.addWidget(part.native)
-        for row in others:
-            layout.addWidget(row.native)
+        layout.addWidget(self.buttons)
         layout.addWidget(self.details)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        off = Qt.ScrollBarPolicy.ScrollBarAlwaysOff
-        area.setHorizontalScrollBarPolicy(off)
-        area.setWidget(inside)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(area)
-        self.setMinimumWidth(330)
+        scroll(self, inside)
+
+
+def change_job(change: Callable[[], R]) -> Job[R]:
+    """Change the folder of models, which takes a moment and cannot be stopped."""
+    yield Progress(0, 0)
+    return change()

@@ -2,9 +2,7 @@
 
 import contextlib
 import dataclasses
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, get_args
-from urllib.parse import unquote, urlsplit
 
 from magicgui.widgets import ComboBox, Container, Label, LineEdit, Widget
 from qtpy.QtCore import Qt
@@ -12,9 +10,9 @@ from qtpy.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.download import check_sha256, check_url
+from napari_colorgan.checkpoints.formats import FORMATS, ExportAs, suggest_name
 from napari_colorgan.checkpoints.metadata import Context, Statistics
 from napari_colorgan.errors import BadSetting
-from napari_colorgan.widgets.models.jobs import FORMATS, ExportAs
 from napari_colorgan.widgets.parts.layout import say, wrap
 
 if TYPE_CHECKING:  # torch; nothing here is read by a form
@@ -120,8 +118,7 @@ class DownloadForm(Form):
         if self.name.value != self._suggested:
             return
         with contextlib.suppress(ValueError):  # it is not an address yet
-            stem = PurePosixPath(unquote(urlsplit(url).path)).stem
-            self._suggested = zoo.free_name(stem)
+            self._suggested = suggest_name(url)
             self.name.value = self._suggested
 
 
@@ -185,8 +182,8 @@ class ExportForm(Form):
         self.form = ComboBox(
             label="Format",
             choices=[
-                (f"{title} ({suffix})", form)
-                for form, (title, suffix) in FORMATS.items()
+                (f"{each.title} ({each.suffix})", form)
+                for form, each in FORMATS.items()
             ],
         )
         self.authors = LineEdit(

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from napari.layers import Image
 
+from napari_colorgan.arrays import RGB, Gray
 from napari_colorgan.inference.axes import LEADING
 from napari_colorgan.inference.intensity import Limits, color_to_gray, full_range
 from napari_colorgan.inference.source import Source, read_part
@@ -72,7 +72,7 @@ class LayerSource:
         """Index of the displayed plane within `source()`."""
         return (0,) * len(self.index) if self.plane_only else self.index
 
-    def in_layer(self, canvas: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    def in_layer(self, canvas: RGB) -> RGB:
         """View a result (..., Y, X, 3) with its dimensions as the layer has them."""
         return canvas.transpose(*self.axes.back, self.axes.ndim)
 
@@ -147,9 +147,7 @@ def result_options(layer: Image, taken: LayerSource) -> dict[str, Any]:
     return options
 
 
-def add_result(
-    viewer: Any, canvas: npt.NDArray[np.uint8], options: dict[str, Any]
-) -> Image:
+def add_result(viewer: Any, canvas: RGB, options: dict[str, Any]) -> Image:
     """Show a canvas (..., Y, X, 3) as a new RGB layer with a name of its own.
 
     It has one level, however large it is: napari tiles what is too large for a texture,
@@ -158,7 +156,7 @@ def add_result(
     return viewer.add_image(canvas, rgb=True, multiscale=False, **options)
 
 
-def gray_from_color(layer: Image) -> npt.NDArray[np.float32] | npt.NDArray[np.uint8]:
+def gray_from_color(layer: Image) -> Gray | RGB:
     """Gray (..., Y, X) with the lightness of an RGB layer."""
     array = read_part(full_resolution(layer), ..., f"The layer '{layer.name}'")
     source = Source.of(array, from_color=True, axes=LEADING[: array.ndim - 3] + "YXS")

@@ -4,12 +4,20 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, Container, Label, PushButton, Widget
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGraphicsOpacityEffect, QSizePolicy, QWidget
+from qtpy.QtWidgets import (
+    QFrame,
+    QGraphicsOpacityEffect,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QCollapsible
 
 from napari_colorgan.widgets.parts.notices import cut, plain
 
 _LETTERS = 12  # that a picker has room for at least
+_LEAST_WIDTH = 330  # px, of a dock
 _DIM = 0.4  # opacity of what is disabled
 
 
@@ -37,6 +45,20 @@ def line_up(*buttons: PushButton) -> Container[Any]:
     result = Container(widgets=list(buttons), layout="horizontal", labels=False)
     result.margins = (0, 0, 0, 0)
     return result
+
+
+def scroll(dock: QWidget, inside: QWidget) -> QScrollArea:
+    """Fill a dock with what scrolls up and down where there is too little room."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(inside)
+    outer = QVBoxLayout(dock)
+    outer.setContentsMargins(0, 0, 0, 0)
+    outer.addWidget(area)
+    dock.setMinimumWidth(_LEAST_WIDTH)
+    return area
 
 
 def keep_low(widget: QWidget) -> None:

@@ -6,6 +6,7 @@ Qt takes texts that look like HTML for HTML, and loads the pictures these name.
 import re
 
 from napari.utils import notifications
+from qtpy.QtWidgets import QMessageBox, QWidget
 
 _MOST = 2000  # letters; nobody reads more in a dock
 _NOT_A_TAG = "\N{WORD JOINER}"  # behind < or &: of no width, and neither tag nor entity
@@ -19,6 +20,12 @@ def plain(text: object) -> str:
 def cut(text: str, most: int = _MOST) -> str:
     """Return a text, or its beginning."""
     return text if len(text) <= most else f"{text[:most]}..."
+
+
+def ask(parent: QWidget, title: str, question: str) -> bool:
+    """Ask the user; whether the answer is yes."""
+    answer = QMessageBox.question(parent, title, plain(question))
+    return bool(answer == QMessageBox.StandardButton.Yes)
 
 
 def show_info(text: object) -> None:

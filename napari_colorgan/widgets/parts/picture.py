@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from qtpy.QtCore import QBuffer, QByteArray, QRect, QSize, Qt
 from qtpy.QtGui import QIcon, QImage, QImageReader, QPainter, QPixmap
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from napari_colorgan.arrays import RGB
 from napari_colorgan.checkpoints import zoo
 
 _MOST_PIXELS = 32_000_000
@@ -26,7 +26,7 @@ class Picture(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.setVisible(False)
 
-    def show_rgb(self, rgb: npt.NDArray[np.uint8]) -> None:
+    def show_rgb(self, rgb: RGB) -> None:
         """Show an RGB picture (Y, X, 3)."""
         rgb = np.ascontiguousarray(rgb)
         height, width = rgb.shape[:2]

@@ -72,6 +72,98 @@ def run_job(
     return control
 
 
+class DockJobs:
+    """What a dock or a part of it has done in threads, one job at a time.
+
+    Once it is closed, what runs is asked to stop and slots are no longer called: what
+    they would touch may be gone.
+
+    Parameters
+    ----------
+    on_change : called when something begins, ends, or is asked to stop or pause
+    """
+
+    def __init__(self, on_change: Callable[[], object]) -> None:
+        self._on_change = on_change
+        self.control: Control | None = None
+        """Of what runs; None if nothing does."""
+        self.closed = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether something runs."""
+        return self.control is not None
+
+    @property
+    def paused(self) -> bool:
+        """Whether what runs was asked to wait."""
+        return self.control is not None and self.control.pause
+
+    @property
+    def stopping(self) -> bool:
+        """Whether what runs was asked to end."""
+        return self.control is not None and self.control.stop
+
+    def run(
+        self,
+        job: Job[Any],
+        on_result: Slot,
+        *,
+        on_event: Slot = lambda _: None,
+        on_error: Slot | None = None,
+        on_end: Callable[[], object] = lambda: None,
+        even_closed: bool = False,
+    ) -> None:
+        """Run a job, see `run_job`; `on_end` is called in any case.
+
+        Parameters
+        ----------
+        even_closed : call the other slots, too, once the dock is closed
+        """
+
+        def unless_closed(slot: Slot) -> Slot:
+            return lambda value: slot(value) if even_closed or not self.closed else None
+
+        def end() -> None:
+            self.control = None
+            on_end()
+            self._changed()
+
+        self.control = run_job(
+            job,
+            on_event=unless_closed(on_event),
+            on_result=unless_closed(on_result),
+            on_error=unless_closed(on_error or show_failure),
+            on_end=end,
+        )
+        self._changed()
+
+    def stop(self) -> bool:
+        """Ask what runs to end early; whether there is anything."""
+        if self.control is not None:
+            self.control.request_stop()
+            self._changed()
+        return self.busy
+
+    def pause_or_resume(self) -> None:
+        """Ask what runs to wait, or to go on if it does."""
+        if self.control is not None:
+            if self.control.pause:
+                self.control.resume()
+            else:
+                self.control.request_pause()
+            self._changed()
+
+    def close(self) -> None:
+        """End what runs; from now on no slot is called."""
+        self.closed = True
+        self.stop()
+
+    def _changed(self) -> None:
+        if not self.closed:
+            self._on_change()
+
+
 def show_failure(error: BaseException) -> None:
     """Tell the user about an error in one sentence; a surprise also goes to the log."""
     if not isinstance(error, ColorganError):

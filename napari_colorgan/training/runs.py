@@ -10,9 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
+from filelock import FileLock, Timeout
 from platformdirs import user_data_path
-from qtpy.QtCore import QLockFile
 
+from napari_colorgan.checkpoints import zoo
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.training.settings import FineTuneConfig
 
@@ -83,6 +84,11 @@ class RunFolder:
             number += 1
             path = training_folder() / f"{stamp} ({number})"
         return cls(path)
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """Return the folder of the training that makes a model of this name."""
+        return cls(training_folder() / f"{zoo.check_name(name, taken_too=True)} model")
 
     @property
     def name(self) -> str:
@@ -187,14 +193,15 @@ def exclusive() -> Iterator[None]:
             f"'{training_folder()}' cannot be made: {error.strerror or error}. Check "
             "its permissions, then start again."
         ) from error
-    lock = QLockFile(str(training_folder() / _LOCK))
-    lock.setStaleLockTime(0)  # never by its age; one of a process that died still is
-    if not lock.tryLock(0):
-        raise TrainingBusy
+    lock = FileLock(training_folder() / _LOCK)  # free once its process has died
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise TrainingBusy from None
     try:
         yield
     finally:
-        lock.unlock()
+        lock.release()
 
 
 def _all_settings() -> list[Path]:

@@ -1,9 +1,22 @@
-"""The card of a model that a user has made."""
+"""Model cards, in Markdown: of models that were trained, imported, or neither."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from napari_colorgan.checkpoints.metadata import Metadata
+
+_KINDS = {
+    "lab": "Colorization: it invents a and b of Lab and keeps the picture's lightness.",
+    "rgb": "Translation: it invents all of RGB from a gray picture.",
+}
+_CONTEXTS = {
+    "whole": "each picture at once, its shorter side reduced to {} px",
+    "local": "windows at full resolution",
+}
+_STATISTICS = {
+    "picture": "mean and variance of each picture, as pix2pix's test program does",
+    "stored": "what its weights say, and no picture's own mean and variance",
+}
 
 _FIGURES = {  # as in `metrics.Figures`: heading and digits
     "psnr": ("PSNR (dB)", 1),
@@ -19,7 +32,7 @@ _ROWS = {
 _NO_SETTINGS = {*_ROWS, "pairs", "steps_done"}
 
 
-def model_card(
+def trained_card(
     metadata: Metadata,
     name: str,
     *,
@@ -54,6 +67,50 @@ def model_card(
         "## Licence",
         _license(metadata, start),
     ]
+    return _joined(parts)
+
+
+def imported_card(metadata: Metadata, name: str) -> str:
+    """Markdown: what an imported model is, how it is used, and where it is from."""
+    sees = _CONTEXTS[metadata.context].format(metadata.working_size)
+    options = metadata.options
+    parts = [
+        f"# {name}",
+        f"{metadata.description}\n{_KINDS[metadata.codec]}",
+        "## How it is used",
+        f"- it sees {sees}\n- it normalises by {_STATISTICS[metadata.statistics]}",
+        "## Generator",
+        "\n".join(f"- {key}: {options[key]}" for key in options),
+        "## Training",
+        "\n".join(f"- {key}: {value}" for key, value in metadata.training.items())
+        or "Not stated: no options lay beside the weights.",
+        "## Made from",
+        metadata.provenance,
+        "## Licence",
+        metadata.license or "Not stated; ask who made it before you share it.",
+    ]
+    return _joined(parts)
+
+
+def plain_card(metadata: Metadata, name: str) -> str:
+    """Markdown: what the metadata tells of a model without a card of its own."""
+    return (
+        f"# {name}\n\n{metadata.description or 'No description.'}\n\n"
+        f"- generator: {metadata.generator}, context: {metadata.context}\n"
+        f"- licence: {metadata.license or 'not stated'}\n"
+        f"- made from: {metadata.provenance or 'not stated'}\n"
+    )
+
+
+def retitled(card: str, old: str, new: str) -> str:
+    """Put another name into the title of a card."""
+    title, newline, rest = card.partition("\n")
+    if title.strip() == f"# {old}":
+        title = f"# {new}"
+    return f"{title}{newline}{rest}"
+
+
+def _joined(parts: Sequence[str]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

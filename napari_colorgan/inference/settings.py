@@ -1,0 +1,59 @@
+"""What colours are made with, as a form, a command line or Python says it."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.metadata import Context
+from napari_colorgan.errors import BadSetting
+
+if TYPE_CHECKING:  # torch
+    from napari_colorgan.checkpoints.store import Checkpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColorizerSettings:
+    """A model and how it is used; small and picklable, unless it is a checkpoint.
+
+    What belongs to a picture, such as its limits, is in its `Source`.
+
+    Raises
+    ------
+    BadSetting
+        A value is impossible, whatever the model.
+    """
+
+    model: "str | Path | Checkpoint" = zoo.DEFAULT
+    """A model's name, the path of a checkpoint, or a checkpoint."""
+    context: Context | None = None
+    """`whole` (each plane resized once, for photographs) or `local` (windows at native
+    resolution, for micrographs); None: what the model was trained for."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1`, ... or `mps`."""
+    tile: int | None = None
+    """Side of a `local` window in px, halo included; None: 1024. Networks of strides
+    above 128 px read larger ones, or most of each would be halo."""
+    working_size: int | None = None
+    """Shorter side in px at which `whole` sees a plane; None: the model's own."""
+    vividness: float | None = None
+    """0 (cautious: pale where in doubt) to 1 (vivid), for models that know their
+    doubts; None: the model's own."""
+
+    def __post_init__(self) -> None:
+        if self.context not in (None, *get_args(Context)):
+            raise BadSetting("context", self.context, "'whole' or 'local'")
+        if self.vividness is not None and not 0 <= self.vividness <= 1:
+            expected = "from 0 (cautious) to 1 (vivid)"
+            raise BadSetting("vividness", self.vividness, expected)
+        if self.working_size is not None and self.working_size < 32:
+            raise BadSetting("working_size", self.working_size, "32 px or more")
+
+    @classmethod
+    def of(
+        cls, model: "str | Path | Checkpoint | ColorizerSettings", **options: Any
+    ) -> "ColorizerSettings":
+        """Make settings of a model, or change some options of settings."""
+        if isinstance(model, ColorizerSettings):
+            return replace(model, **options)
+        return cls(model=model, **options)

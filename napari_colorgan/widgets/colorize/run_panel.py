@@ -1,0 +1,124 @@
+"""The buttons that run and stop a colouring, and what they show of it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from magicgui.widgets import Container, Label, ProgressBar, PushButton, Widget
+from napari.layers import Image
+
+from napari_colorgan.inference.settings import ColorizerSettings
+from napari_colorgan.job import Progress
+from napari_colorgan.widgets.colorize.run import LayerRun, color_layers_job
+from napari_colorgan.widgets.parts.layers import LayerSource
+from napari_colorgan.widgets.parts.layout import explain, line_up, say, wrap
+from napari_colorgan.widgets.parts.notices import show_info
+from napari_colorgan.widgets.parts.worker import DockJobs, sentence, show_failure
+
+
+class RunPanel(Container[Widget]):
+    """One colouring at a time.
+
+    Parameters
+    ----------
+    on_change : called when one begins, ends, or is asked to end
+    """
+
+    def __init__(self, viewer: Any, on_change: Callable[[], object]) -> None:
+        self._viewer = viewer
+        self.jobs = DockJobs(on_change)
+        self._run: LayerRun | None = None
+        self.start = PushButton(text="Colorize")
+        self.stop = PushButton(
+            text="Stop", enabled=False, tooltip="End early and keep what is coloured"
+        )
+        self.progress = ProgressBar(value=0, max=1, visible=False)
+        self.reason = wrap(Label(value="", visible=False))
+        self.status = wrap(Label(value="", visible=False))
+        buttons = line_up(self.start, self.stop)
+        parts = [buttons, self.reason, self.progress, self.status]
+        super().__init__(widgets=parts, labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.stop.changed.connect(lambda: self.end_early("stopped by the user"))
+
+    def run(
+        self,
+        layers: Sequence[Image],
+        sources: Sequence[LayerSource],
+        settings: ColorizerSettings,
+    ) -> None:
+        """Colour layers, of which `sources` were read."""
+        say(self.status, "")
+        self._run = LayerRun(self._viewer, layers, sources, self._on_lost)
+        self.jobs.run(
+            color_layers_job(sources, settings),
+            self._on_result,
+            on_event=self._on_event,
+            on_error=self._on_error,
+            on_end=self._on_end,
+            even_closed=True,  # the result's record is kept until the end
+        )
+
+    def end_early(self, why: str) -> None:
+        """Stop; the record of the result will say why."""
+        if self._run is not None:
+            self._run.end_early(why)
+            self.jobs.stop()
+            if not self.jobs.closed:
+                say(self.status, "Stopping...")
+
+    def close_jobs(self) -> None:
+        """Stop; from now on nothing may touch this widget."""
+        self.jobs.closed = True
+        self.end_early("the dock was closed")
+
+    def forget(self, layer: Image) -> None:
+        """Hear that a layer was removed."""
+        if self._run is not None and self._run.uses(layer):
+            self._on_lost(f"the layer '{layer.name}' was removed")
+
+    def offer(self, missing: str) -> None:
+        """Enable what can work, and say what is missing; empty if nothing is."""
+        busy = self.jobs.busy
+        reason = "A run is in progress." if busy else missing
+        self.start.enabled = not reason
+        explain(self.start, reason or "Colour the chosen layers into new layers")
+        self.stop.enabled = busy
+        say(self.reason, "" if busy else reason)
+
+    def _on_event(self, event: Progress) -> None:
+        if self._run is None:
+            return
+        if self.jobs.closed:
+            self._run.note(event)
+            return
+        self._run.on_event(event)
+        self.progress.visible = True
+        self.progress.max = max(1, event.total)
+        self.progress.value = event.done
+        say(self.status, self._run.describe(event))
+
+    def _on_result(self, _: object) -> None:
+        if self.jobs.closed or self._run is None:
+            return
+        complete = self._run.complete
+        note = f" {self._run.device_note}" if self._run.device_note else ""
+        stopped = "Stopped; what was coloured is kept."
+        say(self.status, f"Done.{note}" if complete else stopped)
+
+    def _on_error(self, error: BaseException) -> None:
+        if self._run is not None:
+            self._run.end_early(sentence(error))
+        if not self.jobs.closed:
+            say(self.status, sentence(error))
+            show_failure(error)
+
+    def _on_end(self) -> None:
+        run, self._run = self._run, None
+        if run is not None:
+            run.close()
+        if not self.jobs.closed:
+            self.progress.visible = False
+
+    def _on_lost(self, what: str) -> None:
+        show_info(f"Colouring a layer has stopped: {what}.")
+        self.end_early(what)
