@@ -1,4 +1,4 @@
-"""Folders of colour pictures, decoded once, and random crops of them."""
+"""Folders of colour pictures, decoded once."""
 
 import hashlib
 from collections.abc import Sequence
@@ -26,6 +26,7 @@ from napari_colorgan.training.pairs import (
 from napari_colorgan.training.picture_files import LeftOut, PictureRead, is_color
 
 AB_BYTES = 128  # levels of 8 bits from gray to an ab of `AB_SCALE`: 0.9 each
+_BAND = 1 << 20  # px converted at once
 Kind = TypeVar("Kind", bound=np.generic)
 
 
@@ -44,10 +45,12 @@ class Picture:
     """A colour picture in memory, and perhaps a gray one of the same pixels."""
 
     color: RGB
-    """(Y, X, 3): RGB, or gray, a and b as `lab_bytes` codes them."""
+    """(Y, X, 3): RGB, or its gray, and its a and b as parts of `AB_SCALE`: 0 ... 256
+    from -1 to 1."""
     gray: Gray | None = None
     """(Y, X) in [0, 1]; None: the lightness of `color`."""
     is_lab: bool = False
+    """Whether `color` is gray, a and b."""
 
 
 def list_files(
@@ -190,11 +193,16 @@ def _read_learnable(file: PictureFile, side: int, left_out: LeftOut) -> list[Pic
 def _as_lab(picture: Picture) -> Picture:
     if picture.gray is not None:
         return picture
-    planes = rgb_to_lab(torch.from_numpy(picture.color).permute(2, 0, 1)[None] / 255)
-    planes[:, :1] = 255 * lightness_to_gray(planes[:, :1]).clamp(0, 1)
-    planes[:, 1:] = AB_BYTES * (planes[:, 1:] / AB_SCALE + 1)
-    coded = planes[0].permute(1, 2, 0).round().byte()
-    return Picture(coded.contiguous().numpy(), is_lab=True)
+    coded = np.empty_like(picture.color)
+    step = max(1, _BAND // picture.color.shape[1])
+    for start in range(0, len(coded), step):
+        rows = slice(start, start + step)
+        rgb = torch.from_numpy(picture.color[rows]).permute(2, 0, 1)[None] / 255
+        lab = rgb_to_lab(rgb)
+        gray = 255 * lightness_to_gray(lab[:, :1]).clamp(0, 1)
+        planes = torch.cat([gray, AB_BYTES * (lab[:, 1:] / AB_SCALE + 1)], dim=1)
+        coded[rows] = planes[0].permute(1, 2, 0).round().byte().numpy()
+    return Picture(coded, is_lab=True)
 
 
 def _digest(picture: Picture) -> bytes:

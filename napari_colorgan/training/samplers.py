@@ -106,7 +106,7 @@ class _CropSampler(ABC):
         hints: Tensor | None = None
         if self._hints:
             hints = simulate_hints(target, self._hints, random)
-            hints = hints if hints.any() else None
+            hints = hints if hints[:, 2].amax() > 0 else None  # `any` is slow
         return Batch(source, target, hints, weight).to(self._device)
 
     @abstractmethod

@@ -2,8 +2,8 @@
 
 python tests/benchmarks/samplers.py [DEVICE]
 
-Before there was one way of cutting (commit 0b26498), picture by picture with PIL, the
-first line was 170 crops a second on the machine that gave 1,900 in its place.
+On a busy Xeon of 2.5 GHz `natural` gave 1,000 to 1,200 crops a second where commit
+0b26498, which cut and resized picture by picture with PIL, gave 140 to 175.
 """
 
 import sys
