@@ -3,7 +3,7 @@
 python tests/benchmarks/samplers.py [DEVICE]
 
 On one core of a quiet machine `natural` gave 1,130 crops a second; on a busy one commit
-0b26498, which cut and resized picture by picture with PIL, gave 140 to 180 and this 950.
+0b26498, which cut and resized one picture after the other, gave 140 to 180 and this 950.
 """
 
 import sys
