@@ -2,8 +2,8 @@
 
 python tests/benchmarks/samplers.py [DEVICE]
 
-On one core of a quiet machine `natural` gave 1,130 crops a second. On a busy one it gave
-950, where commit 0b26498, which cut one picture after the other, gave 140 to 180.
+On one core of a quiet machine `natural` gave 1,130 crops a second. On a busy one it
+gave 950, where commit 0b26498, which cut one picture at a time, gave 140 to 180.
 """
 
 import sys
