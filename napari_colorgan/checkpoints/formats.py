@@ -106,6 +106,9 @@ def read_job(source: str | Path, *, sha256: str = "", **usage: Any) -> Job["Impo
     """
     content = None
     if is_address(source):
+        if not sha256.strip():
+            expected = "64 hexadecimal digits, which the source of the model tells"
+            raise BadSetting("SHA-256", sha256, f"given for an address: {expected}")
         source, sha256 = check_url(str(source)), check_sha256(sha256)
         content = yield from download_job(source, sha256)
     else:

@@ -114,7 +114,7 @@ def fine_tune(
         if replace and not resume:
             folder.discard()
     if out is None:
-        raise BadSetting("--name", name, "given, or --out, for the model to be kept")
+        raise BadSetting("--name", "", "given, or --out, for the model to be kept")
     if folder is not None:
         folder.path.mkdir(parents=True, exist_ok=True)
     _check_out(out, None if folder is None else name, resume=resume)
