@@ -4,13 +4,13 @@ A job does nothing until it is run: by `finish`, which calls a function with eve
 and obeys a `Control`.
 """
 
-from napari_colorgan.inference.colorize import InvalidPixels as InvalidPixels
-from napari_colorgan.inference.colorize import ModelLoaded as ModelLoaded
-from napari_colorgan.inference.colorize import PlaneGray as PlaneGray
-from napari_colorgan.inference.colorize import TileDone as TileDone
 from napari_colorgan.inference.colorize import colorize_job as colorize_job
 from napari_colorgan.inference.colorize import colorizer_job as colorizer_job
 from napari_colorgan.inference.colorize import region_job as region_job
+from napari_colorgan.inference.events import InvalidPixels as InvalidPixels
+from napari_colorgan.inference.events import ModelLoaded as ModelLoaded
+from napari_colorgan.inference.events import PlaneGray as PlaneGray
+from napari_colorgan.inference.events import TileDone as TileDone
 from napari_colorgan.job import STOP as STOP
 from napari_colorgan.job import Control as Control
 from napari_colorgan.job import Job as Job

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import settings
 from npe2 import PluginManifest
 from numpy.typing import NDArray
+from PIL import Image
 from skimage import color, data
 
 # a busy machine is no failure, and no file is left beside the tests
@@ -247,3 +249,16 @@ def messages():
     notification_manager.notification_ready.connect(note)
     yield texts
     notification_manager.notification_ready.disconnect(note)
+
+
+@pytest.fixture
+def pair_folders(tmp_path):
+    """Folders of 16-bit gray and colour pictures; gray is the square of green."""
+    for kind in ("gray", "color"):
+        (tmp_path / kind).mkdir()
+    for name in ("coffee", "astronaut", "chelsea"):
+        rgb = getattr(data, name)()[::4, ::4]
+        Image.fromarray(rgb).save(tmp_path / "color" / f"{name}.png")
+        gray = ((rgb[..., 1] / 255) ** 2 * 4095).astype(np.uint16)
+        tifffile.imwrite(tmp_path / "gray" / f"{name}.tif", gray)
+    return tmp_path / "color", tmp_path / "gray"

@@ -328,3 +328,11 @@ def test_a_named_training_is_not_lost(run: Command, arguments, folders: Path) ->
     assert folder.state.exists()
     message = one_sentence(run(*arguments, "--name", "other", "--resume", code=2))
     assert "there is no" in message
+
+
+def test_a_folder_of_trainings_that_cannot_be_made_gives_a_sentence(
+    run: Command, arguments, folders: Path
+) -> None:
+    (folders / "training").write_text("a file where the folder should be")
+    message = one_sentence(run(*arguments, "--name", "mine", code=2))
+    assert "cannot be written" in message

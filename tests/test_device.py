@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from napari_colorgan.errors import BadSetting
-from napari_colorgan.inference import device
 from napari_colorgan.inference.device import choose_device, why_no_gpu
+from napari_colorgan.inference.settings import DEVICES
 
 
 @pytest.fixture
@@ -73,4 +73,4 @@ def test_why_there_is_no_gpu(gpus, monkeypatch):
 
 def test_choices_are_what_can_be_chosen(gpus):
     gpus(cuda=1, mps=True)
-    assert [choose_device(c).type for c in device.CHOICES[1:]] == ["cpu", "cuda", "mps"]
+    assert [choose_device(c).type for c in DEVICES[1:]] == ["cpu", "cuda", "mps"]

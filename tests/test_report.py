@@ -20,7 +20,6 @@ from napari_colorgan.training.pairs import Pair
 from napari_colorgan.training.report import (
     PictureReported,
     check_folder,
-    write,
     write_job,
 )
 from napari_colorgan.training.report.charts import _ticks, draw_curves
@@ -28,6 +27,10 @@ from napari_colorgan.training.report.pictures import error_colors, side_by_side
 from napari_colorgan.training.scoring import score
 
 SETTINGS = {"seed": 3, "batch": 4}
+
+
+def write(*arguments, **settings):
+    return finish(write_job(*arguments, **settings))
 
 
 @pytest.fixture(scope="module")

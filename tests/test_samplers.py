@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-import tifffile
 import torch
 from PIL import Image
-from skimage import color, data
+from skimage import color
 
 from napari_colorgan.color import CODECS
 from napari_colorgan.job import finish
@@ -40,19 +39,6 @@ def sample(folders, count, side, step=0, **settings):
 
 def save(folder, name, picture):
     Image.fromarray(picture).save(folder / name)
-
-
-@pytest.fixture
-def pairs(tmp_path):
-    """Folders of 16-bit gray and colour pictures; gray is the square of green."""
-    for kind in ("gray", "color"):
-        (tmp_path / kind).mkdir()
-    for name in ("coffee", "astronaut", "chelsea"):
-        rgb = getattr(data, name)()[::4, ::4]
-        Image.fromarray(rgb).save(tmp_path / "color" / f"{name}.png")
-        gray = ((rgb[..., 1] / 255) ** 2 * 4095).astype(np.uint16)
-        tifffile.imwrite(tmp_path / "gray" / f"{name}.tif", gray)
-    return tmp_path / "color", tmp_path / "gray"
 
 
 @pytest.mark.parametrize(
@@ -131,8 +117,8 @@ def test_large_folders_do_not_drown_small_ones(tmp_path):
 
 
 @pytest.mark.parametrize("shown", [{}, WHOLE, {"min_magnification": 0.5}])
-def test_crops_of_a_pair_stay_together(pairs, shown):
-    color, gray = pairs
+def test_crops_of_a_pair_stay_together(pair_folders, shown):
+    color, gray = pair_folders
     files = list_files([color], gray)
     cache = finish(read_pictures_job([color], files, 96))
     batch = sampler(cache, "rgb", batch=30, **shown).batch(0)

@@ -5,9 +5,7 @@ import math
 import re
 import zipfile
 
-import numpy as np
 import pytest
-import tifffile
 import torch
 from PIL import Image
 from skimage import data
@@ -53,19 +51,6 @@ def zip_of(path, files):
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in files.items():
             archive.writestr(name, text)
-
-
-@pytest.fixture
-def pairs(tmp_path):
-    """Folders of 16-bit gray and colour pictures; gray is the square of green."""
-    for kind in ("gray", "color"):
-        (tmp_path / kind).mkdir()
-    for name in ("coffee", "astronaut", "chelsea"):
-        rgb = getattr(data, name)()[::4, ::4]
-        Image.fromarray(rgb).save(tmp_path / "color" / f"{name}.png")
-        gray = ((rgb[..., 1] / 255) ** 2 * 4095).astype(np.uint16)
-        tifffile.imwrite(tmp_path / "gray" / f"{name}.tif", gray)
-    return tmp_path / "color", tmp_path / "gray"
 
 
 def test_training_writes_a_checkpoint_that_colors(train_small, tmp_path):
@@ -240,8 +225,8 @@ def test_training_is_in_bfloat16_only_where_a_device_has_it(
     assert made == [choices[-1]]
 
 
-def test_two_folders_train_a_translation(train_small, pairs):
-    color, gray = pairs
+def test_two_folders_train_a_translation(train_small, pair_folders):
+    color, gray = pair_folders
     options = {"folders": [color], "gray": gray, "task": "auto", "context": "local"}
     checkpoint, _ = train_small(stop_at=2, **options)
     assert checkpoint.metadata.codec in ("lab", "rgb")
@@ -253,8 +238,8 @@ def test_two_folders_train_a_translation(train_small, pairs):
     assert checkpoint.generator().out_channels == 3
 
 
-def test_a_picture_without_partner_is_named(train_small, pairs):
-    color, gray = pairs
+def test_a_picture_without_partner_is_named(train_small, pair_folders):
+    color, gray = pair_folders
     (gray / "coffee.tif").unlink()
     with pytest.raises(BadPair, match=r"coffee\.png"):
         train_small(folders=[color], gray=gray, strict=True)

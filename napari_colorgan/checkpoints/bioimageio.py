@@ -47,7 +47,7 @@ def export_bioimageio_job(
     picture: NDArray[np.float32],
     documentation: str,
     authors: Sequence[str],
-    license: str = "",  # noqa: A002, the name of the metadata's field
+    license: str = "",
     parent: str = "",
 ) -> Job[Path]:
     """Write a zip file with weights, test arrays, cover, documentation and checkpoint.

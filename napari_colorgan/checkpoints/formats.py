@@ -178,7 +178,7 @@ def export_model(
     form: Format | None = None,
     *,
     authors: Sequence[str] = (),
-    license: str = "",  # noqa: A002, the name of the metadata's field
+    license: str = "",
     parent: str = "",
     replace: bool = False,
 ) -> Path:
@@ -228,14 +228,13 @@ def check_export(
     names = names or {}
     by_suffix: dict[str, Format] = {f.suffix: name for name, f in FORMATS.items()}
     form = form or by_suffix.get(out.suffix)
-    expected = ""
     if form is None or out.suffix != FORMATS[form].suffix:
         suffixes = [FORMATS[form].suffix] if form else list(by_suffix)
         expected = f"a name that ends in {' or '.join(suffixes)}"
-    elif out.exists() and not replace:
+        raise BadSetting(names.get("out", "out"), str(out), expected)
+    if out.exists() and not replace:
         agree = names.get("replace", "replace=True")
         expected = f"a new name, for it exists; or give {agree} as well"
-    if expected or form is None:
         raise BadSetting(names.get("out", "out"), str(out), expected)
     for name, value in stated.items():
         if value and form != "bioimageio":

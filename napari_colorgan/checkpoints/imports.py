@@ -90,7 +90,7 @@ def read_model(
     context: Context | None = None,
     statistics: Statistics | None = None,
     dropout: bool | None = None,
-    license: str = "",  # noqa: A002, the name of the metadata's field
+    license: str = "",
 ) -> Import:
     """Read a model file of any kind that can be imported; its content tells the kind.
 

@@ -41,7 +41,7 @@ def read_pix2pix(
     context: Context | None = None,
     statistics: Statistics | None = None,
     dropout: bool | None = None,
-    license: str = "",  # noqa: A002, the name of the metadata's field
+    license: str = "",
 ) -> Checkpoint:
     """Read the weights of a U-Net or ResNet, such as `latest_net_G.pth`.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_colorgan.errors import BadImageFile, ColorganError, NoColors, Stopped
+from napari_colorgan.inference.events import InvalidPixels, TileDone
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import STOP, Job, Progress, explain, finish
 
@@ -221,7 +222,7 @@ def _color_one_job(
 ) -> Job[None]:
     from napari_colorgan.image_io import named_like
     from napari_colorgan.image_io.writing import make_folder
-    from napari_colorgan.inference.colorize import InvalidPixels, TileDone, record_of
+    from napari_colorgan.inference.colorize import record_of
 
     image, gray = choices.read(item.source)
     result = out / named_like(item.name, gray.count)

@@ -18,6 +18,7 @@ from napari_colorgan.cli._options import ContextChoice, Device, ModelName, Vivid
 from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say, say_notes
 from napari_colorgan.errors import BadImageFile
+from napari_colorgan.inference.events import InvalidPixels, TileDone
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import Job, Progress
 
@@ -98,7 +99,7 @@ def _colorize_one(
             "another name for the result."
         )
     file = choices.create(result, image, gray)
-    from napari_colorgan.inference.colorize import InvalidPixels, TileDone, record_of
+    from napari_colorgan.inference.colorize import record_of
 
     notes: list[str] = list(image.notes)
     last: TileDone | None = None

@@ -116,7 +116,7 @@ def fine_tune(
     if out is None:
         raise BadSetting("--name", "", "given, or --out, for the model to be kept")
     if folder is not None:
-        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.create()
     _check_out(out, None if folder is None else name, resume=resume)
     from napari_colorgan.inference.device import choose_device
     from napari_colorgan.training.events import StepDone
@@ -128,13 +128,11 @@ def fine_tune(
     )
     from napari_colorgan.training.picture_files import PicturesLeftOut
     from napari_colorgan.training.report import check_folder
-    from napari_colorgan.training.scoring import table
 
     choose_device(device)
     if report is not None:
         check_folder("--report", report)
     about = given(name=name or out.stem, description=description, license=license_)
-    label = out if folder is None else name
     with Run("Reading") as run:
         left_out: list[str] = []
 
@@ -149,17 +147,7 @@ def fine_tune(
             pairs, start, config, device=device, out=out, resume=resume, about=about
         )
         result = run.finish(job, _News(run).tell, shown=StepDone)
-        best = next(one for one in reversed(result.history.validations) if one.best)
-        say(f"'{label}': the best model, of step {best.done} ({result.ended}).")
-        kinds = {"best": best.now, "before": best.before, "left gray": best.gray}
-        say(table("held-out part", kinds))
-        if best.now.psnr < best.gray.psnr:
-            say_notes(
-                [
-                    "The best is worse than pictures left gray. Train longer, or give "
-                    "more pairs of the kind that is to be coloured."
-                ]
-            )
+        say_notes(_say_best(str(out if folder is None else name), result))
         run.exit_if_stopped(
             f"the best so far is kept in '{out}'; the same command with --resume goes "
             "on"
@@ -179,6 +167,22 @@ def fine_tune(
             run.exit_if_stopped("the report has the pictures so far")
     if folder is not None:
         folder.discard()  # all of it is in the model now
+
+
+def _say_best(label: str, result: Any) -> list[str]:
+    """Say how good the best model is; returns what the user should think of."""
+    from napari_colorgan.training.scoring import table
+
+    best = next(each for each in reversed(result.history.validations) if each.best)
+    say(f"'{label}': the best model, of step {best.done} ({result.ended}).")
+    kinds = {"best": best.now, "before": best.before, "left gray": best.gray}
+    say(table("held-out part", kinds))
+    if best.now.psnr >= best.gray.psnr:
+        return []
+    return [
+        "The best is worse than pictures left gray. Train longer, or give more pairs "
+        "of the kind that is to be coloured."
+    ]
 
 
 class _News:

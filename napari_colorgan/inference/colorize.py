@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,12 @@ from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import BadArray, BadSetting, ColorganWarning, OutOfMemory
 from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.inference.events import (
+    InvalidPixels,
+    ModelLoaded,
+    PlaneGray,
+    TileDone,
+)
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Plane, Source
@@ -23,47 +29,6 @@ from napari_colorgan.inference.views import Local, Piece, Prepared, paint, prepa
 from napari_colorgan.job import STOP, Job, Progress, finish, is_out_of_memory
 
 _GRAY_SIDE = 2048  # px of the pieces converted at once
-
-
-@dataclass(frozen=True, slots=True)
-class ModelLoaded(Progress):
-    """A model is ready on a device."""
-
-    name: str
-    device: str
-    note: str
-    """Why no GPU is used although any would do; empty otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlaneGray(Progress):
-    """One more plane of a result is there in gray."""
-
-
-@dataclass(frozen=True, slots=True)
-class TileDone(Progress):
-    """A piece of a plane has its final colours."""
-
-    index: tuple[int, ...]
-    """Of the plane, along the leading axes."""
-    region: Region
-    """Px of the plane that are final now."""
-    tiling: Tiling | None
-    """Of the windows it was made in, smaller than those asked for once memory ran out;
-    None in `whole` context."""
-
-
-@dataclass(frozen=True, slots=True)
-class InvalidPixels(Progress):
-    """Some pixels could not be coloured; last event of a job that met any."""
-
-    count: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.count} pixels have no value (NaN, infinite, or marked as missing); "
-            "they are black in the result."
-        )
 
 
 def colorizer_job(

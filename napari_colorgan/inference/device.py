@@ -3,8 +3,7 @@
 import torch
 
 from napari_colorgan.errors import BadSetting
-
-CHOICES = ("auto", "cpu", "cuda", "mps")
+from napari_colorgan.inference.settings import DEVICES
 
 
 def choose_device(wish: str = "auto") -> torch.device:
@@ -16,8 +15,8 @@ def choose_device(wish: str = "auto") -> torch.device:
         The device is unknown, or this machine or this torch has none.
     """
     kind = wish.split(":")[0]
-    if wish != "auto" and kind not in CHOICES[1:]:
-        raise BadSetting("device", wish, f"one of {', '.join(CHOICES)}")
+    if wish != "auto" and kind not in DEVICES[1:]:
+        raise BadSetting("device", wish, f"one of {', '.join(DEVICES)}")
     there = [*_gpus(), "cpu"]
     if wish == "auto":
         return torch.device(there[0])

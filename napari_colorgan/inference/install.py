@@ -49,8 +49,7 @@ def import_job(
     See `import_model`, `formats.read_job` and `install_imported_job`.
     """
     if name is None:
-        stem = Path(source).stem
-        name = suggest_name(source) if is_address(source) else stem
+        name = suggest_name(source) if is_address(source) else Path(source).stem
     name = zoo.check_name(name, taken_too=replace_old)
     zoo.check_folder()
     model = yield from read_job(source, sha256=sha256, **usage)
@@ -65,7 +64,7 @@ def import_model(
     context: Context | None = None,
     statistics: Statistics | None = None,
     dropout: bool | None = None,
-    license: str = "",  # noqa: A002, the name of the metadata's field
+    license: str = "",
     replace: bool = False,
 ) -> zoo.Model:
     """Make a model file one of the user's models.

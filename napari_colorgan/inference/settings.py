@@ -12,6 +12,10 @@ if TYPE_CHECKING:  # torch
     from napari_colorgan.checkpoints.store import Checkpoint
 
 
+DEVICES = ("auto", "cpu", "cuda", "mps")
+"""Kinds of device, and the wish for the fastest there is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColorizerSettings:
     """A model and how it is used; small and picklable, unless it is a checkpoint.

@@ -192,7 +192,7 @@ def fine_tune(
 
     Returns
     -------
-    The best and the last checkpoint, for `colorize` or `save`, and the curves.
+    The best and the last checkpoint, for `colorize` or `export_model`, and the curves.
 
     Raises
     ------

@@ -94,6 +94,7 @@ class Loop:
         self._saved_step: int | None = None
         self._previewed = -math.inf
         self._preview_pause = _PREVIEW_EVERY
+        self._is_large = sum(w.nbytes for w in trainer.average.values()) > _LARGE
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from a state."""
@@ -157,9 +158,8 @@ class Loop:
                 return lost
         if course.time_limit is not None and self._passed() > course.time_limit:
             return "the time is up"
-        size = sum(value.nbytes for value in self._trainer.average.values())
         waited = self._saved_step is None or since_save > _SAVE_LARGE_EVERY
-        if is_late or (is_due and (waited or size <= _LARGE)):
+        if is_late or (is_due and (waited or not self._is_large)):
             yield from self._save()
         elif not is_due and time.monotonic() - self._previewed > self._preview_pause:
             yield from self._preview()

@@ -70,7 +70,6 @@ def install_trained_job(
     The picture shows pairs that were held out.
     """
     yield Progress(0, 1)
-    from napari_colorgan.inference.device import choose_device
     from napari_colorgan.inference.examples import examples_job
 
     checkpoint = outcome.checkpoint(kept)
@@ -78,7 +77,7 @@ def install_trained_job(
     picture = yield from examples_job(
         checkpoint,
         [pair.gray for pair in parts.held_out[:_SHOWN]],
-        choose_device(outcome.settings.device),
+        outcome.settings.device,
     )
     card = trained_card(
         checkpoint.metadata,

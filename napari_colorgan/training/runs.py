@@ -115,8 +115,8 @@ class RunFolder:
         """Whether the model was put to use."""
         return (self.path / _USED).exists()
 
-    def create(self, settings: RunSettings) -> None:
-        """Make the folder and write the settings.
+    def create(self, settings: RunSettings | None = None) -> None:
+        """Make the folder and write the settings, if it has any of its own.
 
         Raises
         ------
@@ -124,7 +124,8 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._settings.write_text(settings.to_json(), encoding="utf-8")
+            if settings is not None:
+                self._settings.write_text(settings.to_json(), encoding="utf-8")
         except OSError as error:
             raise BadRun(
                 f"'{self.path}' cannot be written: {error.strerror or error}. Free "

@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ _SCALES = {
     "paper": (256 / 286, 256 / 286),
 }
 _NATIVE_SCALE = (0.8, 1.25)  # the same for crops of pictures
+_LEVELS = 1 << 16  # of gray whose sources are looked up
 _LEAST_PART = 0.6  # of the shorter side, of what `whole` cuts out of a pair
 
 
@@ -54,21 +56,19 @@ class Batch:
         return Batch(**parts)
 
 
-class Sampler(Protocol):
-    """What a training draws its batches from."""
+class Sampler(ABC):
+    """What a training draws its batches from: parts of pictures, cut out by a child.
+
+    Parameters
+    ----------
+    side : of what is shown, px
+    hints : whether the generator takes any
+    smooth, upright : see `crops.show` and `crops.turn`
+    is_lab : whether bytes that are cut out are gray, a and b
+    """
 
     per_epoch: int
     """Steps that see as much as there is."""
-
-    def batch(self, step: int) -> Batch:
-        """Return what a step learns from, on the training's device.
-
-        It follows from the seed and the step alone, whatever was asked for before.
-        """
-
-
-class _CropSampler(ABC):
-    """Makes batches of what is cut out; how it is chosen is left to its children."""
 
     def __init__(
         self,
@@ -80,6 +80,7 @@ class _CropSampler(ABC):
         hints: bool,
         smooth: bool,
         upright: bool,
+        is_lab: bool = False,
     ) -> None:
         self._codec = codec
         self._seed = config.seed
@@ -89,13 +90,15 @@ class _CropSampler(ABC):
         self._smooth = smooth
         self._upright = upright
         self._device = device
-        self._is_lab = False
-        self._encoded = codec.encode(torch.linspace(0, 1, 1 << 16)).to(device)
+        self._is_lab = is_lab
         # Apple's GPUs do not know all that is needed here
         self._works_on = device if device.type == "cuda" else _CPU
 
     def batch(self, step: int) -> Batch:
-        """Return what a step learns from, see `Sampler`."""
+        """Return what a step learns from, on the training's device.
+
+        It follows from the seed and the step alone, whatever was asked for before.
+        """
         rng = np.random.default_rng([self._seed, step])
         random = torch.Generator().manual_seed(int(rng.integers(2**62)))
         cuts = self._cut(rng)
@@ -125,15 +128,21 @@ class _CropSampler(ABC):
         gray = lightness_to_gray(rgb_to_lab(rgb)[:, :1]).clamp_(0, 1)
         return gray, self._codec.target(rgb), None
 
+    @cached_property
+    def _encoded(self) -> Tensor:
+        """Sources of so many gray levels, evenly spaced."""
+        levels = torch.linspace(0, 1, _LEVELS)
+        return self._codec.encode(levels).to(self._works_on)
+
     def _encode(self, gray: Tensor) -> Tensor:
         """Source of gray; looked up where it has few levels to begin with."""
         if not self._is_lab:
             return self._codec.encode(gray)
-        levels = (gray * (len(self._encoded) - 1)).add_(0.5).int()
+        levels = (gray * (_LEVELS - 1)).add_(0.5).int()
         return self._encoded.index_select(0, levels.flatten()).view(gray.shape)
 
 
-class PatchSampler(_CropSampler):
+class PatchSampler(Sampler):
     """Patches of pairs, each as likely as its share of all pixels.
 
     Parameters
@@ -212,7 +221,7 @@ class PatchSampler(_CropSampler):
         return Cut(torch.from_numpy(planes)[None], *shown)
 
 
-class PictureSampler(_CropSampler):
+class PictureSampler(Sampler):
     """Crops of pictures in folders.
 
     Folders are drawn from in proportion to the square root of their size: a large
@@ -243,8 +252,8 @@ class PictureSampler(_CropSampler):
             hints=hints,
             smooth=True,
             upright=config.context == "whole" or config.squeezes,
+            is_lab=folders[0][0].is_lab,
         )
-        self._is_lab = folders[0][0].is_lab
         self._folders = folders
         self._config = config
         sizes = np.array([len(pictures) for pictures in folders])

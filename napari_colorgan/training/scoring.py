@@ -7,8 +7,9 @@ import numpy as np
 from PIL import Image
 
 from napari_colorgan.arrays import RGB
-from napari_colorgan.inference.colorize import TileDone, colorize_job
+from napari_colorgan.inference.colorize import colorize_job
 from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.inference.events import TileDone
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.source import Source
 from napari_colorgan.job import STOP, Job, Progress, finish

@@ -4,8 +4,7 @@ from napari_colorgan.training.report.writing import (
     PictureReported,
     Report,
     check_folder,
-    write,
     write_job,
 )
 
-__all__ = ["PictureReported", "Report", "check_folder", "write", "write_job"]
+__all__ = ["PictureReported", "Report", "check_folder", "write_job"]

@@ -13,7 +13,7 @@ from PIL import Image
 import napari_colorgan
 from napari_colorgan.errors import BadImageFile, BadSetting
 from napari_colorgan.inference.colorizer import Colorizer
-from napari_colorgan.job import STOP, Job, Progress, finish
+from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.metrics import error_map
 from napari_colorgan.training.events import History
 from napari_colorgan.training.pairs import Pair
@@ -82,22 +82,6 @@ def write_job(
         if (yield PictureReported(done + 1, len(pairs), pair.name)) is STOP:
             break
     return report.finish(history, of=len(pairs))
-
-
-def write(
-    folder: Path,
-    pairs: Iterable[Pair],
-    colorizer: Colorizer,
-    *,
-    settings: Mapping[str, object],
-    history: History | None = None,
-    before: Colorizer | None = None,
-) -> Path:
-    """Write a report as `write_job` does, in this thread."""
-    job = write_job(
-        folder, pairs, colorizer, settings=settings, history=history, before=before
-    )
-    return finish(job)
 
 
 class Report:

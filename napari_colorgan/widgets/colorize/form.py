@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from magicgui.widgets import ComboBox, Container, FloatSlider, SpinBox
 
-from napari_colorgan.inference.settings import ColorizerSettings
+from napari_colorgan.inference.settings import DEVICES, ColorizerSettings
 from napari_colorgan.widgets.parts.layers import LimitsChoice, Planes
 from napari_colorgan.widgets.parts.layout import enable, fold
 from napari_colorgan.widgets.parts.model_picker import ModelPicker
@@ -43,7 +43,7 @@ class ColorizeForm(Container[Any]):
             tooltip="whole: the picture is seen at once, reduced (photographs); local: "
             "in windows at full resolution (micrographs)",
         )
-        self.device = ComboBox(label="Device", choices=("auto", "cpu", "cuda", "mps"))
+        self.device = ComboBox(label="Device", choices=DEVICES)
         self.tile = SpinBox(
             label="Tile (px)",
             value=1024,

@@ -9,6 +9,7 @@ from napari.layers import Image
 from napari.utils import progress
 
 from napari_colorgan.arrays import RGB
+from napari_colorgan.inference.events import InvalidPixels, ModelLoaded, TileDone
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import STOP, Job, Progress, duration
 from napari_colorgan.widgets.parts.layers import (
@@ -117,12 +118,6 @@ class LayerRun:
     def on_event(self, event: Progress) -> None:
         """Show in the viewer what happened."""
         self.note(event)
-        from napari_colorgan.inference.colorize import (  # loaded by the job
-            InvalidPixels,
-            ModelLoaded,
-            TileDone,
-        )
-
         match event:
             case ModelLoaded():
                 self.device_note = event.note
@@ -140,8 +135,6 @@ class LayerRun:
 
     def note(self, event: Progress) -> None:
         """Keep the record of the result, which its layer carries."""
-        from napari_colorgan.inference.colorize import TileDone  # loaded by the job
-
         match event:
             case TileDone():
                 self._last = event

@@ -63,13 +63,13 @@ class RunPanel(Container[Widget]):
         if self._run is not None:
             self._run.end_early(why)
             self.jobs.stop()
-            if not self.jobs.closed:
-                say(self.status, "Stopping...")
+            say(self.status, "Stopping...")
 
     def close_jobs(self) -> None:
         """Stop; from now on nothing may touch this widget."""
-        self.jobs.closed = True
-        self.end_early("the dock was closed")
+        if self._run is not None:
+            self._run.end_early("the dock was closed")
+        self.jobs.close()
 
     def forget(self, layer: Image) -> None:
         """Hear that a layer was removed."""

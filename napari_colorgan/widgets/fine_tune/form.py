@@ -15,6 +15,7 @@ from magicgui.widgets import (
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.errors import ColorganError
+from napari_colorgan.inference.settings import DEVICES
 from napari_colorgan.training.runs import RunSettings
 from napari_colorgan.training.settings import START, FineTuneConfig, Task
 from napari_colorgan.widgets.parts.layout import explain, fold, shorten, wrap
@@ -93,7 +94,7 @@ class FineTuneForm(Container[Any]):
             max=1 << 30,
             tooltip="Of all randomness, also of what is held out",
         )
-        self.device = ComboBox(label="Device", choices=("auto", "cpu", "cuda", "mps"))
+        self.device = ComboBox(label="Device", choices=DEVICES)
         self.gan = CheckBox(
             text="GAN phase",
             value=True,
