@@ -30,7 +30,7 @@ from napari_colorgan.errors import Stopped
 from napari_colorgan.job import STOP, Progress
 from napari_colorgan.training import runs
 from napari_colorgan.widgets import ModelManagerWidget
-from napari_colorgan.widgets.models import dock as models_dock
+from napari_colorgan.widgets.models import transfer
 from napari_colorgan.widgets.models.details import facts
 from napari_colorgan.widgets.parts import settings as dock_settings
 from napari_colorgan.widgets.parts.models_changed import models_changed
@@ -103,23 +103,25 @@ def finish(manager, qtbot) -> None:
 
 def answer(manager, qtbot, **values) -> None:
     """Fill in the form that is asked, press OK, and wait for what follows."""
-    form = manager.form
+    form = manager.work.form
     for name, value in values.items():
         getattr(form, name).value = value
     form.ok.click()
-    assert manager.form is None
+    assert manager.work.form is None
     finish(manager, qtbot)
 
 
 def import_file(manager, qtbot, path: Path) -> None:
-    manager.read(path)
+    manager.transfer.read(path)
     finish(manager, qtbot)
 
 
 def agree(manager, monkeypatch, answer=True) -> list[str]:
     """Answer questions; returns a list that they are added to."""
     asked = []
-    monkeypatch.setattr(manager, "ask", lambda text: bool(asked.append(text)) or answer)
+    monkeypatch.setattr(
+        manager.upkeep, "ask", lambda text: bool(asked.append(text)) or answer
+    )
     return asked
 
 
@@ -223,7 +225,7 @@ def test_what_other_programs_did_is_seen_when_the_dock_is_shown(manager):
 
 def test_rename(manager, qtbot, home):
     manager.buttons.rename.native.click()
-    assert manager.form.name.value == "mine"
+    assert manager.work.form.name.value == "mine"
     answer(manager, qtbot, name=" My tissue ")
     assert listed(manager) == ["micro", "natural", "My tissue"]
     assert manager.models.name == "My tissue"
@@ -239,21 +241,21 @@ def test_a_name_that_cannot_be_is_not_accepted(manager, qtbot, name, reason):
     duplicate("mine", "other")
     for button in (manager.buttons.rename, manager.buttons.duplicate):
         button.native.click()
-        form = manager.form
+        form = manager.work.form
         form.name.value = name
         assert not form.ok.isEnabled() and reason in form.reason.value
         form.name.value = "fine"
         assert form.ok.isEnabled() and not form.reason.value
         form.cancel.click()
-        assert manager.form is None and not manager.busy
+        assert manager.work.form is None and not manager.busy
     assert {model.name for model in zoo.list_models()} >= {"mine", "other"}
 
 
 def test_the_case_of_a_name_may_change_but_not_for_a_copy(manager, qtbot):
     manager.buttons.duplicate.native.click()
-    manager.form.name.value = "Mine"
-    assert not manager.form.ok.isEnabled()
-    manager.form.cancel.click()
+    manager.work.form.name.value = "Mine"
+    assert not manager.work.form.ok.isEnabled()
+    manager.work.form.cancel.click()
     manager.buttons.rename.native.click()
     answer(manager, qtbot, name="Mine")
     assert listed(manager)[-1] == "Mine"
@@ -262,13 +264,13 @@ def test_the_case_of_a_name_may_change_but_not_for_a_copy(manager, qtbot):
 def test_duplicate(manager, qtbot):
     choose(manager, "micro")
     manager.buttons.duplicate.native.click()
-    assert manager.form.name.value == "micro copy"
+    assert manager.work.form.name.value == "micro copy"
     answer(manager, qtbot)
     assert manager.models.name == "micro copy" and "micro" in listed(manager)
     assert manager.buttons.rename.enabled
     manager.buttons.duplicate.native.click()
-    assert manager.form.name.value == "micro copy copy"
-    manager.form.cancel.click()
+    assert manager.work.form.name.value == "micro copy copy"
+    manager.work.form.cancel.click()
 
 
 def test_delete_and_undo(manager, qtbot, monkeypatch, home):
@@ -341,7 +343,7 @@ def test_the_question_is_a_question(manager, monkeypatch):
     buttons = QMessageBox.StandardButton
     for answered in (buttons.Yes, buttons.No):
         monkeypatch.setattr(QMessageBox, "question", lambda *_, a=answered: a)
-        assert manager.ask("Sure?") is (answered == buttons.Yes)
+        assert manager.upkeep.ask("Sure?") is (answered == buttons.Yes)
 
 
 # -- all pickers
@@ -439,7 +441,7 @@ def test_a_model_is_used_in_the_other_docks(viewer, qtbot, gray):
 
 def test_weights_of_pix2pix_are_asked_about(manager, qtbot, pth):
     import_file(manager, qtbot, pth)
-    form = manager.form
+    form = manager.work.form
     assert form.name.value == "facades_label2photo"
     assert "Translation" in form.about.value and "U-Net" in form.about.value
     assert (form.context.value, form.statistics.value) == ("local", "picture")
@@ -467,13 +469,13 @@ def test_only_what_can_be_chosen_is_asked(manager, qtbot, home, make_checkpoint)
     options = {"depth": 5, "width": 8, "norm": "instance"}
     write_pix2pix(make_checkpoint(options=options), home / "instance.pth")
     import_file(manager, qtbot, home / "instance.pth")
-    form = manager.form
+    form = manager.work.form
     assert form.name.value == "instance"
     assert form.context.native.isVisible() and not form.statistics.native.isVisible()
     form.cancel.click()
     save(make_checkpoint(), home / "ours.safetensors")
     import_file(manager, qtbot, home / "ours.safetensors")
-    assert not manager.form.context.native.isVisible()
+    assert not manager.work.form.context.native.isVisible()
     answer(manager, qtbot)
     assert zoo.find("ours").origin == "imported"
 
@@ -488,7 +490,7 @@ def test_a_checkpoint_comes_with_its_card_and_its_picture(
     Image.new("RGB", (160, 160)).save(examples, "JPEG")
     (home / "mine.jpg").write_bytes(examples.getvalue())
     import_file(manager, qtbot, home / "mine.safetensors")
-    assert manager.form.name.value == "mine 2"
+    assert manager.work.form.name.value == "mine 2"
     answer(manager, qtbot)
     model = zoo.find("mine 2")
     assert model.card == "# mine 2\n\nOf a colleague.\n"
@@ -508,7 +510,7 @@ def test_a_file_that_is_no_model_is_refused_in_a_sentence(
     import_file(manager, qtbot, home / name)
     (message,) = messages
     assert name in message and "unexpected" not in message
-    assert manager.form is None and listed(manager) == ["micro", "natural", "mine"]
+    assert manager.work.form is None and listed(manager) == ["micro", "natural", "mine"]
 
 
 def test_import_begins_with_a_file_dialog(manager, qtbot, pth, monkeypatch):
@@ -517,7 +519,7 @@ def test_import_begins_with_a_file_dialog(manager, qtbot, pth, monkeypatch):
         manager.buttons.import_.native.click()
         assert manager.busy is bool(path)
     finish(manager, qtbot)
-    manager.form.cancel.click()
+    manager.work.form.cancel.click()
     assert "facades_label2photo" not in listed(manager)
 
 
@@ -567,7 +569,7 @@ def test_what_is_exported_can_be_imported(
     monkeypatch.setitem(sys.modules, "onnxscript", None)  # which takes long
     path = home / f"exported{FORMATS[form].suffix}"
     choice = ExportAs(form=form, authors=("Ada L.",), license="CC0-1.0")
-    manager.write(zoo.find("mine"), path, choice)
+    manager.transfer.write(zoo.find("mine"), path, choice)
     finish(manager, qtbot)
     assert any("was written" in text for text in messages)
     assert drop(manager, path)
@@ -592,7 +594,7 @@ def test_it_is_asked_as_what_and_where(manager, qtbot, home, monkeypatch, path):
     assert (home / "exported.pth").is_file()
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
     manager.buttons.export.native.click()
-    manager.form.ok.click()
+    manager.work.form.ok.click()
     assert not manager.busy
 
 
@@ -600,9 +602,11 @@ def test_a_package_states_authors_and_licence(manager, qtbot, home, monkeypatch)
     chosen = []
     place = str(home / "mine"), ""
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: place)
-    monkeypatch.setattr(manager, "write", lambda *choice: chosen.append(choice))
+    monkeypatch.setattr(
+        manager.transfer, "write", lambda *choice: chosen.append(choice)
+    )
     manager.buttons.export.native.click()
-    form = manager.form
+    form = manager.work.form
     assert form.ok.isEnabled() and not form.authors.native.isVisible()
     form.form.value = "bioimageio"
     assert form.authors.native.isVisible() and form.license.native.isVisible()
@@ -619,10 +623,10 @@ def test_what_cannot_be_exported_gives_a_sentence(
     manager, qtbot, home, messages, monkeypatch
 ):
     natural = zoo.find("natural")
-    manager.write(natural, home / "natural.pth", ExportAs(form="pix2pix"))
+    manager.transfer.write(natural, home / "natural.pth", ExportAs(form="pix2pix"))
     finish(manager, qtbot)
     assert any("is a compact generator" in text for text in messages)
-    manager.write(
+    manager.transfer.write(
         natural, home / "no folder" / "a.safetensors", ExportAs(form="checkpoint")
     )
     finish(manager, qtbot)
@@ -636,7 +640,7 @@ def test_a_missing_extra_gives_a_sentence(manager, qtbot, home, messages, monkey
 
     place = "napari_colorgan.checkpoints.standalone.import_module"
     monkeypatch.setattr(place, missing)
-    manager.write(zoo.find("mine"), home / "mine.onnx", ExportAs(form="onnx"))
+    manager.transfer.write(zoo.find("mine"), home / "mine.onnx", ExportAs(form="onnx"))
     finish(manager, qtbot)
     assert any("pip install 'napari-colorgan[onnx]'" in text for text in messages)
     assert not (home / "mine.onnx").exists()
@@ -666,7 +670,7 @@ def server(home, monkeypatch):
 
 def test_download(manager, qtbot, pth, server, messages):
     manager.buttons.download.native.click()
-    form = manager.form
+    form = manager.work.form
     assert not form.ok.isEnabled() and "Paste its address" in form.reason.value
     form.url.value = "ftp://127.0.0.1/a.pth"
     assert not form.ok.isEnabled() and "https://" in form.reason.value
@@ -693,7 +697,7 @@ def test_a_download_that_fails_gives_a_sentence(manager, qtbot, server, messages
 
 def test_a_name_of_the_users_is_not_overwritten_by_a_suggestion(manager):
     manager.buttons.download.native.click()
-    form = manager.form
+    form = manager.work.form
     form.url.value = "http://["  # no address at all
     assert not form.name.value and not form.ok.isEnabled()
     form.url.value = "https://example.org/one.pth"
@@ -727,23 +731,27 @@ def endless(monkeypatch):
             pass
         raise Stopped("The download was stopped.")
 
-    monkeypatch.setattr(models_dock, "import_job", job)
+    monkeypatch.setattr(transfer, "import_job", job)
 
 
 def start_download(manager, qtbot) -> None:
     manager.buttons.download.native.click()
-    form = manager.form
+    form = manager.work.form
     form.url.value, form.sha256.value = "https://example.org/a.pth", "0" * 64
     form.ok.click()
-    qtbot.waitUntil(lambda: manager.progress.native.value() == 3000, timeout=ENOUGH)
+    qtbot.waitUntil(
+        lambda: manager.work.progress.native.value() == 3000, timeout=ENOUGH
+    )
     assert manager.busy
 
 
 def test_progress_and_stop(manager, qtbot, endless, messages):
     start_download(manager, qtbot)
-    assert manager.progress.native.maximum() == 8000
-    assert visible(manager.progress, manager) and visible(manager.stop, manager)
-    assert "Downloading 'a'" in manager.status.value
+    assert manager.work.progress.native.maximum() == 8000
+    assert visible(manager.work.progress, manager) and visible(
+        manager.work.stop, manager
+    )
+    assert "Downloading 'a'" in manager.work.status.value
     for button in (
         manager.buttons.import_,
         manager.buttons.rename,
@@ -751,26 +759,28 @@ def test_progress_and_stop(manager, qtbot, endless, messages):
         manager.buttons.undo,
     ):
         assert not button.enabled
-    manager.stop.native.click()
+    manager.work.stop.native.click()
     finish(manager, qtbot)
     assert messages == ["The download was stopped."]
-    assert not visible(manager.progress, manager) and not visible(manager.stop, manager)
-    assert not manager.status.value and manager.buttons.rename.enabled
+    assert not visible(manager.work.progress, manager) and not visible(
+        manager.work.stop, manager
+    )
+    assert not manager.work.status.value and manager.buttons.rename.enabled
 
 
 def test_an_import_is_stopped(manager, qtbot, pth, messages):
-    manager.read(pth)
-    manager.stop.native.click()
+    manager.transfer.read(pth)
+    manager.work.stop.native.click()
     finish(manager, qtbot)
     assert any("nothing was stored" in text for text in messages)
-    assert manager.form is None
+    assert manager.work.form is None
 
 
 def test_closing_the_dock_ends_what_runs(viewer, qtbot, endless):
     manager = open_dock(viewer)
     start_download(manager, qtbot)
     manager.buttons.card.native.click()
-    control = manager._jobs.control
+    control = manager.work.jobs.control
     viewer.window.remove_dock_widget(manager)
     qtbot.waitUntil(no_jobs, timeout=ENOUGH)
     assert control.stop and not manager._card_view.isVisible()
@@ -781,8 +791,8 @@ def test_others_hear_of_a_change_that_ends_after_its_dock_was_closed(viewer, qtb
     colorize = open_dock(viewer, "Colorize")
     choose(manager, "mine")
     manager.buttons.rename.native.click()
-    manager.form.name.value = "renamed"
-    manager.form.ok.click()
+    manager.work.form.name.value = "renamed"
+    manager.work.form.ok.click()
     viewer.window.remove_dock_widget(manager)
     qtbot.waitUntil(no_jobs, timeout=ENOUGH)
     qtbot.waitUntil(lambda: "renamed" in colorize.model.choices, timeout=ENOUGH)
@@ -792,7 +802,7 @@ def test_others_hear_of_a_change_that_ends_after_its_dock_was_closed(viewer, qtb
 def test_closing_the_dock_closes_what_it_asks(viewer, qtbot):
     manager = open_dock(viewer)
     manager.buttons.download.native.click()
-    form = manager.form
+    form = manager.work.form
     assert form.isVisible()
     viewer.window.remove_dock_widget(manager)
     assert not form.isVisible()

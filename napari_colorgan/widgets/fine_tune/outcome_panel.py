@@ -16,7 +16,14 @@ from napari_colorgan.training.outcome import (
     install_trained_job,
     report_job,
 )
-from napari_colorgan.widgets.parts.layout import explain, keep_low, line_up, say, wrap
+from napari_colorgan.widgets.parts.layout import (
+    explain,
+    heading,
+    keep_low,
+    line_up,
+    say,
+    wrap,
+)
 from napari_colorgan.widgets.parts.notices import ask, show_info
 from napari_colorgan.widgets.parts.places import beside
 from napari_colorgan.widgets.parts.worker import DockJobs
@@ -63,10 +70,9 @@ class OutcomePanel(QWidget):
         keep_low(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.figures.native)
-        for part in (form, *rows):
+        layout.addWidget(heading("Result"))
+        for part in (self.figures, form, self.reason, *rows):
             layout.addWidget(part.native)
-        layout.insertWidget(2, self.reason.native)
         self._parts = (form, rows)  # not owned by this widget
         self.name.changed.connect(self._update)
         self.use.changed.connect(self._on_use)

@@ -27,6 +27,7 @@ from napari_colorgan.widgets.parts.world import View
 
 _FROM_COLOR = "gray from colour"
 _NO_REGION = "whole picture"
+_READING = "The pair is being read and checked."
 
 
 class PairsPanel(QWidget):
@@ -43,8 +44,8 @@ class PairsPanel(QWidget):
         self._locked = False
         self._split = (0.2, 1)
         self.summary: Summary | None = None
-        self.problem = ""
-        """Why these pairs cannot be trained on."""
+        self._problem = ""
+        """What the checks have against these pairs."""
         self._summarize = LatestOnly(self._on_summary, self._on_summary_error)
         self.gray = ComboBox(
             label="Gray",
@@ -104,6 +105,13 @@ class PairsPanel(QWidget):
     def busy(self) -> bool:
         """Whether pairs are being read."""
         return self._jobs.busy
+
+    @property
+    def missing(self) -> str:
+        """Why nothing can be trained on these pairs; empty if a training can start."""
+        if self.busy:
+            return _READING
+        return self._problem if self._rows else "Add a pair first."
 
     def layers(self) -> set[Layer]:
         """Layers that the pairs were copied from."""
@@ -221,7 +229,7 @@ class PairsPanel(QWidget):
         self.changed.emit()
 
     def _on_summary_error(self, error: BaseException) -> None:
-        self.summary, self.problem = None, sentence(error)
+        self.summary, self._problem = None, sentence(error)
         self.changed.emit()
 
     # -- showing state
@@ -230,7 +238,7 @@ class PairsPanel(QWidget):
         return [self._rows[n] for n in self.table.chosen() if n < len(self._rows)]
 
     def _changed(self, select: PairRow | None = None) -> None:
-        self.summary, self.problem = None, ""
+        self.summary, self._problem = None, ""
         self.table.show_rows(self._rows, None)
         if select is not None:
             self.table.choose(self._rows.index(select))
@@ -245,7 +253,7 @@ class PairsPanel(QWidget):
     def _update(self, *_: object) -> None:
         reason = ""
         if self.busy:
-            reason = "The pair is being read and checked."
+            reason = _READING
         elif self.color.value is None:
             reason = "Open an RGB picture first: the colours to learn."
         self.add.enabled = not reason
