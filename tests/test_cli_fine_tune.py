@@ -129,16 +129,17 @@ def test_a_report_of_the_held_out_part(run: Command, arguments) -> None:
     assert "the report" in result.stdout
 
 
-def test_scratch_and_recipes_start_fresh(run: Command, color) -> None:
+def test_scratch_and_schemes_start_fresh(run: Command, color) -> None:
     arguments = ("fine-tune", "--color", color, *QUICK, "--steps", 1)
     run(*arguments, "--model", "scratch", "--out", "a.safetensors", "--report", "r")
     assert load("a.safetensors").metadata.generator == "compact"
     assert "before" not in Path("r/images.csv").read_text()
-    bad = run(
-        *arguments, "--recipe", "paper", "--model", "micro", "--out", "b.safetensors",
-        code=2,
-    )  # fmt: skip
-    assert "starts from scratch" in one_sentence(bad)
+    for option in ("--scheme", "--recipe"):  # which it was called at first
+        bad = run(
+            *arguments, option, "paper", "--model", "micro", "--out", "b.safetensors",
+            code=2,
+        )  # fmt: skip
+        assert "starts from scratch" in one_sentence(bad)
 
 
 def test_notes_tell_of_doubtful_pairs(run: Command, arguments, color) -> None:
@@ -223,7 +224,7 @@ def test_nothing_is_overwritten_without_resume(run: Command, arguments) -> None:
 
 @pytest.mark.parametrize(
     "extra",
-    [("--recipe", "novel"), ("--task", "magic"), ("--context", "huge"), ()],
+    [("--scheme", "novel"), ("--task", "magic"), ("--context", "huge"), ()],
 )
 def test_usage_errors_exit_with_2(run: Command, arguments, extra) -> None:
     out = ("--out", "own.safetensors") if extra else ()

@@ -12,7 +12,7 @@ from napari_colorgan.checkpoints.store import load
 from napari_colorgan.errors import CheckpointError, Stopped
 from napari_colorgan.job import STOP, Control, finish
 from napari_colorgan.metrics import Figures
-from napari_colorgan.training import loop, start, train
+from napari_colorgan.training import loop, networks, train
 from napari_colorgan.training.events import Previewed, StepDone, Validated
 from napari_colorgan.training.fine_tune import fine_tune
 from napari_colorgan.training.recipe import Recipe
@@ -46,7 +46,7 @@ def photos(tmp_path_factory):
 @pytest.fixture
 def run(tmp_path, photos, monkeypatch):
     """Train a tiny generator; returns the result and the events."""
-    monkeypatch.setattr(start, "load_imagenet_encoder", lambda generator: None)
+    monkeypatch.setattr(networks, "load_imagenet_encoder", lambda generator: None)
 
     def run(name="a", *, stop_at=None, judge_every=1, minutes=None, **settings):
         events, control = [], Control()

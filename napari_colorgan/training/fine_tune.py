@@ -25,6 +25,12 @@ from napari_colorgan.training.budget import (
 )
 from napari_colorgan.training.events import Planned, Preparing, Trained
 from napari_colorgan.training.loop import Course, Loop
+from napari_colorgan.training.networks import (
+    base_of,
+    fitting_patch,
+    make_discriminator,
+    make_generator,
+)
 from napari_colorgan.training.outcome import Outcome, install_trained_job
 from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, split
 from napari_colorgan.training.precision import precisions
@@ -36,12 +42,6 @@ from napari_colorgan.training.settings import (
     CODEC_OF,
     START,
     FineTuneConfig,
-)
-from napari_colorgan.training.start import (
-    base_of,
-    fitting_patch,
-    make_discriminator,
-    make_generator,
 )
 from napari_colorgan.training.state import fitting
 from napari_colorgan.training.trainer import Trainer

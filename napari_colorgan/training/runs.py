@@ -170,11 +170,11 @@ def unfinished() -> Sequence[RunFolder]:
     """Find runs whose model was not used, the latest first; none while one trains."""
     try:
         with exclusive():
-            found = [RunFolder(path.parent) for path in _all_settings()]
-            for folder in found:
+            folders = [RunFolder(path.parent) for path in _all_settings()]
+            for folder in folders:
                 if folder.used or not folder.pairs.exists():
                     folder.discard()
-            return [folder for folder in found if folder.path.exists()]
+            return [folder for folder in folders if folder.path.exists()]
     except (TrainingBusy, BadRun):
         return []
 

@@ -14,7 +14,7 @@ from napari_colorgan.widgets.fine_tune.preview_layer import PreviewLayer
 from napari_colorgan.widgets.parts.layout import keep_low, say, wrap
 from napari_colorgan.widgets.parts.pace import Pace
 
-if TYPE_CHECKING:  # torch; nothing here is read by a form
+if TYPE_CHECKING:  # scikit-image; nothing here is read by a form
     from napari_colorgan.training.events import Planned, StepDone, Validated
 
 

@@ -12,11 +12,15 @@ from napari_colorgan.checkpoints.formats import (
     READABLE,
     ExportAs,
     export_job,
+    name_after,
     read_job,
-    suggest_name,
 )
 from napari_colorgan.inference.install import import_job, install_imported_job
-from napari_colorgan.widgets.models.forms import DownloadForm, ExportForm, ImportForm
+from napari_colorgan.widgets.models.questions import (
+    DownloadQuestion,
+    ExportQuestion,
+    ImportQuestion,
+)
 from napari_colorgan.widgets.models.work import ModelWork
 from napari_colorgan.widgets.parts.notices import show_info
 
@@ -53,19 +57,19 @@ class ModelTransfer:
 
     def download(self) -> None:
         """Ask for an address, and store what is there."""
-        form = DownloadForm(self._work)
+        question = DownloadQuestion(self._work)
 
         def on_accepted() -> None:
-            name = form.name.value
-            job = import_job(form.url.value, name, sha256=form.sha256.value)
+            name = question.name.value
+            job = import_job(question.url.value, name, sha256=question.sha256.value)
             self._work.make(f"Downloading '{name}'...", job)
 
-        self._work.ask(form, on_accepted)
+        self._work.ask(question, on_accepted)
 
     def export(self, model: zoo.Model) -> None:
         """Ask as what and where a model is to be written, and write it."""
-        form = ExportForm(self._work, model)
-        self._work.ask(form, lambda: self._choose_place(model, form.answered()))
+        question = ExportQuestion(self._work, model)
+        self._work.ask(question, lambda: self._choose_place(model, question.answered()))
 
     def write(self, model: zoo.Model, path: Path, choice: ExportAs) -> None:
         """Write a model as a file."""
@@ -80,17 +84,19 @@ class ModelTransfer:
         """Ask what the file did not tell, and store the model."""
         if self._work.jobs.closed:
             return
-        form = ImportForm(self._work, imported, suggest_name(imported.source.path))
+        question = ImportQuestion(
+            self._work, imported, name_after(imported.source.path)
+        )
 
         def on_accepted() -> None:
-            name = form.name.value
-            job = install_imported_job(form.answered(), name)
+            name = question.name.value
+            job = install_imported_job(question.answered(), name)
             self._work.make(f"Storing '{name}'...", job)
 
-        self._work.ask(form, on_accepted)
+        self._work.ask(question, on_accepted)
 
     def _choose_place(self, model: zoo.Model, choice: ExportAs) -> None:
-        title, suffix = FORMATS[choice.form].title, FORMATS[choice.form].suffix
+        title, suffix = FORMATS[choice.format].title, FORMATS[choice.format].suffix
         path, _ = QFileDialog.getSaveFileName(
             self._work,
             f"Export {model.name}",

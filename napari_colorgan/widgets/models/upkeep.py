@@ -13,8 +13,8 @@ from napari_colorgan.checkpoints.deleted import (
     restore,
 )
 from napari_colorgan.job import Job, Progress
-from napari_colorgan.widgets.models.forms import NameForm
 from napari_colorgan.widgets.models.model_list import megabytes
+from napari_colorgan.widgets.models.questions import NameQuestion
 from napari_colorgan.widgets.models.work import ModelWork
 from napari_colorgan.widgets.parts.notices import ask
 
@@ -36,24 +36,26 @@ class ModelUpkeep:
     def rename(self, model: zoo.Model) -> None:
         """Ask for another name of a model, and give it."""
         old = model.name
-        form = NameForm(self._work, f"Rename {old}", old, own=old)
+        question = NameQuestion(self._work, f"Rename {old}", old, old=old)
 
         def on_accepted() -> None:
-            name = form.name.value
+            name = question.name.value
             self._work.make("Renaming...", change_job(lambda: rename(old, name)), old)
 
-        self._work.ask(form, on_accepted)
+        self._work.ask(question, on_accepted)
 
     def duplicate(self, model: zoo.Model) -> None:
         """Ask for the name of a copy, and make it."""
         old = model.name
-        form = NameForm(self._work, f"Duplicate {old}", zoo.free_name(f"{old} copy"))
+        question = NameQuestion(
+            self._work, f"Duplicate {old}", zoo.free_name(f"{old} copy")
+        )
 
         def on_accepted() -> None:
-            name = form.name.value
+            name = question.name.value
             self._work.make("Copying...", change_job(lambda: duplicate(old, name)))
 
-        self._work.ask(form, on_accepted)
+        self._work.ask(question, on_accepted)
 
     def delete(self, model: zoo.Model) -> None:
         """Delete a model if the user agrees."""

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.job import Job, Progress
-from napari_colorgan.widgets.models.forms import Form
+from napari_colorgan.widgets.models.questions import Question
 from napari_colorgan.widgets.parts.layout import keep_low, say, wrap
 from napari_colorgan.widgets.parts.models_changed import models_changed
 from napari_colorgan.widgets.parts.worker import DockJobs, Slot
@@ -27,7 +27,7 @@ class ModelWork(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.jobs = DockJobs(self._on_jobs)
-        self.form: Form | None = None
+        self.question: Question | None = None
         """The window that asks something at the moment."""
         self.status = wrap(Label(value="", visible=False))
         self.progress = ProgressBar(visible=False)
@@ -42,14 +42,14 @@ class ModelWork(QWidget):
     @property
     def occupied(self) -> bool:
         """Whether something is done or asked."""
-        return self.jobs.busy or self.form is not None
+        return self.jobs.busy or self.question is not None
 
-    def ask(self, form: Form, on_accepted: Callable[[], None]) -> None:
-        """Open a form; other windows and jobs go on."""
-        self.form = form
-        form.accepted.connect(on_accepted)
-        form.finished.connect(self._on_asked)
-        form.open()
+    def ask(self, question: Question, on_accepted: Callable[[], None]) -> None:
+        """Open a question; other windows and jobs go on."""
+        self.question = question
+        question.accepted.connect(on_accepted)
+        question.finished.connect(self._on_asked)
+        question.open()
 
     def run(self, doing: str, job: Job[Any], on_result: Slot) -> None:
         """Run a job; its result arrives even if the dock is closed meanwhile.
@@ -78,11 +78,11 @@ class ModelWork(QWidget):
         """End what runs and what is asked; from now on nothing touches this widget."""
         self.jobs.close()
         with contextlib.suppress(RuntimeError):  # the viewer was closed, and it, too
-            if self.form is not None:
-                self.form.close()
+            if self.question is not None:
+                self.question.close()
 
     def _on_asked(self) -> None:
-        self.form = None
+        self.question = None
 
     def _on_stop(self) -> None:
         if self.jobs.stop():

@@ -15,7 +15,7 @@ from napari_colorgan.inference.statistics import StatisticsMeter
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.patchgan import PatchDiscriminator
-from napari_colorgan.training.pretrained import (
+from napari_colorgan.training.first_weights import (
     draw_weights,
     level,
     load_imagenet_encoder,
