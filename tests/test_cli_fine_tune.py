@@ -309,7 +309,7 @@ def test_a_named_model_is_installed_with_card_and_picture(
     assert "--model 'my tissue'" in result.stdout
     model = zoo.find("my tissue")
     assert model.picture is not None and "## On the held-out part" in model.card
-    assert not list((folders / "training").iterdir())
+    assert not [path for path in (folders / "training").iterdir() if path.is_dir()]
     message = one_sentence(run(*arguments, "--name", "my tissue", code=2))
     assert "already have a model" in message
     run(*arguments, "--name", "my tissue", "--steps", 1, "--replace")
@@ -331,9 +331,24 @@ def test_a_named_training_is_not_lost(run: Command, arguments, folders: Path) ->
     assert "there is no" in message
 
 
+def test_a_name_belongs_to_one_training_at_a_time(
+    run: Command, arguments, folders: Path
+) -> None:
+    folder = runs.RunFolder.named("mine")
+    steps = "--steps", 1
+    with folder.reserved():
+        for more in ((), ("--replace",), ("--resume",)):
+            bad = run(*arguments, "--name", "mine", *steps, *more, code=2)
+            assert "Another training" in one_sentence(bad)
+            assert "'mine model'" in one_sentence(bad)
+        assert not folder.path.exists()
+        run(*arguments, "--name", "other", *steps)
+    run(*arguments, "--name", "mine", *steps)
+
+
 def test_a_folder_of_trainings_that_cannot_be_made_gives_a_sentence(
     run: Command, arguments, folders: Path
 ) -> None:
     (folders / "training").write_text("a file where the folder should be")
     message = one_sentence(run(*arguments, "--name", "mine", code=2))
-    assert "cannot be written" in message
+    assert "cannot be made" in message

@@ -28,6 +28,7 @@ from napari_colorgan.training.settings import START, FineTuneConfig, SchemeName
 
 
 def fine_tune(
+    ctx: typer.Context,
     color: Annotated[Path, typer.Option(help="Folder of colour pictures.")],
     name: Annotated[
         str | None,
@@ -112,6 +113,7 @@ def fine_tune(
     folder = RunFolder.named(name) if out is None and name is not None else None
     settings = RunSettings(start=start, device=device, config=config)
     if folder is not None:
+        ctx.with_resource(folder.reserved())
         out = folder.model
         if replace and not resume:
             folder.discard()

@@ -41,8 +41,8 @@ class Course:
     """Steps between two validations; None: there is one with every timed save."""
     validate_start: bool = True
     """Whether there is one before the first step."""
-    preview_every: float = 0.0
-    """Seconds between two previews, at least."""
+    preview_every: float | None = 0.0
+    """Seconds between two previews, at least; None: there are none."""
     seconds: float | None = None
     """Estimated duration of the whole run."""
     time_limit: float | None = None
@@ -237,7 +237,8 @@ class Loop:
         return ""
 
     def _preview(self) -> Job[None]:
-        if self._validation is None:
+        least = self._course.preview_every
+        if self._validation is None or least is None:
             return
         began = time.monotonic()
         shown = self._validation.preview(
@@ -245,9 +246,7 @@ class Loop:
         )
         self._previewed = time.monotonic()
         took = self._previewed - began
-        self._preview_pause = max(
-            _PREVIEW_EVERY, took / _PREVIEW_SHARE, self._course.preview_every
-        )
+        self._preview_pause = max(_PREVIEW_EVERY, took / _PREVIEW_SHARE, least)
         yield shown
 
     def _save(self) -> Job[None]:

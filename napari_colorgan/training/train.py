@@ -32,7 +32,7 @@ from napari_colorgan.training.settings import Task
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.validation import HELD_OUT, read_validation_job
 
-_PREVIEW_EVERY = 60.0  # s; seldom does anybody look
+_PREVIEW_EVERY = 60.0  # s
 
 
 def train_job(
@@ -47,6 +47,7 @@ def train_job(
     judged: Sequence[Path] = (),
     judge_every: int | None = None,
     strict: bool = False,
+    previews: bool = False,
 ) -> Job[Trained]:
     """Train on the pictures below `folders`; write `out`, and go on from it next time.
 
@@ -70,6 +71,7 @@ def train_job(
     judge_every : steps after which that is done; default every ten minutes
     strict : raise the error of the first picture that cannot be used. Default: these
         are left out, if at least half can be, and `PicturesLeftOut` tells of them
+    previews : whether a picture is coloured every minute, for `Previewed`
 
     Raises
     ------
@@ -141,7 +143,7 @@ def train_job(
         Course(
             validate_every=judge_every,
             validate_start=False,
-            preview_every=_PREVIEW_EVERY,
+            preview_every=_PREVIEW_EVERY if previews else None,
             time_limit=None if minutes is None else 60 * minutes,
             logs_scores=True,
         ),
