@@ -124,3 +124,10 @@ class ColorganWarning(UserWarning):
 
 def _by(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
+
+
+def some(names: Iterable[object], most: int = 5) -> str:
+    """Names or paths for a sentence: the first ones, and how many more there are."""
+    listed = [f"'{name}'" for name in names]
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more or "none"

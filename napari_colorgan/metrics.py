@@ -41,15 +41,15 @@ class Figures:
         That of `colorfulness` is the colourfulness of all pictures together as a part
         of that of all truths: a nearly gray truth has no say.
         """
-        known = [one for one in figures if not math.isnan(one.colorfulness)]
-        vivid = sum(one.vividness for one in known)
-        colorful = sum(one.colorfulness * one.vividness for one in known)
+        known = [each for each in figures if not math.isnan(each.colorfulness)]
+        vivid = sum(each.vividness for each in known)
+        colorful = sum(each.colorfulness * each.vividness for each in known)
         return cls(
-            psnr=_mean([one.psnr for one in figures]),
-            ssim=_mean([one.ssim for one in figures]),
-            ciede2000=_mean([one.ciede2000 for one in figures]),
+            psnr=_mean([each.psnr for each in figures]),
+            ssim=_mean([each.ssim for each in figures]),
+            ciede2000=_mean([each.ciede2000 for each in figures]),
             colorfulness=colorful / vivid if vivid else math.nan,
-            vividness=_mean([one.vividness for one in figures]),
+            vividness=_mean([each.vividness for each in figures]),
         )
 
 

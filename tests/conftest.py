@@ -195,12 +195,12 @@ def train_small(tmp_path, photos, monkeypatch):
     import torch
 
     from napari_colorgan.job import Control, finish
-    from napari_colorgan.training import train
+    from napari_colorgan.training import networks, train
     from napari_colorgan.training.events import StepDone
     from napari_colorgan.training.recipe import Recipe
     from napari_colorgan.training.settings import TrainConfig
 
-    monkeypatch.setattr(train, "load_imagenet_encoder", lambda generator: None)
+    monkeypatch.setattr(networks, "load_imagenet_encoder", lambda generator: None)
     small = {"steps": 6, "decoder_steps": 3, "batch": 2, "crop": 32, "cache_side": 48}
     small |= {"validation": 0.0, "task": "colorization"}
     places = ("gray", "start", "minutes", "judged", "judge_every", "strict")

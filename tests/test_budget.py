@@ -1,6 +1,6 @@
 """Minutes become steps once, from timed steps on copies."""
 
-import copy
+import functools
 import types
 
 import pytest
@@ -11,11 +11,11 @@ from napari_colorgan.errors import OutOfMemory, Stopped
 from napari_colorgan.job import Control, finish
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.training import budget
-from napari_colorgan.training.budget import Measuring, plan_job
+from napari_colorgan.training.budget import Measuring, plan_job, trainer_of_copies
+from napari_colorgan.training.networks import make_discriminator
 from napari_colorgan.training.pairs import pairs_of
 from napari_colorgan.training.samplers import PatchSampler
 from napari_colorgan.training.settings import FineTuneConfig
-from napari_colorgan.training.start import make_discriminator
 from napari_colorgan.training.trainer import Trainer
 
 BOTH = ("float32", "bfloat16")
@@ -231,17 +231,8 @@ def test_measuring_consumes_nothing_of_the_training(photo, scheme):
     sampler = PatchSampler(pairs_of(photo), config, LabCodec(), hints=False)
     trainer = real_trainer(config)
     untouched = real_trainer(config)
-
-    def copied(precision):
-        return Trainer(
-            copy.deepcopy(trainer.generator),
-            config,
-            CPU,
-            steps=2,
-            discriminator=copy.deepcopy(trainer.discriminator),
-            precision=precision,
-        )
-
+    networks = trainer.generator, trainer.discriminator
+    copied = functools.partial(trainer_of_copies, *networks, config, CPU)
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)

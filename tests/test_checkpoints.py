@@ -351,7 +351,9 @@ def test_missing_and_unknown_weights_are_listed(checkpoint):
     broken = changed(checkpoint)
     name = next(iter(broken.weights))
     broken.weights["extra"] = broken.weights.pop(name)
-    with pytest.raises(CheckpointError, match=rf"1 are missing \({name}\).*\(extra\)"):
+    with pytest.raises(
+        CheckpointError, match=rf"1 are missing \('{name}'\).*\('extra'\)"
+    ):
         broken.generator()
 
 

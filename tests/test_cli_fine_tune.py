@@ -129,16 +129,17 @@ def test_a_report_of_the_held_out_part(run: Command, arguments) -> None:
     assert "the report" in result.stdout
 
 
-def test_scratch_and_recipes_start_fresh(run: Command, color) -> None:
+def test_scratch_and_schemes_start_fresh(run: Command, color) -> None:
     arguments = ("fine-tune", "--color", color, *QUICK, "--steps", 1)
     run(*arguments, "--model", "scratch", "--out", "a.safetensors", "--report", "r")
     assert load("a.safetensors").metadata.generator == "compact"
     assert "before" not in Path("r/images.csv").read_text()
-    bad = run(
-        *arguments, "--recipe", "paper", "--model", "micro", "--out", "b.safetensors",
-        code=2,
-    )  # fmt: skip
-    assert "starts from scratch" in one_sentence(bad)
+    for option in ("--scheme", "--recipe"):  # which it was called at first
+        bad = run(
+            *arguments, option, "paper", "--model", "micro", "--out", "b.safetensors",
+            code=2,
+        )  # fmt: skip
+        assert "starts from scratch" in one_sentence(bad)
 
 
 def test_notes_tell_of_doubtful_pairs(run: Command, arguments, color) -> None:
@@ -223,7 +224,7 @@ def test_nothing_is_overwritten_without_resume(run: Command, arguments) -> None:
 
 @pytest.mark.parametrize(
     "extra",
-    [("--recipe", "novel"), ("--task", "magic"), ("--context", "huge"), ()],
+    [("--scheme", "novel"), ("--task", "magic"), ("--context", "huge"), ()],
 )
 def test_usage_errors_exit_with_2(run: Command, arguments, extra) -> None:
     out = ("--out", "own.safetensors") if extra else ()
@@ -308,7 +309,7 @@ def test_a_named_model_is_installed_with_card_and_picture(
     assert "--model 'my tissue'" in result.stdout
     model = zoo.find("my tissue")
     assert model.picture is not None and "## On the held-out part" in model.card
-    assert not list((folders / "training").iterdir())
+    assert not [path for path in (folders / "training").iterdir() if path.is_dir()]
     message = one_sentence(run(*arguments, "--name", "my tissue", code=2))
     assert "already have a model" in message
     run(*arguments, "--name", "my tissue", "--steps", 1, "--replace")
@@ -330,9 +331,24 @@ def test_a_named_training_is_not_lost(run: Command, arguments, folders: Path) ->
     assert "there is no" in message
 
 
+def test_a_name_belongs_to_one_training_at_a_time(
+    run: Command, arguments, folders: Path
+) -> None:
+    folder = runs.RunFolder.named("mine")
+    steps = "--steps", 1
+    with folder.reserved():
+        for more in ((), ("--replace",), ("--resume",)):
+            bad = run(*arguments, "--name", "mine", *steps, *more, code=2)
+            assert "Another training" in one_sentence(bad)
+            assert "'mine model'" in one_sentence(bad)
+        assert not folder.path.exists()
+        run(*arguments, "--name", "other", *steps)
+    run(*arguments, "--name", "mine", *steps)
+
+
 def test_a_folder_of_trainings_that_cannot_be_made_gives_a_sentence(
     run: Command, arguments, folders: Path
 ) -> None:
     (folders / "training").write_text("a file where the folder should be")
     message = one_sentence(run(*arguments, "--name", "mine", code=2))
-    assert "cannot be written" in message
+    assert "cannot be made" in message

@@ -14,7 +14,7 @@ from napari_colorgan.errors import (
 )
 from napari_colorgan.training import train
 from napari_colorgan.training.holding_out import hold_out, keep
-from napari_colorgan.training.picture_files import (
+from napari_colorgan.training.left_out import (
     PicturesLeftOut,
 )
 from napari_colorgan.training.pictures import list_files, read_pictures_job

@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from napari_colorgan.color import enliven
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.training import updates
-from napari_colorgan.training.losses import chroma_loss
-from napari_colorgan.training.pretrained import (
+from napari_colorgan.training.first_weights import (
     level,
 )
+from napari_colorgan.training.losses import chroma_loss
+from napari_colorgan.training.networks import make_discriminator
 from napari_colorgan.training.samplers import Batch
 from napari_colorgan.training.settings import TrainConfig
-from napari_colorgan.training.start import make_discriminator
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.updates import Diverged
 

@@ -12,7 +12,7 @@ from napari_colorgan.checkpoints.store import load
 from napari_colorgan.errors import CheckpointError, Stopped
 from napari_colorgan.job import STOP, Control, finish
 from napari_colorgan.metrics import Figures
-from napari_colorgan.training import loop, train
+from napari_colorgan.training import loop, networks, train
 from napari_colorgan.training.events import Previewed, StepDone, Validated
 from napari_colorgan.training.fine_tune import fine_tune
 from napari_colorgan.training.recipe import Recipe
@@ -46,9 +46,10 @@ def photos(tmp_path_factory):
 @pytest.fixture
 def run(tmp_path, photos, monkeypatch):
     """Train a tiny generator; returns the result and the events."""
-    monkeypatch.setattr(train, "load_imagenet_encoder", lambda generator: None)
+    monkeypatch.setattr(networks, "load_imagenet_encoder", lambda generator: None)
 
     def run(name="a", *, stop_at=None, judge_every=1, minutes=None, **settings):
+        previews = settings.pop("previews", False)
         events, control = [], Control()
 
         def listen(event):
@@ -69,6 +70,7 @@ def run(tmp_path, photos, monkeypatch):
             judged=[photos],
             judge_every=judge_every,
             minutes=minutes,
+            previews=previews,
         )
         return finish(job, listen, control), events
 
@@ -137,7 +139,7 @@ def test_a_training_shows_pictures_and_the_time_left(run, monkeypatch):
     monkeypatch.setattr(train, "_PREVIEW_EVERY", 0.0)
     monkeypatch.setattr(loop, "_PREVIEW_EVERY", -1.0)
     monkeypatch.setattr(loop, "_PREVIEW_SHARE", 1e9)
-    _, events = run(judge_every=4)
+    _, events = run(judge_every=4, previews=True)
     shown = of_kind(events, Previewed)
     assert len(shown) > 3
     assert all(event.now.shape == event.truth.shape for event in shown)
@@ -146,6 +148,7 @@ def test_a_training_shows_pictures_and_the_time_left(run, monkeypatch):
     assert all(event.seconds_left > 0 for event in steps[:-1])
     assert steps[-1].seconds_left == 0
     _, events = run("b", minutes=0)
+    assert not of_kind(events, Previewed)  # nobody has asked for them
     assert [event.seconds_left for event in of_kind(events, StepDone)] == [0]
 
 

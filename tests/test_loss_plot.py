@@ -3,10 +3,9 @@
 import math
 
 import numpy as np
-import pytest
 from qtpy.QtGui import QImage, QPainter
 
-from napari_colorgan.widgets.fine_tune.loss_plot import Curve, LossPlot, ticks
+from napari_colorgan.widgets.fine_tune.loss_plot import Curve, LossPlot
 from napari_colorgan.widgets.parts.pace import Pace
 
 
@@ -27,17 +26,6 @@ def test_values_that_are_no_numbers_are_left_out():
     for value in (1.0, math.nan, math.inf, 2.0):
         curve.add(len(curve), value)
     assert [y for _, y in curve.points] == [1.0, 2.0]
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [(0, 1, [0, 0.5, 1]), (15.2, 28.4, [20, 25]), (-3, 4, [0]),
-     (0.031, 0.0366, [0.032, 0.034, 0.036])],
-)  # fmt: skip
-def test_ticks_are_round_numbers(low, high, expected):
-    found = list(ticks(low, high, 3))
-    assert set(expected) <= set(found) and len(found) <= 4
-    assert all(low <= tick <= high for tick in found)
 
 
 def painted(plot: LossPlot) -> np.ndarray:

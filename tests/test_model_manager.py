@@ -23,14 +23,14 @@ from napari_colorgan import fine_tune
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.changes import duplicate, rename
 from napari_colorgan.checkpoints.deleted import deleted_folder
-from napari_colorgan.checkpoints.formats import FORMATS, ExportAs, suggest_name
+from napari_colorgan.checkpoints.formats import FORMATS, ExportAs, name_after
 from napari_colorgan.checkpoints.pix2pix import read_pix2pix, write_pix2pix
 from napari_colorgan.checkpoints.store import load, save
 from napari_colorgan.errors import Stopped
 from napari_colorgan.job import STOP, Progress
 from napari_colorgan.training import runs
 from napari_colorgan.widgets import ModelManagerWidget
-from napari_colorgan.widgets.models import dock as models_dock
+from napari_colorgan.widgets.models import transfer
 from napari_colorgan.widgets.models.details import facts
 from napari_colorgan.widgets.parts import settings as dock_settings
 from napari_colorgan.widgets.parts.models_changed import models_changed
@@ -102,24 +102,31 @@ def finish(manager, qtbot) -> None:
 
 
 def answer(manager, qtbot, **values) -> None:
-    """Fill in the form that is asked, press OK, and wait for what follows."""
-    form = manager.form
+    """Fill in the question that is asked, press OK, and wait for what follows."""
+    question = asked(manager)
     for name, value in values.items():
-        getattr(form, name).value = value
-    form.ok.click()
-    assert manager.form is None
+        getattr(question, name).value = value
+    question.ok.click()
+    assert asked(manager) is None
     finish(manager, qtbot)
 
 
+def asked(manager):
+    """The question in a window of its own; None where nothing is asked."""
+    return manager.work.question
+
+
 def import_file(manager, qtbot, path: Path) -> None:
-    manager.read(path)
+    manager.transfer.read(path)
     finish(manager, qtbot)
 
 
 def agree(manager, monkeypatch, answer=True) -> list[str]:
     """Answer questions; returns a list that they are added to."""
     asked = []
-    monkeypatch.setattr(manager, "ask", lambda text: bool(asked.append(text)) or answer)
+    monkeypatch.setattr(
+        manager.upkeep, "ask", lambda text: bool(asked.append(text)) or answer
+    )
     return asked
 
 
@@ -223,7 +230,7 @@ def test_what_other_programs_did_is_seen_when_the_dock_is_shown(manager):
 
 def test_rename(manager, qtbot, home):
     manager.buttons.rename.native.click()
-    assert manager.form.name.value == "mine"
+    assert asked(manager).name.value == "mine"
     answer(manager, qtbot, name=" My tissue ")
     assert listed(manager) == ["micro", "natural", "My tissue"]
     assert manager.models.name == "My tissue"
@@ -239,21 +246,21 @@ def test_a_name_that_cannot_be_is_not_accepted(manager, qtbot, name, reason):
     duplicate("mine", "other")
     for button in (manager.buttons.rename, manager.buttons.duplicate):
         button.native.click()
-        form = manager.form
-        form.name.value = name
-        assert not form.ok.isEnabled() and reason in form.reason.value
-        form.name.value = "fine"
-        assert form.ok.isEnabled() and not form.reason.value
-        form.cancel.click()
-        assert manager.form is None and not manager.busy
+        question = asked(manager)
+        question.name.value = name
+        assert not question.ok.isEnabled() and reason in question.reason.value
+        question.name.value = "fine"
+        assert question.ok.isEnabled() and not question.reason.value
+        question.cancel.click()
+        assert asked(manager) is None and not manager.busy
     assert {model.name for model in zoo.list_models()} >= {"mine", "other"}
 
 
 def test_the_case_of_a_name_may_change_but_not_for_a_copy(manager, qtbot):
     manager.buttons.duplicate.native.click()
-    manager.form.name.value = "Mine"
-    assert not manager.form.ok.isEnabled()
-    manager.form.cancel.click()
+    asked(manager).name.value = "Mine"
+    assert not asked(manager).ok.isEnabled()
+    asked(manager).cancel.click()
     manager.buttons.rename.native.click()
     answer(manager, qtbot, name="Mine")
     assert listed(manager)[-1] == "Mine"
@@ -262,13 +269,13 @@ def test_the_case_of_a_name_may_change_but_not_for_a_copy(manager, qtbot):
 def test_duplicate(manager, qtbot):
     choose(manager, "micro")
     manager.buttons.duplicate.native.click()
-    assert manager.form.name.value == "micro copy"
+    assert asked(manager).name.value == "micro copy"
     answer(manager, qtbot)
     assert manager.models.name == "micro copy" and "micro" in listed(manager)
     assert manager.buttons.rename.enabled
     manager.buttons.duplicate.native.click()
-    assert manager.form.name.value == "micro copy copy"
-    manager.form.cancel.click()
+    assert asked(manager).name.value == "micro copy copy"
+    asked(manager).cancel.click()
 
 
 def test_delete_and_undo(manager, qtbot, monkeypatch, home):
@@ -341,7 +348,7 @@ def test_the_question_is_a_question(manager, monkeypatch):
     buttons = QMessageBox.StandardButton
     for answered in (buttons.Yes, buttons.No):
         monkeypatch.setattr(QMessageBox, "question", lambda *_, a=answered: a)
-        assert manager.ask("Sure?") is (answered == buttons.Yes)
+        assert manager.upkeep.ask("Sure?") is (answered == buttons.Yes)
 
 
 # -- all pickers
@@ -439,10 +446,10 @@ def test_a_model_is_used_in_the_other_docks(viewer, qtbot, gray):
 
 def test_weights_of_pix2pix_are_asked_about(manager, qtbot, pth):
     import_file(manager, qtbot, pth)
-    form = manager.form
-    assert form.name.value == "facades_label2photo"
-    assert "Translation" in form.about.value and "U-Net" in form.about.value
-    assert (form.context.value, form.statistics.value) == ("local", "picture")
+    question = asked(manager)
+    assert question.name.value == "facades_label2photo"
+    assert "Translation" in question.about.value and "U-Net" in question.about.value
+    assert (question.context.value, question.statistics.value) == ("local", "picture")
     answer(
         manager,
         qtbot,
@@ -467,13 +474,16 @@ def test_only_what_can_be_chosen_is_asked(manager, qtbot, home, make_checkpoint)
     options = {"depth": 5, "width": 8, "norm": "instance"}
     write_pix2pix(make_checkpoint(options=options), home / "instance.pth")
     import_file(manager, qtbot, home / "instance.pth")
-    form = manager.form
-    assert form.name.value == "instance"
-    assert form.context.native.isVisible() and not form.statistics.native.isVisible()
-    form.cancel.click()
+    question = asked(manager)
+    assert question.name.value == "instance"
+    assert (
+        question.context.native.isVisible()
+        and not question.statistics.native.isVisible()
+    )
+    question.cancel.click()
     save(make_checkpoint(), home / "ours.safetensors")
     import_file(manager, qtbot, home / "ours.safetensors")
-    assert not manager.form.context.native.isVisible()
+    assert not asked(manager).context.native.isVisible()
     answer(manager, qtbot)
     assert zoo.find("ours").origin == "imported"
 
@@ -488,7 +498,7 @@ def test_a_checkpoint_comes_with_its_card_and_its_picture(
     Image.new("RGB", (160, 160)).save(examples, "JPEG")
     (home / "mine.jpg").write_bytes(examples.getvalue())
     import_file(manager, qtbot, home / "mine.safetensors")
-    assert manager.form.name.value == "mine 2"
+    assert asked(manager).name.value == "mine 2"
     answer(manager, qtbot)
     model = zoo.find("mine 2")
     assert model.card == "# mine 2\n\nOf a colleague.\n"
@@ -508,7 +518,11 @@ def test_a_file_that_is_no_model_is_refused_in_a_sentence(
     import_file(manager, qtbot, home / name)
     (message,) = messages
     assert name in message and "unexpected" not in message
-    assert manager.form is None and listed(manager) == ["micro", "natural", "mine"]
+    assert asked(manager) is None and listed(manager) == [
+        "micro",
+        "natural",
+        "mine",
+    ]
 
 
 def test_import_begins_with_a_file_dialog(manager, qtbot, pth, monkeypatch):
@@ -517,7 +531,7 @@ def test_import_begins_with_a_file_dialog(manager, qtbot, pth, monkeypatch):
         manager.buttons.import_.native.click()
         assert manager.busy is bool(path)
     finish(manager, qtbot)
-    manager.form.cancel.click()
+    asked(manager).cancel.click()
     assert "facades_label2photo" not in listed(manager)
 
 
@@ -560,14 +574,14 @@ def test_a_model_file_is_dropped(manager, qtbot, pth, home):
 # -- export
 
 
-@pytest.mark.parametrize("form", ["checkpoint", "pix2pix", "bioimageio"])
+@pytest.mark.parametrize("format", ["checkpoint", "pix2pix", "bioimageio"])
 def test_what_is_exported_can_be_imported(
-    manager, qtbot, home, messages, form, monkeypatch
+    manager, qtbot, home, messages, format, monkeypatch
 ):
     monkeypatch.setitem(sys.modules, "onnxscript", None)  # which takes long
-    path = home / f"exported{FORMATS[form].suffix}"
-    choice = ExportAs(form=form, authors=("Ada L.",), license="CC0-1.0")
-    manager.write(zoo.find("mine"), path, choice)
+    path = home / f"exported{FORMATS[format].suffix}"
+    choice = ExportAs(format=format, authors=("Ada L.",), license="CC0-1.0")
+    manager.transfer.write(zoo.find("mine"), path, choice)
     finish(manager, qtbot)
     assert any("was written" in text for text in messages)
     assert drop(manager, path)
@@ -587,12 +601,12 @@ def test_it_is_asked_as_what_and_where(manager, qtbot, home, monkeypatch, path):
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", dialog)
     manager.buttons.export.native.click()
-    answer(manager, qtbot, form="pix2pix")
+    answer(manager, qtbot, format="pix2pix")
     assert chosen == [("mine.pth", "PyTorch pix2pix (*.pth)")]
     assert (home / "exported.pth").is_file()
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
     manager.buttons.export.native.click()
-    manager.form.ok.click()
+    asked(manager).ok.click()
     assert not manager.busy
 
 
@@ -600,15 +614,19 @@ def test_a_package_states_authors_and_licence(manager, qtbot, home, monkeypatch)
     chosen = []
     place = str(home / "mine"), ""
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: place)
-    monkeypatch.setattr(manager, "write", lambda *choice: chosen.append(choice))
+    monkeypatch.setattr(
+        manager.transfer, "write", lambda *choice: chosen.append(choice)
+    )
     manager.buttons.export.native.click()
-    form = manager.form
-    assert form.ok.isEnabled() and not form.authors.native.isVisible()
-    form.form.value = "bioimageio"
-    assert form.authors.native.isVisible() and form.license.native.isVisible()
-    assert not form.ok.isEnabled() and "authors and a licence" in form.reason.value
-    form.authors.value = " Ada L., , Grace H. "
-    assert not form.ok.isEnabled()
+    question = asked(manager)
+    assert question.ok.isEnabled() and not question.authors.native.isVisible()
+    question.format.value = "bioimageio"
+    assert question.authors.native.isVisible() and question.license.native.isVisible()
+    assert (
+        not question.ok.isEnabled() and "authors and a licence" in question.reason.value
+    )
+    question.authors.value = " Ada L., , Grace H. "
+    assert not question.ok.isEnabled()
     answer(manager, qtbot, license=" CC-BY-4.0 ")
     ((model, path, choice),) = chosen
     assert model.name == "mine" and path == home / "mine.zip"
@@ -619,11 +637,11 @@ def test_what_cannot_be_exported_gives_a_sentence(
     manager, qtbot, home, messages, monkeypatch
 ):
     natural = zoo.find("natural")
-    manager.write(natural, home / "natural.pth", ExportAs(form="pix2pix"))
+    manager.transfer.write(natural, home / "natural.pth", ExportAs(format="pix2pix"))
     finish(manager, qtbot)
     assert any("is a compact generator" in text for text in messages)
-    manager.write(
-        natural, home / "no folder" / "a.safetensors", ExportAs(form="checkpoint")
+    manager.transfer.write(
+        natural, home / "no folder" / "a.safetensors", ExportAs(format="checkpoint")
     )
     finish(manager, qtbot)
     assert any("cannot be written" in text for text in messages)
@@ -636,7 +654,9 @@ def test_a_missing_extra_gives_a_sentence(manager, qtbot, home, messages, monkey
 
     place = "napari_colorgan.checkpoints.standalone.import_module"
     monkeypatch.setattr(place, missing)
-    manager.write(zoo.find("mine"), home / "mine.onnx", ExportAs(form="onnx"))
+    manager.transfer.write(
+        zoo.find("mine"), home / "mine.onnx", ExportAs(format="onnx")
+    )
     finish(manager, qtbot)
     assert any("pip install 'napari-colorgan[onnx]'" in text for text in messages)
     assert not (home / "mine.onnx").exists()
@@ -666,18 +686,18 @@ def server(home, monkeypatch):
 
 def test_download(manager, qtbot, pth, server, messages):
     manager.buttons.download.native.click()
-    form = manager.form
-    assert not form.ok.isEnabled() and "Paste its address" in form.reason.value
-    form.url.value = "ftp://127.0.0.1/a.pth"
-    assert not form.ok.isEnabled() and "https://" in form.reason.value
-    form.url.value = f"{server}/{pth.parent.name}/{pth.name}?version=2"
-    assert form.name.value == "facades_label2photo"
-    assert not form.ok.isEnabled() and "Paste the SHA-256" in form.reason.value
-    form.sha256.value = "12ab"
-    assert not form.ok.isEnabled() and "64 hexadecimal" in form.reason.value
-    form.name.value = "mine"
-    form.sha256.value = hashlib.sha256(pth.read_bytes()).hexdigest()
-    assert not form.ok.isEnabled() and "already have" in form.reason.value
+    question = asked(manager)
+    assert not question.ok.isEnabled() and "Paste its address" in question.reason.value
+    question.url.value = "ftp://127.0.0.1/a.pth"
+    assert not question.ok.isEnabled() and "https://" in question.reason.value
+    question.url.value = f"{server}/{pth.parent.name}/{pth.name}?version=2"
+    assert question.name.value == "facades_label2photo"
+    assert not question.ok.isEnabled() and "Paste the SHA-256" in question.reason.value
+    question.sha256.value = "12ab"
+    assert not question.ok.isEnabled() and "64 hexadecimal" in question.reason.value
+    question.name.value = "mine"
+    question.sha256.value = hashlib.sha256(pth.read_bytes()).hexdigest()
+    assert not question.ok.isEnabled() and "already have" in question.reason.value
     answer(manager, qtbot, name="facades")
     assert manager.models.name == "facades" and not messages
     assert f"{server}/{pth.parent.name}" in manager.models.model.card
@@ -693,17 +713,17 @@ def test_a_download_that_fails_gives_a_sentence(manager, qtbot, server, messages
 
 def test_a_name_of_the_users_is_not_overwritten_by_a_suggestion(manager):
     manager.buttons.download.native.click()
-    form = manager.form
-    form.url.value = "http://["  # no address at all
-    assert not form.name.value and not form.ok.isEnabled()
-    form.url.value = "https://example.org/one.pth"
-    assert form.name.value == "one"
-    form.url.value = "https://example.org/two%20words.pth"
-    assert form.name.value == "two words"
-    form.name.value = "facades"
-    form.url.value = "https://example.org/three.pth"
-    assert form.name.value == "facades"
-    form.cancel.click()
+    question = asked(manager)
+    question.url.value = "http://["  # no address at all
+    assert not question.name.value and not question.ok.isEnabled()
+    question.url.value = "https://example.org/one.pth"
+    assert question.name.value == "one"
+    question.url.value = "https://example.org/two%20words.pth"
+    assert question.name.value == "two words"
+    question.name.value = "facades"
+    question.url.value = "https://example.org/three.pth"
+    assert question.name.value == "facades"
+    question.cancel.click()
 
 
 @pytest.mark.parametrize(
@@ -712,7 +732,7 @@ def test_a_name_of_the_users_is_not_overwritten_by_a_suggestion(manager):
      ("goldens/unet_net_G.pth", "unet_net_G"), ("a/natural.pth", "my model")],
 )  # fmt: skip
 def test_weights_are_called_like_their_training(path, name):
-    assert suggest_name(Path(path)) == name
+    assert name_after(Path(path)) == name
 
 
 # -- running
@@ -727,23 +747,27 @@ def endless(monkeypatch):
             pass
         raise Stopped("The download was stopped.")
 
-    monkeypatch.setattr(models_dock, "import_job", job)
+    monkeypatch.setattr(transfer, "import_job", job)
 
 
 def start_download(manager, qtbot) -> None:
     manager.buttons.download.native.click()
-    form = manager.form
-    form.url.value, form.sha256.value = "https://example.org/a.pth", "0" * 64
-    form.ok.click()
-    qtbot.waitUntil(lambda: manager.progress.native.value() == 3000, timeout=ENOUGH)
+    question = asked(manager)
+    question.url.value, question.sha256.value = "https://example.org/a.pth", "0" * 64
+    question.ok.click()
+    qtbot.waitUntil(
+        lambda: manager.work.progress.native.value() == 3000, timeout=ENOUGH
+    )
     assert manager.busy
 
 
 def test_progress_and_stop(manager, qtbot, endless, messages):
     start_download(manager, qtbot)
-    assert manager.progress.native.maximum() == 8000
-    assert visible(manager.progress, manager) and visible(manager.stop, manager)
-    assert "Downloading 'a'" in manager.status.value
+    assert manager.work.progress.native.maximum() == 8000
+    assert visible(manager.work.progress, manager) and visible(
+        manager.work.stop, manager
+    )
+    assert "Downloading 'a'" in manager.work.status.value
     for button in (
         manager.buttons.import_,
         manager.buttons.rename,
@@ -751,26 +775,28 @@ def test_progress_and_stop(manager, qtbot, endless, messages):
         manager.buttons.undo,
     ):
         assert not button.enabled
-    manager.stop.native.click()
+    manager.work.stop.native.click()
     finish(manager, qtbot)
     assert messages == ["The download was stopped."]
-    assert not visible(manager.progress, manager) and not visible(manager.stop, manager)
-    assert not manager.status.value and manager.buttons.rename.enabled
+    assert not visible(manager.work.progress, manager) and not visible(
+        manager.work.stop, manager
+    )
+    assert not manager.work.status.value and manager.buttons.rename.enabled
 
 
 def test_an_import_is_stopped(manager, qtbot, pth, messages):
-    manager.read(pth)
-    manager.stop.native.click()
+    manager.transfer.read(pth)
+    manager.work.stop.native.click()
     finish(manager, qtbot)
     assert any("nothing was stored" in text for text in messages)
-    assert manager.form is None
+    assert asked(manager) is None
 
 
 def test_closing_the_dock_ends_what_runs(viewer, qtbot, endless):
     manager = open_dock(viewer)
     start_download(manager, qtbot)
     manager.buttons.card.native.click()
-    control = manager._jobs.control
+    control = manager.work.jobs.control
     viewer.window.remove_dock_widget(manager)
     qtbot.waitUntil(no_jobs, timeout=ENOUGH)
     assert control.stop and not manager._card_view.isVisible()
@@ -781,8 +807,8 @@ def test_others_hear_of_a_change_that_ends_after_its_dock_was_closed(viewer, qtb
     colorize = open_dock(viewer, "Colorize")
     choose(manager, "mine")
     manager.buttons.rename.native.click()
-    manager.form.name.value = "renamed"
-    manager.form.ok.click()
+    asked(manager).name.value = "renamed"
+    asked(manager).ok.click()
     viewer.window.remove_dock_widget(manager)
     qtbot.waitUntil(no_jobs, timeout=ENOUGH)
     qtbot.waitUntil(lambda: "renamed" in colorize.model.choices, timeout=ENOUGH)
@@ -792,10 +818,10 @@ def test_others_hear_of_a_change_that_ends_after_its_dock_was_closed(viewer, qtb
 def test_closing_the_dock_closes_what_it_asks(viewer, qtbot):
     manager = open_dock(viewer)
     manager.buttons.download.native.click()
-    form = manager.form
-    assert form.isVisible()
+    question = asked(manager)
+    assert question.isVisible()
     viewer.window.remove_dock_widget(manager)
-    assert not form.isVisible()
+    assert not question.isVisible()
 
 
 def test_opening_the_dock_does_not_import_torch():

@@ -143,5 +143,5 @@ def test_questions(qtbot, monkeypatch, named, evil):
     monkeypatch.setattr(QMessageBox, "question", answer)
     manager = ModelManagerWidget(ViewerModel())
     qtbot.addWidget(manager)
-    assert not manager.ask(f"Delete '{evil}'?")
+    assert not manager.upkeep.ask(f"Delete '{evil}'?")
     assert "<img" not in asked[0] and "bold" in asked[0]

@@ -18,6 +18,7 @@ from napari_colorgan.errors import (
     Stopped,
 )
 from napari_colorgan.job import STOP, Progress, finish
+from napari_colorgan.training.left_out import PicturesLeftOut
 from napari_colorgan.training.pairs import (
     Pair,
     digest,
@@ -26,7 +27,6 @@ from napari_colorgan.training.pairs import (
     read_folders_job,
     save_pairs,
 )
-from napari_colorgan.training.picture_files import PicturesLeftOut
 
 GRAY_STACK, STACK = (layer[0] for layer in sample_data.pair())
 

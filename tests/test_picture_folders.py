@@ -9,7 +9,7 @@ from napari_colorgan.errors import (
     Stopped,
 )
 from napari_colorgan.job import Control, finish
-from napari_colorgan.training.picture_files import (
+from napari_colorgan.training.left_out import (
     is_color,
 )
 from napari_colorgan.training.pictures import list_files, read_pictures_job

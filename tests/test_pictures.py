@@ -9,7 +9,7 @@ from napari_colorgan.errors import BadImageFile, BadPair
 from napari_colorgan.image_io import read_image
 from napari_colorgan.job import finish
 from napari_colorgan.training.evaluate import pair_readers
-from napari_colorgan.training.picture_files import LeftOut, PicturesLeftOut
+from napari_colorgan.training.left_out import LeftOut, PicturesLeftOut
 from napari_colorgan.training.pictures import (
     PictureFile,
     list_files,

@@ -8,8 +8,6 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 from PIL import Image
 
 from napari_colorgan.errors import BadImageFile, BadSetting
@@ -22,8 +20,8 @@ from napari_colorgan.training.report import (
     check_folder,
     write_job,
 )
-from napari_colorgan.training.report.charts import _ticks, draw_curves
-from napari_colorgan.training.report.pictures import error_colors, side_by_side
+from napari_colorgan.training.report.charts import draw_curves
+from napari_colorgan.training.report.pictures import compared, error_colors
 from napari_colorgan.training.scoring import score
 
 SETTINGS = {"seed": 3, "batch": 4}
@@ -193,18 +191,6 @@ def test_curves_of_nothing_are_not_drawn():
     assert draw_curves(History([(1, math.nan)])) == []
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=2))
-@example([0.0, 5e-324])
-@example([1e6, 1e6 + 1e-10])
-@example([0.03, 0.03])
-def test_ticks_enclose_the_values_and_are_few(values):
-    low, high = sorted(values)
-    ticks = _ticks(low, high)
-    slack = 1e-9 * max(1, abs(low), abs(high))
-    assert ticks[0] <= low + slack and high <= ticks[-1] + slack
-    assert 2 <= len(ticks) <= 7 and ticks == sorted(set(ticks))
-
-
 def test_panels_are_the_pictures_themselves(tmp_path, pairs, colorizer, other):
     write(tmp_path / "report", pairs, colorizer, settings={}, before=other)
     sheet = np.asarray(Image.open(tmp_path / "report" / "images" / "0001.png"))
@@ -233,7 +219,7 @@ def test_errors_have_a_fixed_scale():
 
 def test_large_pictures_are_shown_reduced(tmp_path, colorizer, photo):
     wide = np.tile(photo[:40], (1, 5, 1))
-    assert side_by_side([wide, wide]).size == (2 * 1024 + 8, 26)
+    assert compared([wide, wide]).size == (2 * 1024 + 8, 26)
     pair = Pair("wide", wide.mean(-1, dtype=np.float32) / 255, wide)
     write(tmp_path / "report", [pair], colorizer, settings={})
     assert "1024 px are shown reduced" in read_page(tmp_path / "report").text

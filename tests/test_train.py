@@ -21,7 +21,7 @@ from napari_colorgan.job import finish
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.training import loop, precision, train
 from napari_colorgan.training.events import StepDone
-from napari_colorgan.training.picture_files import (
+from napari_colorgan.training.left_out import (
     PictureRead,
     PicturesLeftOut,
 )

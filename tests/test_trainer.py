@@ -9,9 +9,9 @@ from torch import nn
 from napari_colorgan.job import finish
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.training import schemes
+from napari_colorgan.training.networks import make_discriminator
 from napari_colorgan.training.samplers import Batch
 from napari_colorgan.training.settings import FineTuneConfig
-from napari_colorgan.training.start import make_discriminator
 from napari_colorgan.training.state import read_state, write_state_job
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.updates import Diverged

@@ -12,11 +12,11 @@ from torch import nn
 from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.models.unet import UNet
 from napari_colorgan.training.augment import vary_judged
+from napari_colorgan.training.first_weights import draw_weights
 from napari_colorgan.training.losses import feature_loss
-from napari_colorgan.training.pretrained import draw_weights
+from napari_colorgan.training.networks import make_discriminator
 from napari_colorgan.training.samplers import Batch
 from napari_colorgan.training.settings import FineTuneConfig
-from napari_colorgan.training.start import make_discriminator
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.updates import (
     Diverged,

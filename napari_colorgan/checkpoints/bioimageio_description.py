@@ -38,10 +38,10 @@ def checked_license(metadata: Metadata, given: str) -> v0_5.LicenseId:
     try:
         return v0_5.LicenseId(text)
     except ValueError:
-        found = f"'{text}', which is none" if text else "not stated"
+        stated = f"'{text}', which is none" if text else "not stated"
         raise CheckpointError(
             "A BioImage.IO package needs the SPDX identifier of a licence, such as "
-            f"CC-BY-4.0, but that of '{metadata.name}' is {found}. Give one: "
+            f"CC-BY-4.0, but that of '{metadata.name}' is {stated}. Give one: "
             "--license on the command line, license= in Python."
         ) from None
 

@@ -55,7 +55,7 @@ READABLE = (".safetensors", ".pth", ".pt", ".zip")
 class ExportAs:
     """How a model is to be written."""
 
-    form: Format
+    format: Format
     authors: Sequence[str] = ()
     """For a package."""
     license: str = ""
@@ -69,7 +69,7 @@ def is_address(source: str | Path) -> bool:
     return isinstance(source, str) and "://" in source
 
 
-def suggest_name(source: str | Path) -> str:
+def name_after(source: str | Path) -> str:
     """Suggest a free name for the model in a file or at an address.
 
     The pix2pix code calls its files `latest_net_G.pth`, `200_net_G.pth` and the like,
@@ -143,7 +143,7 @@ def export_job(
     )
     if (yield Progress(0, 0)) is STOP:
         raise Stopped("The export was stopped; nothing was written.")
-    match choice.form:
+    match choice.format:
         case "checkpoint":
             from napari_colorgan.checkpoints.store import save
 
@@ -175,7 +175,7 @@ def export_job(
 def export_model(
     model: "str | Path | Checkpoint",
     out: str | Path,
-    form: Format | None = None,
+    format: Format | None = None,
     *,
     authors: Sequence[str] = (),
     license: str = "",
@@ -188,8 +188,8 @@ def export_model(
     ----------
     model : a model's name, the path of a checkpoint, or a checkpoint
     out : file to write
-    form : "checkpoint" (.safetensors), "pix2pix" (.pth), "bioimageio" (.zip) or "onnx"
-        (.onnx); default: what the suffix of `out` says
+    format : "checkpoint" (.safetensors), "pix2pix" (.pth), "bioimageio" (.zip) or
+        "onnx" (.onnx); default: what the suffix of `out` says
     authors, license, parent : of a BioImage.IO package; see `ExportAs`
     replace : whether an older file may go
 
@@ -200,14 +200,14 @@ def export_model(
     """
     out = Path(out)
     choice = check_export(
-        out, form, authors=authors, license=license, parent=parent, replace=replace
+        out, format, authors=authors, license=license, parent=parent, replace=replace
     )
     return finish(export_job(model, choice, out))
 
 
 def check_export(
     out: Path,
-    form: Format | None,
+    format: Format | None,
     *,
     replace: bool,
     names: Mapping[str, str] | None = None,
@@ -217,7 +217,7 @@ def check_export(
 
     Parameters
     ----------
-    form : default: what the suffix of `out` says
+    format : default: what the suffix of `out` says
     names : what the caller calls `out`, `replace` and what is stated, if otherwise
     stated : authors, license and parent, for a package alone
 
@@ -227,9 +227,9 @@ def check_export(
     """
     names = names or {}
     by_suffix: dict[str, Format] = {f.suffix: name for name, f in FORMATS.items()}
-    form = form or by_suffix.get(out.suffix)
-    if form is None or out.suffix != FORMATS[form].suffix:
-        suffixes = [FORMATS[form].suffix] if form else list(by_suffix)
+    format = format or by_suffix.get(out.suffix)
+    if format is None or out.suffix != FORMATS[format].suffix:
+        suffixes = [FORMATS[format].suffix] if format else list(by_suffix)
         expected = f"a name that ends in {' or '.join(suffixes)}"
         raise BadSetting(names.get("out", "out"), str(out), expected)
     if out.exists() and not replace:
@@ -237,7 +237,7 @@ def check_export(
         expected = f"a new name, for it exists; or give {agree} as well"
         raise BadSetting(names.get("out", "out"), str(out), expected)
     for name, value in stated.items():
-        if value and form != "bioimageio":
+        if value and format != "bioimageio":
             expected = "left out, for only a package states it"
             raise BadSetting(names.get(name, name), value, expected)
-    return ExportAs(form=form, **stated)
+    return ExportAs(format=format, **stated)

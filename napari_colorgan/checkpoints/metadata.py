@@ -154,7 +154,7 @@ def read_metadata(path: Path) -> Metadata:
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """JSON header of a checkpoint file, its size and form checked."""
+    """JSON header of a checkpoint file, its size and layout checked."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -188,12 +188,12 @@ def _checked_header(head: bytes, size: int, path: Path) -> dict[str, Any]:
     try:
         header = json.loads(text)
         ours = header["__metadata__"]
-        found = isinstance(ours[METADATA_KEY], str) and isinstance(
+        is_ours = isinstance(ours[METADATA_KEY], str) and isinstance(
             ours[DIGEST_KEY], str
         )
     except (ValueError, KeyError, TypeError, RecursionError):
-        found = False
-    if not found or len(header) > _MAX_TENSORS or size > _MAX_FILE:
+        is_ours = False
+    if not is_ours or len(header) > _MAX_TENSORS or size > _MAX_FILE:
         raise refusal(head, path)
     result: dict[str, Any] = header
     return result

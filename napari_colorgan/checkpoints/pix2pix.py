@@ -23,7 +23,7 @@ from napari_colorgan.checkpoints.pix2pix_names import (
     weight_names,
     without_statistics,
 )
-from napari_colorgan.checkpoints.pth import read_bounded, some, weights_of
+from napari_colorgan.checkpoints.pth import few, read_bounded, weights_of
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import BadSetting, CheckpointError
 from napari_colorgan.models import GeneratorSpec, build
@@ -67,8 +67,8 @@ def read_pix2pix(
         content = read_bounded(path)
     weights = unprefixed(weights_of(content, path))
     spec = recognise(weights, path)
-    found = spec.options
-    if found["norm"] == "instance":
+    known = spec.options
+    if known["norm"] == "instance":
         if statistics == "stored":
             raise BadSetting(
                 "statistics",
@@ -77,19 +77,19 @@ def read_pix2pix(
             )
         weights = without_statistics(weights)
     converted = _converted(weights, spec, path)
-    options = _read_options(path.parent, found)
+    options = _read_options(path.parent, known)
     if dropout is None:
-        dropout = found["dropout"] and options.get("no_dropout") != "True"
+        dropout = known["dropout"] and options.get("no_dropout") != "True"
     resized = re.search("resize|scale", options.get("preprocess", "")) is not None
-    colorizes = found["out_channels"] == 2
+    colorizes = known["out_channels"] == 2
     sha256 = hashlib.sha256(content).hexdigest()
     metadata = Metadata(
         generator=spec.name,
-        options=found | {"dropout": dropout},
+        options=known | {"dropout": dropout},
         codec="lab" if colorizes else "rgb",
         context=context or ("whole" if colorizes and resized else "local"),
         working_size=_working_size(options),
-        statistics=statistics or ("stored" if found["norm"] == "none" else "picture"),
+        statistics=statistics or ("stored" if known["norm"] == "none" else "picture"),
         name=path.stem,
         description=_description(spec),
         license=license,
@@ -120,9 +120,9 @@ def write_pix2pix(checkpoint: Checkpoint, path: str | Path) -> None:
             "format."
         )
     network = checkpoint.generator()
-    own = network.state_dict()
+    state = network.state_dict()
     weights = OrderedDict(
-        (new, own[name]) for new, name in weight_names(network).items()
+        (new, state[name]) for new, name in weight_names(network).items()
     )
     content = io.BytesIO()  # torch reports a full disk as an error of its own
     torch.save(weights, content)
@@ -149,8 +149,8 @@ def _converted(
     if missing or unknown:
         raise CheckpointError(
             f"'{path}' looks like a {spec.name} of the PyTorch pix2pix code, but of "
-            f"its weights {len(missing)} are missing ({some(missing)}) and "
-            f"{len(unknown)} are unknown ({some(unknown)}): the code that made it was "
+            f"its weights {len(missing)} are missing ({few(missing)}) and "
+            f"{len(unknown)} are unknown ({few(unknown)}): the code that made it was "
             "changed. Choose another file."
         )
     result: dict[str, Tensor] = {}
@@ -180,7 +180,7 @@ def _converted(
     return result
 
 
-def _read_options(folder: Path, found: Mapping[str, Any]) -> dict[str, str]:
+def _read_options(folder: Path, known: Mapping[str, Any]) -> dict[str, str]:
     """Options of the training, as far as the files beside the weights tell them."""
     options: dict[str, str] = {}
     for name in _OPTION_FILES:
@@ -191,7 +191,7 @@ def _read_options(folder: Path, found: Mapping[str, Any]) -> dict[str, str]:
             continue
         options |= dict(_OPTION.findall(text))
     same = {"input_nc": "in_channels", "output_nc": "out_channels", "ngf": "width"}
-    if any(options.get(k, str(found[v])) != str(found[v]) for k, v in same.items()):
+    if any(options.get(k, str(known[v])) != str(known[v]) for k, v in same.items()):
         return {}  # they are of another model
     return options
 

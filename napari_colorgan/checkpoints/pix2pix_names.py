@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from napari_colorgan.checkpoints.pth import some
+from napari_colorgan.checkpoints.pth import few
 from napari_colorgan.errors import CheckpointError
 from napari_colorgan.models import GeneratorSpec
 from napari_colorgan.models.norm import Norm
@@ -52,7 +52,7 @@ def recognise(weights: Mapping[str, Tensor], path: Path) -> GeneratorSpec:
         shapes = (f"{k[:60]} ({_by(weights[k].shape)})" for k in weights)
         raise CheckpointError(
             f"'{path}' is no generator of the PyTorch pix2pix code: its weights are "
-            f"{some(shapes)}, expected a U-Net ('model.model.0.weight', 4 x 4 px) or "
+            f"{few(shapes)}, expected a U-Net ('model.model.0.weight', 4 x 4 px) or "
             "a ResNet ('model.1.weight', 7 x 7 px). No other network can be imported; "
             "choose another file."
         )
@@ -60,7 +60,7 @@ def recognise(weights: Mapping[str, Tensor], path: Path) -> GeneratorSpec:
     if not channels[1]:
         raise CheckpointError(
             f"'{path}' begins as a {spec.name} of the PyTorch pix2pix code does, but "
-            f"has not its last layer among its weights ({some(weights)}): the code "
+            f"has not its last layer among its weights ({few(weights)}): the code "
             "that made it was changed. Choose another file."
         )
     if channels[0] not in (1, 3) or channels[1] not in (2, 3):
@@ -90,8 +90,8 @@ def _unet(weights: Mapping[str, Tensor]) -> GeneratorSpec:
 
 def _resnet(weights: Mapping[str, Tensor], path: Path) -> GeneratorSpec:
     width, in_channels = weights["model.1.weight"].shape[:2]
-    found = (re.match(r"model\.(\d+)\.conv_block\.", name) for name in weights)
-    blocks = len({match[1] for match in found if match})
+    matches = (re.match(r"model\.(\d+)\.conv_block\.", name) for name in weights)
+    blocks = len({match[1] for match in matches if match})
     if blocks and f"model.{10 + blocks}.weight" not in weights:
         raise CheckpointError(
             f"'{path}' is a ResNet that enlarges by resizing and a convolution, "

@@ -24,7 +24,7 @@ from napari_colorgan.checkpoints.foreign import (
     refusal,
     zip_refusal,
 )
-from napari_colorgan.errors import CheckpointError
+from napari_colorgan.errors import CheckpointError, some
 
 _MAX_FILE = 1 << 30  # bytes; a U-Net of 10 halvings has 0.3 GB
 _MAX_PICKLE = 1 << 20  # bytes; what is no tensor, in a U-Net 20 kB
@@ -91,7 +91,7 @@ def weights_of(content: bytes, path: Path) -> dict[str, Tensor]:
         raise refusal(content, path)
     try:
         checked = _checked_zip if content.startswith(ZIP) else _checked_legacy
-        found = torch.load(
+        loaded = torch.load(
             checked(content, path), map_location="cpu", weights_only=True
         )
     except CheckpointError:
@@ -100,12 +100,12 @@ def weights_of(content: bytes, path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"'{path}' is damaged: its weights cannot be read. Fetch it again."
         ) from error
-    if not isinstance(found, dict) or not found:
+    if not isinstance(loaded, dict) or not loaded:
         raise CheckpointError(
-            f"'{path}' holds no weights by name but {type(found).__name__!r}. "
+            f"'{path}' holds no weights by name but {type(loaded).__name__!r}. "
             f"{HOW_TO_SAVE}"
         )
-    weights = dict(dict.items(found))  # its own attributes are the file's, too
+    weights = dict(dict.items(loaded))  # its own attributes are the file's, too
     if not all(isinstance(value, Tensor) for value in weights.values()):
         raise _several(weights, path)
     if sum(t.numel() * t.element_size() for t in weights.values()) > len(content):
@@ -115,8 +115,8 @@ def weights_of(content: bytes, path: Path) -> dict[str, Tensor]:
 
 def _checked_zip(content: bytes, path: Path) -> io.BytesIO:
     """Copy what is expected in the file, so that torch sees nothing else."""
-    with zipfile.ZipFile(io.BytesIO(content)) as found:
-        entries = found.infolist()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = archive.infolist()
         names = [entry.filename for entry in entries]
         if not names or not all(map(_ENTRY.fullmatch, names)):
             raise zip_refusal(names, path)
@@ -129,7 +129,7 @@ def _checked_zip(content: bytes, path: Path) -> io.BytesIO:
         result = io.BytesIO()
         with zipfile.ZipFile(result, "w") as copy:
             for entry in entries:
-                part = found.read(entry)
+                part = archive.read(entry)
                 if entry.filename.endswith("/data.pkl"):
                     _check_pickle(io.BytesIO(part[:_MAX_PICKLE]), len(content), path)
                 copy.writestr(entry.filename, part)
@@ -169,14 +169,14 @@ def _several(things: dict[Any, Any], path: Path) -> CheckpointError:
     names = [name for name, value in things.items() if _is_weights(value)]
     if not names:
         return CheckpointError(
-            f"'{path}' holds several things ({some(map(str, things))}) and no weights "
+            f"'{path}' holds several things ({few(map(str, things))}) and no weights "
             "by name alone. Choose a file of the generator's weights, such as "
             "'latest_net_G.pth'."
         )
     names.sort(key=lambda name: not _GENERATOR.fullmatch(str(name)))
     return CheckpointError(
-        f"'{path}' holds several things ({some(map(str, things))}); weights are in "
-        f"{some(map(str, names))}. Save those of the generator alone, and import that "
+        f"'{path}' holds several things ({few(map(str, things))}); weights are in "
+        f"{few(map(str, names))}. Save those of the generator alone, and import that "
         f"file: torch.save(torch.load(FILE)[{str(names[0])[:60]!r}], 'net_G.pth')."
     )
 
@@ -189,10 +189,9 @@ def _is_weights(value: object) -> bool:
     )
 
 
-def some(names: Iterable[str]) -> str:
-    """Name the first ones, for a sentence."""
-    shown = [repr(name[:60]) for name in names]
-    return ", ".join(shown[:3]) + (", ..." if len(shown) > 3 else "") or "none"
+def few(names: Iterable[str]) -> str:
+    """Name the first ones, for a sentence, whatever letters are in them."""
+    return some((repr(name[:60])[1:-1] for name in names), 3)
 
 
 def _too_large(path: Path) -> CheckpointError:

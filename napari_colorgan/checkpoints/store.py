@@ -19,7 +19,7 @@ from napari_colorgan.checkpoints.metadata import (
     header_of,
     read_header,
 )
-from napari_colorgan.errors import BadSetting, CheckpointError
+from napari_colorgan.errors import BadSetting, CheckpointError, some
 from napari_colorgan.models import Generator, GeneratorSpec, build
 from napari_colorgan.models.norm import hold_statistics
 
@@ -88,17 +88,17 @@ class Checkpoint:
         if missing or unknown:
             raise CheckpointError(
                 f"The weights do not fit the generator '{self.metadata.generator}': "
-                f"{len(missing)} are missing ({_some(missing)}), {len(unknown)} are "
-                f"unknown ({_some(unknown)}). Export the checkpoint again."
+                f"{len(missing)} are missing ({some(missing, 3)}), {len(unknown)} are "
+                f"unknown ({some(unknown, 3)}). Export the checkpoint again."
             )
         for name, tensor in expected.items():
-            found = self.weights[name].dtype
-            if tensor.is_floating_point() != found.is_floating_point or (
-                found.is_complex or found == torch.bool
+            dtype = self.weights[name].dtype
+            if tensor.is_floating_point() != dtype.is_floating_point or (
+                dtype.is_complex or dtype == torch.bool
             ):
                 kind = "real" if tensor.is_floating_point() else "whole"
                 raise CheckpointError(
-                    f"Weight '{name}' holds {found}, expected {kind} numbers. Export "
+                    f"Weight '{name}' holds {dtype}, expected {kind} numbers. Export "
                     "the checkpoint again."
                 )
             if tensor.shape != self.weights[name].shape:
@@ -169,9 +169,3 @@ def load(path: str | Path, content: bytes | None = None) -> Checkpoint:
             f"{header['__metadata__'][DIGEST_KEY][:12]}.... Fetch or export it again."
         )
     return checkpoint
-
-
-def _some(names: list[str]) -> str:
-    if not names:
-        return "none"
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

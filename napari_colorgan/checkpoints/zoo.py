@@ -94,8 +94,8 @@ class Model:
     @property
     def base(self) -> str | None:
         """Name of the model that it was fine-tuned from; None if there is none."""
-        found = _TUNED.match(self.metadata.provenance)
-        return found[1] if found and found[1] != _FRESH else None
+        match = _TUNED.match(self.metadata.provenance)
+        return match[1] if match and match[1] != _FRESH else None
 
     @property
     def size(self) -> int:
@@ -127,16 +127,16 @@ def user_folder() -> Path:
 
 def list_models() -> list[Model]:
     """Shipped models, then the user's, each by name; unreadable files are left out."""
-    found: dict[str, Model] = {}
+    models: dict[str, Model] = {}
     for folder, shipped in ((_shipped_folder(), True), (user_folder(), False)):
         for path in _checkpoint_files(folder):
-            if path.stem in found:
+            if path.stem in models:
                 continue  # a shipped model cannot be hidden by a file of its name
             try:
-                found[path.stem] = Model(path.stem, path, read_metadata(path), shipped)
+                models[path.stem] = Model(path.stem, path, read_metadata(path), shipped)
             except CheckpointError:
                 continue  # `find` says what is wrong with it when it is asked for
-    return list(found.values())
+    return list(models.values())
 
 
 def find(name: str | Path) -> Model:
@@ -190,8 +190,8 @@ def check_name(name: str, *, taken_too: bool = False) -> str:
     if not (name[:1].isalnum() and name.isprintable()) or name.endswith("."):
         expected = "text that begins with a letter or digit and ends without a dot"
         raise BadSetting("name", name, expected)
-    if found := sorted(_FORBIDDEN & set(name)):
-        raise BadSetting("name", name, f"without {' '.join(found)}")
+    if forbidden := sorted(_FORBIDDEN & set(name)):
+        raise BadSetting("name", name, f"without {' '.join(forbidden)}")
     if len(name) > _LONGEST_NAME:
         raise BadSetting("name", name, f"at most {_LONGEST_NAME} letters long")
     # file systems may not tell upper from lower case

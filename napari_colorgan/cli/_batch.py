@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from napari_colorgan.errors import BadImageFile, ColorganError, NoColors, Stopped
+from napari_colorgan.errors import BadImageFile, ColorganError, NoColors, Stopped, some
 from napari_colorgan.inference.events import InvalidPixels, TileDone
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import STOP, Job, Progress, explain, finish
@@ -141,7 +141,7 @@ def check_items(
         `force`; or one would take the place of a source.
     """
     from napari_colorgan.image_io import named_like
-    from napari_colorgan.image_io.folders import SUFFIXES, some
+    from napari_colorgan.image_io.folders import SUFFIXES
 
     if not out.is_dir() and (out.exists() or out.suffix.lower() in SUFFIXES):
         raise BadImageFile(

@@ -31,7 +31,7 @@ def export(
         typer.Argument(metavar="NAME", help="A model's name, or a checkpoint's path."),
     ],
     out: Annotated[Path, typer.Option(help="File to write.")],
-    form: Annotated[
+    format: Annotated[
         Format | None,
         typer.Option(
             "--format",
@@ -67,7 +67,7 @@ def export(
     name = zoo.find(model).name  # quick to say that there is none
     choice = check_export(
         out,
-        form,
+        format,
         replace=force,
         names=_OPTIONS,
         authors=author or (),
@@ -77,4 +77,4 @@ def export(
     check_writable("--out", out)
     with Run("Exporting") as run:
         run.finish(export_job(model, choice, out))
-    say(f"'{out}': '{name}', {FORMATS[choice.form].purpose}.")
+    say(f"'{out}': '{name}', {FORMATS[choice.format].purpose}.")

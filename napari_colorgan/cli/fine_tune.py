@@ -21,13 +21,14 @@ from napari_colorgan.cli._options import (
 )
 from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say, say_notes
-from napari_colorgan.errors import BadSetting, Stopped
+from napari_colorgan.errors import BadSetting, Stopped, some
 from napari_colorgan.job import STOP, Job, Progress, duration
 from napari_colorgan.training.runs import RunFolder, RunSettings
 from napari_colorgan.training.settings import START, FineTuneConfig, SchemeName
 
 
 def fine_tune(
+    ctx: typer.Context,
     color: Annotated[Path, typer.Option(help="Folder of colour pictures.")],
     name: Annotated[
         str | None,
@@ -64,10 +65,11 @@ def fine_tune(
     ] = False,
     report: ReportFolder = None,
     strict: Strict = False,
-    recipe: Annotated[
-        SchemeName,
+    scheme: Annotated[
+        SchemeName | None,
         typer.Option(help="paper: pix2pix as published; notebook: its Keras variant."),
-    ] = "fine-tune",
+    ] = None,
+    recipe: Annotated[SchemeName | None, typer.Option(hidden=True)] = None,
     task: TaskChoice = None,
     context: Annotated[
         Context | None,
@@ -92,8 +94,9 @@ def fine_tune(
     """
     if minutes is not None and steps is not None:
         raise BadSetting("--steps", steps, "left out where --minutes is given")
+    scheme = scheme or recipe or "fine-tune"  # --recipe is what it was called at first
     config = FineTuneConfig.preset(
-        recipe,
+        scheme,
         **given(
             minutes=minutes,
             steps=steps,
@@ -104,12 +107,13 @@ def fine_tune(
             batch=batch,
         ),
     )
-    start = _start(model, recipe)
+    start = _start(model, scheme)
     if name is not None:
         name = zoo.check_name(name, taken_too=replace)
     folder = RunFolder.named(name) if out is None and name is not None else None
     settings = RunSettings(start=start, device=device, config=config)
     if folder is not None:
+        ctx.with_resource(folder.reserved())
         out = folder.model
         if replace and not resume:
             folder.discard()
@@ -121,12 +125,12 @@ def fine_tune(
     from napari_colorgan.inference.device import choose_device
     from napari_colorgan.training.events import StepDone
     from napari_colorgan.training.fine_tune import fine_tune_job
+    from napari_colorgan.training.left_out import PicturesLeftOut
     from napari_colorgan.training.outcome import (
         Outcome,
         install_trained_job,
         report_job,
     )
-    from napari_colorgan.training.picture_files import PicturesLeftOut
     from napari_colorgan.training.report import check_folder
 
     choose_device(device)
@@ -194,7 +198,6 @@ class _News:
         self._warned = False
 
     def tell(self, event: Progress) -> None:
-        from napari_colorgan.image_io.folders import some
         from napari_colorgan.training.events import Planned, StepDone, Validated
 
         if isinstance(event, Planned):
@@ -227,12 +230,12 @@ class _News:
                 )
 
 
-def _start(model: str | None, recipe: SchemeName) -> str:
+def _start(model: str | None, scheme: SchemeName) -> str:
     """Name of what to start from, which exists."""
-    if recipe != "fine-tune":
+    if scheme != "fine-tune":
         if model not in (None, zoo.SCRATCH):
             raise BadSetting(
-                "--model", model, f"left out: the recipe {recipe} starts from scratch"
+                "--model", model, f"left out: the scheme {scheme} starts from scratch"
             )
         return zoo.SCRATCH
     if model != zoo.SCRATCH:
@@ -270,11 +273,11 @@ def _read_job(
     pairs = yield from read_folders_job(color, gray, strict=strict)
     notes: list[str] = []
     for done, pair in enumerate(pairs, 1):
-        found = check(pair)
-        notes += found.warnings
-        if found.shift is not None:
+        checked = check(pair)
+        notes += checked.warnings
+        if checked.shift is not None:
             notes.append(
-                f"The colour picture of '{pair.name}' is shifted by {found.shift} "
+                f"The colour picture of '{pair.name}' is shifted by {checked.shift} "
                 "against the gray one, which blurs what is learned. Register them."
             )
         if (yield Progress(done, len(pairs))) is STOP:

@@ -158,7 +158,7 @@ def train(
 def _tell(event: Progress, run: Run) -> None:
     """Show what happens while a model is trained."""
     from napari_colorgan.training.events import StepDone, Validated
-    from napari_colorgan.training.picture_files import PicturesLeftOut
+    from napari_colorgan.training.left_out import PicturesLeftOut
 
     if isinstance(event, PicturesLeftOut):
         for note in event.notes:

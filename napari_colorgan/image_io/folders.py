@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_colorgan.errors import some
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
 # Pictures that cannot be read, which is told; of a text beside pictures nothing is.
@@ -121,10 +123,3 @@ def _pictures(folder: Path, without: Path | None) -> Iterator[Path]:
 
 def _is_same(path: Path, other: Path) -> bool:
     return path.exists() and other.exists() and path.samefile(other)
-
-
-def some(names: Iterable[object], most: int = 5) -> str:
-    """Names or paths for a sentence: the first ones, and how many more there are."""
-    listed = [f"'{name}'" for name in names]
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more

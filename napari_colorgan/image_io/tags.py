@@ -79,10 +79,10 @@ def of_pillow(image: Image.Image) -> Tags:
     """Read EXIF and, after its pixels were read, the texts of a PNG."""
     try:
         exif = image.getexif()
-        taken = exif.get_ifd(_EXIF)
+        details = exif.get_ifd(_EXIF)
         words = {name: _text(exif.get(code)) for name, code in _CODES.items()}
-        words["date"] = _text(taken.get(_TAKEN)) or words["date"]
-        comment = _text(taken.get(_COMMENT))
+        words["date"] = _text(details.get(_TAKEN)) or words["date"]
+        comment = _text(details.get(_COMMENT))
     except Exception:  # its parser raises whatever the bytes lead to
         words, comment = {}, ""
     for name, keyword in _KEYWORDS.items():
@@ -95,8 +95,8 @@ def of_tiff(tiff: Any, page: Any) -> Tags:
     """Read the tags of a page of a `tifffile.TiffFile`, or what stands for them."""
     try:
         words = {name: _text(page.tags.valueof(code)) for name, code in _CODES.items()}
-        taken = page.tags.valueof(_EXIF) or {}
-        words["date"] = _text(taken.get("DateTimeOriginal")) or words["date"]
+        details = page.tags.valueof(_EXIF) or {}
+        words["date"] = _text(details.get("DateTimeOriginal")) or words["date"]
         made: Any = None
         if tiff.is_ome:
             words["description"], date, made = _of_ome(tiff.ome_metadata)
@@ -133,12 +133,12 @@ def for_exif(tags: Tags, made: Record | None) -> Image.Exif:
     exif = Image.Exif()
     for name, text in tags.words().items():
         exif[_CODES[name]] = _bytes(text)
-    taken = exif.get_ifd(_EXIF)
+    details = exif.get_ifd(_EXIF)
     if tags.date:
-        taken[_TAKEN] = _bytes(tags.date)
+        details[_TAKEN] = _bytes(tags.date)
     if made is not None:
         exif[_SOFTWARE] = _software()
-        taken[_COMMENT] = _ASCII + _json(made).encode()
+        details[_COMMENT] = _ASCII + _json(made).encode()
     return exif
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.checkpoints.formats import is_address, read_job, suggest_name
+from napari_colorgan.checkpoints.formats import is_address, name_after, read_job
 from napari_colorgan.checkpoints.metadata import Context, Statistics
 from napari_colorgan.errors import Stopped
 from napari_colorgan.inference.examples import sample_job
@@ -49,7 +49,7 @@ def import_job(
     See `import_model`, `formats.read_job` and `install_imported_job`.
     """
     if name is None:
-        name = suggest_name(source) if is_address(source) else Path(source).stem
+        name = name_after(source) if is_address(source) else Path(source).stem
     name = zoo.check_name(name, taken_too=replace_old)
     zoo.check_folder()
     model = yield from read_job(source, sha256=sha256, **usage)

@@ -63,7 +63,7 @@ def channels_last(network: Network, device: torch.device) -> Network:
     It is the faster layout of convolutions on every device measured.
     """
     layout = torch.channels_last
-    # torch's types lack this form of `to`, which its documentation has
+    # torch's types lack this way to call `to`, which its documentation has
     network.to(device, memory_format=layout)  # type: ignore[call-overload]
     return network
 

@@ -52,9 +52,9 @@ class PatchDiscriminator(nn.Module):
     def features(self, source: Tensor, color: Tensor) -> list[Tensor]:
         """Return what the layers see, after each activation; last, the logits."""
         x = torch.cat([source, color], dim=1)
-        found = []
+        features = []
         for layer in self.layers:
             x = layer(x)
             if isinstance(layer, nn.LeakyReLU):
-                found.append(x)
-        return [*found, x]
+                features.append(x)
+        return [*features, x]

@@ -76,10 +76,10 @@ def estimate_shift(pair: Pair) -> Shift | None:
     if min(gray.shape) < _MIN_CROP:
         return None
     fixed = _band_pass(gray)
-    found = _best_match(fixed, color)
-    if found is None:
+    match = _best_match(fixed, color)
+    if match is None:
         return None
-    moving, (y, x) = found
+    moving, (y, x) = match
     for _ in range(_REFINEMENTS):
         a, b = _overlap(fixed, moving, y, x)
         window = _window(a.shape)
@@ -156,7 +156,7 @@ def _center(pair: Pair) -> Region:
 
 def _best_match(fixed: Floats, color: RGB) -> tuple[Floats, tuple[int, int]] | None:
     """Return the channel of `color` that correlates best, and its shift in whole px."""
-    best, chosen = 0.0, None
+    best, match = 0.0, None
     shape = fixed.shape
     window = _window(shape)
     spectrum, norm = _spectrum(fixed, window)
@@ -178,8 +178,8 @@ def _best_match(fixed: Floats, color: RGB) -> tuple[Floats, tuple[int, int]] | N
                 int(p) - n * (2 * int(p) > n) for p, n in zip(place, shape, strict=True)
             )
             clear = min(low, high) <= _AMBIGUOUS * best
-            chosen = (moving, (y, x)) if clear else None
-    return chosen
+            match = (moving, (y, x)) if clear else None
+    return match
 
 
 def _channels(color: RGB) -> Iterator[Floats]:

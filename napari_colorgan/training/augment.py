@@ -252,8 +252,8 @@ def vary_judged(pictures: Tensor, random: torch.Generator) -> Tensor:
             int(torch.randint(0, side - side // 4, (), generator=random))
             for side in (height, width)
         ]
-        one = torch.roll(pictures[:, index], (dy, dx), (-2, -1))
-        keep = one.new_ones((height, width))
+        shifted = torch.roll(pictures[:, index], (dy, dx), (-2, -1))
+        keep = shifted.new_ones((height, width))
         keep[hole[0] : hole[0] + height // 4, hole[1] : hole[1] + width // 4] = 0
-        varied.append(one * keep)
+        varied.append(shifted * keep)
     return torch.stack(varied, dim=1)

@@ -1,12 +1,18 @@
 """How many steps fit into some minutes, and at which precision; measured beforehand."""
 
+import copy
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
+from torch import nn
+
 from napari_colorgan.errors import Stopped
 from napari_colorgan.job import STOP, Job, Progress, is_out_of_memory
+from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.training.samplers import PatchSampler
 from napari_colorgan.training.settings import FineTuneConfig, Precision
 from napari_colorgan.training.trainer import Trainer
@@ -35,7 +41,7 @@ class Plan:
 
 
 def plan_job(
-    copy: Callable[[Precision], Trainer],
+    make_copies: Callable[[Precision], Trainer],
     sampler: PatchSampler,
     config: FineTuneConfig,
     choices: Sequence[Precision],
@@ -47,8 +53,7 @@ def plan_job(
 
     Parameters
     ----------
-    copy : makes a trainer of copies of the networks, which is at step 0 of 2, and
-        whose second step is one with a discriminator if there is any
+    make_copies : see `trainer_of_copies`
     choices : precisions to choose from; see `precision.precisions`
     validation : seconds that one validation takes
     spent : seconds of the budget that are gone
@@ -64,7 +69,7 @@ def plan_job(
     done = 0
     precision, plain = choices[0], math.inf
     for choice in choices:
-        trainer = copy(choice)
+        trainer = make_copies(choice)
         took = math.inf
         for number in range(_TIMED + 1):
             try:
@@ -81,7 +86,7 @@ def plan_job(
             precision, plain = choice, took
     judged = plain
     if phase:
-        trainer = copy(precision)
+        trainer = make_copies(precision)
         for _ in range(2):
             judged = _timed_step(trainer, sampler, 1)
             done += 1
@@ -98,6 +103,26 @@ def plan_job(
         steps = config.steps
     every = max(1, -(-steps // validations))
     return Plan(steps, every, precision, steps * step + validations * validation)
+
+
+def trainer_of_copies(
+    generator: nn.Module,
+    discriminator: PatchDiscriminator | None,
+    config: FineTuneConfig,
+    device: torch.device,
+    precision: Precision,
+) -> Trainer:
+    """Trainer for timing: two steps, the second one with a discriminator."""
+    if config.gan_phase:
+        config = dataclasses.replace(config, gan_phase=0.5)
+    return Trainer(
+        copy.deepcopy(generator),
+        config,
+        device,
+        steps=2,
+        discriminator=copy.deepcopy(discriminator),
+        precision=precision,
+    )
 
 
 def _timed_step(trainer: Trainer, sampler: PatchSampler, number: int) -> float:

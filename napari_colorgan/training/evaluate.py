@@ -17,6 +17,7 @@ from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.metrics import FIGURES, Figures
+from napari_colorgan.training.left_out import LeftOut
 from napari_colorgan.training.pairs import (
     Pair,
     match_folders,
@@ -24,7 +25,6 @@ from napari_colorgan.training.pairs import (
     read_color_file,
     read_pair_files,
 )
-from napari_colorgan.training.picture_files import LeftOut
 from napari_colorgan.training.report import Report, check_folder
 from napari_colorgan.training.scoring import Score, score_job, table
 

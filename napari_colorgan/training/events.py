@@ -1,12 +1,15 @@
 """What a training says while it runs, and what it returns."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from napari_colorgan.arrays import RGB
-from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.job import Progress
 from napari_colorgan.metrics import Figures
 from napari_colorgan.training.settings import Precision, Task
+
+if TYPE_CHECKING:
+    from napari_colorgan.checkpoints.store import Checkpoint  # torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,9 @@ class Validated(Progress):
 class Trained:
     """What a run has made."""
 
-    best: Checkpoint
+    best: "Checkpoint"
     """Weights of the best validation; the last ones where nothing is held out."""
-    last: Checkpoint
+    last: "Checkpoint"
     """Weights at the end."""
     ended: str
     """Why the run ended, in a few words: "all steps", "stopped", ..."""

@@ -1,6 +1,5 @@
 """Train a generator on pairs, with a part held out to judge it by."""
 
-import copy
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,39 +8,42 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
-import torch
-from torch import nn
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.checkpoints.metadata import Context, Metadata, storable
+from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS
-from napari_colorgan.errors import BadSetting, CheckpointError, NoPairs
+from napari_colorgan.errors import BadSetting, NoPairs
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.device import choose_device
 from napari_colorgan.job import Job, Progress, finish
-from napari_colorgan.models.patchgan import PatchDiscriminator
-from napari_colorgan.training.budget import Plan, plan_job, tell_beforehand
+from napari_colorgan.training.budget import (
+    Plan,
+    plan_job,
+    tell_beforehand,
+    trainer_of_copies,
+)
 from napari_colorgan.training.events import Planned, Preparing, Trained
 from napari_colorgan.training.loop import Course, Loop
+from napari_colorgan.training.networks import (
+    base_of,
+    fitting_patch,
+    make_discriminator,
+    make_generator,
+)
 from napari_colorgan.training.outcome import Outcome, install_trained_job
 from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, split
 from napari_colorgan.training.precision import precisions
+from napari_colorgan.training.provenance import describe_fine_tuned
+from napari_colorgan.training.resuming import read_state_of_pairs
 from napari_colorgan.training.runs import RunSettings
 from napari_colorgan.training.samplers import PatchSampler
 from napari_colorgan.training.settings import (
     CODEC_OF,
     START,
     FineTuneConfig,
-    Precision,
 )
-from napari_colorgan.training.start import (
-    base_of,
-    fitting_patch,
-    make_discriminator,
-    make_generator,
-)
-from napari_colorgan.training.state import check_settings, fitting, read_state
+from napari_colorgan.training.state import fitting
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.validation import Validation
 
@@ -91,7 +93,7 @@ def fine_tune_job(
         "pairs": digest(pairs),
         "start": "" if base is None else base.digest,
     }
-    state = _read_state(out, run) if resume else None
+    state = read_state_of_pairs(out, run) if resume else None
     began = time.monotonic()
     config = _fitted(config, base)
     task = decide_task(pairs) if config.task == "auto" else config.task
@@ -103,7 +105,7 @@ def fine_tune_job(
     yield from tell_beforehand(Preparing(0, 3))
     sample = sampler.batch(0).source.cpu()
     metadata, generator = make_generator(base, config, task, sample)
-    metadata = _described(metadata, base, parts.train, config, about or {})
+    metadata = describe_fine_tuned(metadata, base, parts.train, config, about or {})
     discriminator = make_discriminator(config, task)
     yield from tell_beforehand(Preparing(1, 3))
     fresh = Checkpoint(metadata, generator.state_dict())
@@ -115,7 +117,7 @@ def fine_tune_job(
         validation.figures(before)
         took = time.monotonic() - took
         plan = yield from plan_job(
-            partial(_copy, generator, discriminator, config, place),
+            partial(trainer_of_copies, generator, discriminator, config, place),
             sampler,
             config,
             precisions(config.precision, place),
@@ -147,10 +149,8 @@ def fine_tune_job(
         out=out,
         kept={"run": run, "plan": dataclasses.asdict(plan)},
         facts=run["settings"] | {"pairs": run["pairs"]},
+        state=state,
     )
-    if state is not None:
-        with fitting(out):
-            loop.load(state)
     yield Planned(
         trainer.done,
         plan.steps,
@@ -202,13 +202,7 @@ def fine_tune(
     config = FineTuneConfig.preset(scheme, **settings)
     if name is not None:
         name = zoo.check_name(name, taken_too=replace)  # before the work
-    checked: list[Pair] = []
-    for number, pair in enumerate(pairs, 1):
-        if isinstance(pair, Pair):
-            checked.append(pair)
-            continue
-        gray, color = pair if isinstance(pair, tuple) else (None, pair)
-        checked += pairs_of(color, gray, name=f"pair {number}")
+    checked = _checked(pairs)
     job = fine_tune_job(
         checked,
         model,
@@ -229,51 +223,18 @@ def fine_tune(
     return result
 
 
-def _copy(
-    generator: nn.Module,
-    discriminator: PatchDiscriminator | None,
-    config: FineTuneConfig,
-    device: torch.device,
-    precision: Precision,
-) -> Trainer:
-    """Trainer of copies, for timing: two steps, the second one with a discriminator."""
-    if config.gan_phase:
-        config = dataclasses.replace(config, gan_phase=0.5)
-    return Trainer(
-        copy.deepcopy(generator),
-        config,
-        device,
-        steps=2,
-        discriminator=copy.deepcopy(discriminator),
-        precision=precision,
-    )
-
-
-def _described(
-    metadata: Metadata,
-    base: Checkpoint | None,
-    trained: Sequence[Pair],
-    config: FineTuneConfig,
-    about: Mapping[str, str],
-) -> Metadata:
-    """Metadata that says what a checkpoint was made from."""
-    origin = "fresh weights" if base is None else base.metadata.name or "a checkpoint"
-    names = ", ".join(pair.name for pair in trained)
-    provenance = (
-        f"Trained by {config.scheme} from {origin} on pairs of the user: {names}."
-    )
-    if base is not None and base.metadata.provenance:
-        provenance += f" {origin}: {base.metadata.provenance}"
-    texts: dict[str, Any] = {
-        "name": f"{origin} fine-tuned",
-        "description": f"Fine-tuned from {origin} on {len(trained)} pair(s).",
-        "license": "" if base is None else base.metadata.license,
-        "provenance": provenance,
-    }
-    if unknown := set(about) - set(texts):
-        raise BadSetting("about", sorted(unknown)[0], f"one of {', '.join(texts)}")
-    texts = {key: storable(text) for key, text in (texts | dict(about)).items()}
-    return dataclasses.replace(metadata, **texts)
+def _checked(
+    pairs: Sequence[Pair | tuple[Any, Any] | npt.NDArray[Any]],
+) -> list[Pair]:
+    """Make pairs of what is none yet."""
+    checked: list[Pair] = []
+    for number, pair in enumerate(pairs, 1):
+        if isinstance(pair, Pair):
+            checked.append(pair)
+            continue
+        gray, color = pair if isinstance(pair, tuple) else (None, pair)
+        checked += pairs_of(color, gray, name=f"pair {number}")
+    return checked
 
 
 def _fitted(config: FineTuneConfig, base: Checkpoint | None) -> FineTuneConfig:
@@ -285,22 +246,3 @@ def _fitted(config: FineTuneConfig, base: Checkpoint | None) -> FineTuneConfig:
         context = config.context
     patch = fitting_patch(base, config.patch)
     return dataclasses.replace(config, context=context, patch=patch)
-
-
-def _read_state(out: Path | None, run: Mapping[str, Any]) -> dict[str, Any]:
-    """Read from what to go on, with the same settings, pairs and start alone."""
-    if out is None:
-        raise BadSetting("resume", True, "used together with `out`")
-    path = out.with_suffix(".state")
-    state = read_state(path)
-    with fitting(out):
-        saved = state["run"]
-        defaults = dataclasses.asdict(FineTuneConfig())
-        check_settings(path, saved["settings"], run["settings"], defaults)
-        for name, what in (("pairs", "other pairs"), ("start", "another model")):
-            if saved[name] != run[name]:
-                raise CheckpointError(
-                    f"'{path}' is a training on {what}. Give the same ones to go on, "
-                    "or start anew with another output."
-                )
-    return state

@@ -18,7 +18,7 @@ from napari_colorgan.training.events import StepDone, Trained
 from napari_colorgan.training.logs import log_judgement, log_loss
 from napari_colorgan.training.record import Record, halved
 from napari_colorgan.training.samplers import Sampler
-from napari_colorgan.training.state import write_state_job
+from napari_colorgan.training.state import fitting, write_state_job
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.updates import Diverged, Losses
 from napari_colorgan.training.validation import Validation
@@ -41,8 +41,8 @@ class Course:
     """Steps between two validations; None: there is one with every timed save."""
     validate_start: bool = True
     """Whether there is one before the first step."""
-    preview_every: float = 0.0
-    """Seconds between two previews, at least."""
+    preview_every: float | None = 0.0
+    """Seconds between two previews, at least; None: there are none."""
     seconds: float | None = None
     """Estimated duration of the whole run."""
     time_limit: float | None = None
@@ -62,6 +62,12 @@ class Loop:
     out : where it is kept; its state and its logs are beside it
     kept : what the state says of the run and does not change
     facts : what the checkpoint says of the run and does not change
+    state : from which to go on
+
+    Raises
+    ------
+    CheckpointError
+        The state does not fit.
     """
 
     def __init__(
@@ -75,6 +81,7 @@ class Loop:
         out: Path | None,
         kept: Mapping[str, Any],
         facts: Mapping[str, Any],
+        state: Mapping[str, Any] | None = None,
     ) -> None:
         self._trainer = trainer
         self._sampler = sampler
@@ -94,13 +101,12 @@ class Loop:
         self._saved_step: int | None = None
         self._previewed = -math.inf
         self._preview_pause = _PREVIEW_EVERY
+        if state is not None:
+            with fitting(out):
+                trainer.load_state(state["trainer"])
+                self._record = Record.of(state)
+                self._seconds_before = state.get("seconds", 0.0)  # older have none
         self._is_large = sum(w.nbytes for w in trainer.average.values()) > _LARGE
-
-    def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state."""
-        self._trainer.load_state(state["trainer"])
-        self._record = Record.of(state)
-        self._seconds_before = state.get("seconds", 0.0)  # older ones have none
 
     def run(self) -> Job[Trained]:
         """Train until the end, a stop, or no more progress; a pause costs no time."""
@@ -231,7 +237,8 @@ class Loop:
         return ""
 
     def _preview(self) -> Job[None]:
-        if self._validation is None:
+        least = self._course.preview_every
+        if self._validation is None or least is None:
             return
         began = time.monotonic()
         shown = self._validation.preview(
@@ -239,9 +246,7 @@ class Loop:
         )
         self._previewed = time.monotonic()
         took = self._previewed - began
-        self._preview_pause = max(
-            _PREVIEW_EVERY, took / _PREVIEW_SHARE, self._course.preview_every
-        )
+        self._preview_pause = max(_PREVIEW_EVERY, took / _PREVIEW_SHARE, least)
         yield shown
 
     def _save(self) -> Job[None]:

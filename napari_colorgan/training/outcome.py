@@ -41,6 +41,12 @@ class Outcome:
         config = self.settings.config
         return split(self.pairs, config.validation, config.seed)
 
+    def suggest_name(self) -> str:
+        """Suggest a name for the model that no other has."""
+        start = self.settings.start
+        name = "my model" if start == zoo.SCRATCH else f"{Path(start).stem} tuned"
+        return zoo.free_name(name)
+
     @property
     def complete(self) -> bool:
         """Whether going on would change nothing."""
@@ -103,8 +109,8 @@ def report_job(
     sources : where the pairs are from, to be listed
     """
     from napari_colorgan.inference.colorizer import Colorizer
+    from napari_colorgan.training.networks import base_of
     from napari_colorgan.training.report import write_job
-    from napari_colorgan.training.start import base_of
 
     settings = outcome.settings
     checkpoint = outcome.checkpoint(kept)

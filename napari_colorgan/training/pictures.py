@@ -16,6 +16,7 @@ from napari_colorgan.color import AB_SCALE, lightness_to_gray, rgb_to_lab
 from napari_colorgan.errors import BadImageFile, Stopped
 from napari_colorgan.image_io.folders import SUFFIXES
 from napari_colorgan.job import STOP, Job
+from napari_colorgan.training.left_out import LeftOut, PictureRead, is_color
 from napari_colorgan.training.pairs import (
     Pair,
     match_folders,
@@ -23,7 +24,6 @@ from napari_colorgan.training.pairs import (
     read_color_file,
     read_pair_files,
 )
-from napari_colorgan.training.picture_files import LeftOut, PictureRead, is_color
 
 AB_BYTES = 128  # levels of 8 bits from gray to an ab of `AB_SCALE`: 0.9 each
 _BAND = 1 << 20  # px converted at once

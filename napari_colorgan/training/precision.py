@@ -49,13 +49,13 @@ def computes_bfloat16(device: torch.device) -> bool:
     convolution.
     """
     try:
-        taken = [
+        seconds = [
             min(_seconds(device, precision) for _ in range(1 + _TIMED))
             for precision in (torch.float32, torch.bfloat16)
         ]
     except RuntimeError:  # a device that does not know it at all
         return False
-    return taken[1] < _EMULATED * taken[0]
+    return seconds[1] < _EMULATED * seconds[0]
 
 
 def _seconds(device: torch.device, precision: torch.dtype) -> float:

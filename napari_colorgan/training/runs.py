@@ -32,6 +32,16 @@ class TrainingBusy(ColorganError):
         )
 
 
+class NameBusy(ColorganError):
+    """One training at a time for a name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Another training of the '{name}' is in progress. Wait for its end or "
+            "stop it, or give another name."
+        )
+
+
 class BadRun(ColorganError):
     """A run folder cannot be written or read."""
 
@@ -89,6 +99,17 @@ class RunFolder:
     def named(cls, name: str) -> Self:
         """Return the folder of the training that makes a model of this name."""
         return cls(training_folder() / f"{zoo.check_name(name, taken_too=True)} model")
+
+    @contextlib.contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Keep every other training out of this folder, which need not exist yet.
+
+        Raises
+        ------
+        NameBusy, BadRun
+        """
+        with _locked(f"{self.name}.lock", NameBusy(self.name)):
+            yield
 
     @property
     def name(self) -> str:
@@ -170,11 +191,11 @@ def unfinished() -> Sequence[RunFolder]:
     """Find runs whose model was not used, the latest first; none while one trains."""
     try:
         with exclusive():
-            found = [RunFolder(path.parent) for path in _all_settings()]
-            for folder in found:
+            folders = [RunFolder(path.parent) for path in _all_settings()]
+            for folder in folders:
                 if folder.used or not folder.pairs.exists():
                     folder.discard()
-            return [folder for folder in found if folder.path.exists()]
+            return [folder for folder in folders if folder.path.exists()]
     except (TrainingBusy, BadRun):
         return []
 
@@ -185,8 +206,15 @@ def exclusive() -> Iterator[None]:
 
     Raises
     ------
-    TrainingBusy
+    TrainingBusy, BadRun
     """
+    with _locked(_LOCK, TrainingBusy()):
+        yield
+
+
+@contextlib.contextmanager
+def _locked(name: str, busy: ColorganError) -> Iterator[None]:
+    """Hold a lock of all trainings; raises `busy` where somebody else does."""
     try:
         training_folder().mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -194,11 +222,11 @@ def exclusive() -> Iterator[None]:
             f"'{training_folder()}' cannot be made: {error.strerror or error}. Check "
             "its permissions, then start again."
         ) from error
-    lock = FileLock(training_folder() / _LOCK)  # free once its process has died
+    lock = FileLock(training_folder() / name)  # free once its process has died
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise TrainingBusy from None
+        raise busy from None
     try:
         yield
     finally:

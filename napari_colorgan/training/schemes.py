@@ -13,8 +13,8 @@ import torch
 
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models.patchgan import PatchDiscriminator
+from napari_colorgan.training.first_weights import draw_weights
 from napari_colorgan.training.losses import KNEE
-from napari_colorgan.training.pretrained import draw_weights
 from napari_colorgan.training.samplers import Batch
 from napari_colorgan.training.settings import FineTuneConfig, Settings, TrainConfig
 from napari_colorgan.training.updates import (

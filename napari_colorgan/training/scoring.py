@@ -1,14 +1,12 @@
 """How close a model comes to the colour picture of a pair."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from napari_colorgan.arrays import RGB
-from napari_colorgan.inference.colorize import colorize_job
-from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.events import TileDone
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.source import Source
@@ -16,7 +14,8 @@ from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.metrics import Figures, compare
 from napari_colorgan.training.pairs import Pair
 
-_GAP = 4  # px, on a contact sheet
+if TYPE_CHECKING:
+    from napari_colorgan.inference.colorizer import Colorizer  # torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +41,15 @@ class Scored(Score):
 
 
 def color_pair_job(
-    pair: Pair, colorizer: Colorizer, done: int = 0, total: int = 1
+    pair: Pair, colorizer: "Colorizer", done: int = 0, total: int = 1
 ) -> Job[RGB | None]:
     """Colour the gray picture of a pair, (Y, X, 3).
 
     None where a STOP came before it was finished. All events say `done` of `total`: the
     pairs that are finished before this one.
     """
+    from napari_colorgan.inference.colorize import colorize_job  # torch
+
     source = Source.of(pair.gray, axes="YX", limits=Limits(0.0, 1.0))
     out = np.zeros((*pair.shape, 3), np.uint8)
     for event in colorize_job(source, colorizer, out=out):
@@ -59,7 +60,7 @@ def color_pair_job(
 
 
 def score_job(
-    pair: Pair, colorizer: Colorizer, done: int = 0, total: int = 1
+    pair: Pair, colorizer: "Colorizer", done: int = 0, total: int = 1
 ) -> Job[Scored | None]:
     """Colour a pair as `color_pair_job` does and compare it with its colour picture."""
     image = yield from color_pair_job(pair, colorizer, done, total)
@@ -73,14 +74,14 @@ def score_job(
     )
 
 
-def color_pair(pair: Pair, colorizer: Colorizer) -> RGB:
+def color_pair(pair: Pair, colorizer: "Colorizer") -> RGB:
     """Colour the gray picture of a pair, (Y, X, 3)."""
     image = finish(color_pair_job(pair, colorizer))
     assert image is not None  # nobody could stop it
     return image
 
 
-def score(pair: Pair, colorizer: Colorizer) -> Scored:
+def score(pair: Pair, colorizer: "Colorizer") -> Scored:
     """Colour a pair's gray picture and compare it with its colour picture."""
     scored = finish(score_job(pair, colorizer))
     assert scored is not None  # nobody could stop it
@@ -108,23 +109,3 @@ def gray_rgb(pair: Pair) -> RGB:
     """Return the gray picture of a pair as RGB (Y, X, 3)."""
     gray = (pair.gray * 255).round().astype(np.uint8)
     return np.repeat(gray[..., None], 3, axis=-1)
-
-
-def contact_sheet(columns: Sequence[Sequence[RGB]], side: int) -> Image.Image:
-    """Pictures (Y, X, 3) in columns, the middle of each, `side` px large."""
-    step = side + _GAP
-    rows = max(map(len, columns))
-    size = (step * len(columns) - _GAP, step * rows - _GAP)
-    sheet = Image.new("RGB", size, "white")
-    for column, pictures in enumerate(columns):
-        for row, picture in enumerate(pictures):
-            sheet.paste(_square(picture, side), (column * step, row * step))
-    return sheet
-
-
-def _square(rgb: RGB, side: int) -> Image.Image:
-    height, width = rgb.shape[:2]
-    part = min(height, width)
-    left, top = (width - part) // 2, (height - part) // 2
-    image = Image.fromarray(rgb).crop((left, top, left + part, top + part))
-    return image.resize((side, side), Image.Resampling.LANCZOS)

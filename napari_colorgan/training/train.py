@@ -3,23 +3,20 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from napari_colorgan.checkpoints.metadata import Metadata, storable
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS
-from napari_colorgan.errors import BadSetting, CheckpointError
+from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Job
 from napari_colorgan.models import GeneratorSpec, build
-from napari_colorgan.models.compact import Compact
 from napari_colorgan.training.events import Trained
 from napari_colorgan.training.holding_out import Files, hold_out, keep
+from napari_colorgan.training.left_out import LeftOut
 from napari_colorgan.training.loop import Course, Loop
+from napari_colorgan.training.networks import give_weights, make_discriminator
 from napari_colorgan.training.pairs import Pair, decide_task
-from napari_colorgan.training.picture_files import LeftOut
 from napari_colorgan.training.pictures import (
     Picture,
     PictureFile,
@@ -27,23 +24,15 @@ from napari_colorgan.training.pictures import (
     read_pictures_job,
 )
 from napari_colorgan.training.precision import untimed_precision
-from napari_colorgan.training.pretrained import (
-    draw_weights,
-    level,
-    load_imagenet_encoder,
-)
+from napari_colorgan.training.provenance import describe_trained
 from napari_colorgan.training.recipe import Recipe
-from napari_colorgan.training.record import Record
+from napari_colorgan.training.resuming import read_state_of_folders
 from napari_colorgan.training.samplers import PictureSampler
-from napari_colorgan.training.settings import CODEC_OF, Task, TrainConfig
-from napari_colorgan.training.start import make_discriminator
-from napari_colorgan.training.state import check_settings, fitting, read_state
+from napari_colorgan.training.settings import Task
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.validation import HELD_OUT, read_validation_job
 
-_PREVIEW_EVERY = 60.0  # s; seldom does anybody look
-# Settings of former versions, and their values where they were not used.
-_GONE = {"by_psnr": False, "class_power": 1.0, "teaching": 0.0, "encoder_return": 0.0}
+_PREVIEW_EVERY = 60.0  # s
 
 
 def train_job(
@@ -58,6 +47,7 @@ def train_job(
     judged: Sequence[Path] = (),
     judge_every: int | None = None,
     strict: bool = False,
+    previews: bool = False,
 ) -> Job[Trained]:
     """Train on the pictures below `folders`; write `out`, and go on from it next time.
 
@@ -81,6 +71,7 @@ def train_job(
     judge_every : steps after which that is done; default every ten minutes
     strict : raise the error of the first picture that cannot be used. Default: these
         are left out, if at least half can be, and `PicturesLeftOut` tells of them
+    previews : whether a picture is coloured every minute, for `Previewed`
 
     Raises
     ------
@@ -100,9 +91,7 @@ def train_job(
     stride = build(GeneratorSpec(*recipe.spec)).stride
     if config.crop % stride:
         raise BadSetting("crop", config.crop, f"a multiple of {stride} px")
-    state_file = out.with_suffix(".state")
-    wanted = dataclasses.asdict(config)
-    state = _read_state(state_file, wanted) if state_file.exists() else None
+    state = read_state_of_folders(out, dataclasses.asdict(config))
     record = out.with_suffix(".split.json")
     left_out = LeftOut(strict=strict)
     parts = hold_out(
@@ -121,7 +110,7 @@ def train_job(
         task = _task(pictures) if state is None else state["run"]["settings"]["task"]
     recipe = recipe.replaced(task=task)
     config = recipe.config
-    metadata = _described(recipe.metadata, folders, start)
+    metadata = describe_trained(recipe.metadata, folders, start)
     shown = _shown(parts.held_out, judged, left_out)
     validation = yield from read_validation_job(shown, metadata.context, left_out)
     yield from left_out.events()
@@ -135,7 +124,7 @@ def train_job(
     torch.manual_seed(config.seed)
     generator = build(GeneratorSpec(metadata.generator, dict(metadata.options)))
     if state is None:
-        _begin(generator, start, sampler.batch(0).source.cpu())
+        give_weights(generator, start, sampler.batch(0).source.cpu())
     if config.validation and not record.exists():
         keep(parts.held_out, record)
     trainer = Trainer(
@@ -154,7 +143,7 @@ def train_job(
         Course(
             validate_every=judge_every,
             validate_start=False,
-            preview_every=_PREVIEW_EVERY,
+            preview_every=_PREVIEW_EVERY if previews else None,
             time_limit=None if minutes is None else 60 * minutes,
             logs_scores=True,
         ),
@@ -162,10 +151,8 @@ def train_job(
         out=out,
         kept={"run": {"settings": settings}},
         facts=settings,
+        state=state,
     )
-    if state is not None:
-        with fitting(out):
-            loop.load(state)
     return (yield from loop.run())
 
 
@@ -183,56 +170,3 @@ def _task(folders: Sequence[Sequence[Picture]]) -> Task:
     some = [p for each in folders for p in each[:: len(each) // 8 + 1]]
     pairs = [Pair("pair", p.gray, p.color) for p in some if p.gray is not None]
     return decide_task(pairs) if pairs else "colorization"
-
-
-def _described(
-    metadata: Metadata, folders: Sequence[Path], start: Checkpoint | None
-) -> Metadata:
-    """Say in the metadata what a model was made from, after what the recipe says."""
-    names = ", ".join(f"'{folder.resolve().name}'" for folder in folders)
-    sentences = [metadata.provenance, f"Trained on pictures of the folders {names}."]
-    if start is not None:
-        begun = f"Started from '{start.metadata.name}' ({start.digest[:12]})."
-        sentences += [begun, start.metadata.provenance]
-    elif metadata.generator == "compact":
-        sentences.append(
-            "Encoder initialised from EfficientNet-lite0 ImageNet weights (Apache-2.0)."
-        )
-    provenance = storable(" ".join(filter(None, sentences)))
-    return dataclasses.replace(metadata, provenance=provenance)
-
-
-def _begin(generator: nn.Module, start: Checkpoint | None, sample: Tensor) -> None:
-    """Give a generator weights to begin with."""
-    if start is not None:
-        try:
-            generator.load_state_dict(start.generator().state_dict())
-        except RuntimeError as error:
-            expected = "a model with the generator of the recipe"
-            raise BadSetting("start", start.metadata.name, expected) from error
-    elif isinstance(generator, Compact):
-        load_imagenet_encoder(generator)
-        level(generator, generator.decoder, sample)
-    else:
-        draw_weights(generator)
-
-
-def _read_state(path: Path, wanted: dict[str, Any]) -> dict[str, Any]:
-    state = read_state(path)
-    if "run" not in state:  # as it was written before there was a best one
-        run = {"settings": state.get("settings", {})}
-        rest = Record().state() | {"seconds": state.get("seconds", 0.0)}
-        state = rest | {"run": run, "trainer": state}
-    with fitting(path):
-        saved = dict(state["run"]["settings"])
-    for name, value in saved.items():
-        if value != _GONE.get(name, value):
-            raise CheckpointError(
-                f"'{path}' was trained with {name} = {value!r}, which this version no "
-                "longer has. Go on with the version that began it, or use another "
-                "output file."
-            )
-    if wanted["task"] == "auto" and saved.get("task") in CODEC_OF:
-        wanted = wanted | {"task": saved["task"]}  # it was decided then
-    check_settings(path, saved, wanted, dataclasses.asdict(TrainConfig()))
-    return state

@@ -16,15 +16,11 @@ from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.metrics import Figures, compare
 from napari_colorgan.training.events import Previewed
+from napari_colorgan.training.left_out import LeftOut, PictureRead
 from napari_colorgan.training.pairs import Pair
-from napari_colorgan.training.picture_files import LeftOut, PictureRead
+from napari_colorgan.training.panels import contact_sheet
 from napari_colorgan.training.pictures import PictureFile, read_pairs
-from napari_colorgan.training.scoring import (
-    color_pair,
-    contact_sheet,
-    gray_rgb,
-    score,
-)
+from napari_colorgan.training.scoring import color_pair, gray_rgb, score
 
 T = TypeVar("T")
 

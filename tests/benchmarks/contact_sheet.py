@@ -18,7 +18,8 @@ from napari_colorgan import Colorizer
 from napari_colorgan.metrics import psnr
 from napari_colorgan.training.evaluate import WHOLE_SIDE
 from napari_colorgan.training.pairs import Pair, gray_of
-from napari_colorgan.training.scoring import color_pair, contact_sheet, gray_rgb
+from napari_colorgan.training.panels import contact_sheet
+from napari_colorgan.training.scoring import color_pair, gray_rgb
 
 OURS = "scikit-image"
 SIDE = 200  # px of a picture on the sheet

@@ -35,7 +35,8 @@ from napari_colorgan.image_io.folders import list_pictures
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.training.augment import age_gray
 from napari_colorgan.training.evaluate import Scores
-from napari_colorgan.training.scoring import color_pair, contact_sheet, gray_rgb
+from napari_colorgan.training.panels import contact_sheet
+from napari_colorgan.training.scoring import color_pair, gray_rgb
 
 RGB = np.ndarray
 Disturbance = Callable[[Tensor], Tensor]

@@ -41,15 +41,15 @@ from napari_colorgan.job import Control, Progress, finish
 from napari_colorgan.metrics import Figures, psnr
 from napari_colorgan.training.events import Planned
 from napari_colorgan.training.fine_tune import fine_tune_job
-from napari_colorgan.training.pairs import Pair, pairs_of
-from napari_colorgan.training.samplers import PatchSampler
-from napari_colorgan.training.scoring import color_pair, score
-from napari_colorgan.training.settings import FineTuneConfig
-from napari_colorgan.training.start import (
+from napari_colorgan.training.networks import (
     base_of,
     make_discriminator,
     make_generator,
 )
+from napari_colorgan.training.pairs import Pair, pairs_of
+from napari_colorgan.training.samplers import PatchSampler
+from napari_colorgan.training.scoring import color_pair, score
+from napari_colorgan.training.settings import FineTuneConfig
 from napari_colorgan.training.trainer import Trainer
 
 START = "micro"

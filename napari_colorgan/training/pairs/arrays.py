@@ -178,9 +178,9 @@ def _gray_source(
     what = f"The gray picture of '{name}'"
     gray = _as_array(gray, what)
     has_samples = gray.ndim == len(shape) + 1 and gray.shape[-1] in (3, 4)
-    found = tuple(gray.shape[:-1] if has_samples else gray.shape)
-    if found != shape:
-        raise PairMismatch(what, "its colour picture", found, shape)
+    plane = tuple(gray.shape[:-1] if has_samples else gray.shape)
+    if plane != shape:
+        raise PairMismatch(what, "its colour picture", plane, shape)
     # named, for a stack of gray pictures that are 3 px wide is no colour
     axes = LEADING[: len(shape) - 2] + "YX" + ("S" if has_samples else "")
     try:

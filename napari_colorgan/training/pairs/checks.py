@@ -12,8 +12,8 @@ import numpy as np
 from napari_colorgan.arrays import RGB, Gray
 from napari_colorgan.errors import BadPair, NoPairs
 from napari_colorgan.inference.intensity import color_to_gray
+from napari_colorgan.training.left_out import is_color
 from napari_colorgan.training.pairs.pair import Pair
-from napari_colorgan.training.picture_files import is_color
 from napari_colorgan.training.settings import Task
 
 if TYPE_CHECKING:
@@ -77,13 +77,13 @@ def decide_task(pairs: Sequence[Pair]) -> Task:
 
     if not pairs:
         raise NoPairs
-    found = []
+    ratios = []
     for pair in pairs[:: -(-len(pairs) // _TRIED_PAIRS)]:
         explained = _explained(pair)
         if 0 < explained < _EXPLAINED:
             explained = _explained(_moved(pair, estimate_shift(pair)))
-        found.append(explained)
-    return _task(statistics.median(found))
+        ratios.append(explained)
+    return _task(statistics.median(ratios))
 
 
 def _task(explained: float) -> Task:
@@ -118,31 +118,31 @@ def _explained(pair: Pair) -> float:
 
 def _warnings(pair: Pair) -> list[str]:
     gray, rgb = _sample(pair)
-    found = []
+    warnings = []
     brightest = float(np.percentile(rgb.max(axis=-1), 99.9))
     if brightest < _DARK_BELOW:
-        found.append(
+        warnings.append(
             f"'{pair.name}' uses only {100 * brightest / 255:.0f} % of the range of "
             "its type and looks black. Rescale its colours first."
         )
     elif not is_color(rgb):
-        found.append(
+        warnings.append(
             f"'{pair.name}' is nearly gray: a model would learn to leave pictures "
             "gray. Choose one with more colour."
         )
     clipped = float(((rgb == 0).all(axis=-1) | (rgb == 255).all(axis=-1)).mean())
     if clipped > _CLIPPED_ABOVE:
-        found.append(
+        warnings.append(
             f"{100 * clipped:.0f} % of '{pair.name}' are pure black or white, where "
             "there is no colour to learn: an empty border, or saturated. Draw a region "
             "around the rest."
         )
     if gray.std() < _FLAT_BELOW:
-        found.append(
+        warnings.append(
             f"The gray picture of '{pair.name}' has the same value everywhere, so "
             "nothing tells where which colour belongs. Check that it is the right one."
         )
-    return found
+    return warnings
 
 
 def _sample(pair: Pair) -> tuple[Gray, RGB]:
@@ -153,5 +153,5 @@ def _sample(pair: Pair) -> tuple[Gray, RGB]:
         return gray.ravel(), rgb.reshape(-1, 3)
     rows, columns = np.nonzero(pair.mask)
     step = -(-len(rows) // _SAMPLE)
-    chosen = rows[::step], columns[::step]
-    return pair.gray[chosen], pair.color[chosen]
+    pixels = rows[::step], columns[::step]
+    return pair.gray[pixels], pair.color[pixels]

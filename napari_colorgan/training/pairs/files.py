@@ -20,9 +20,9 @@ from napari_colorgan.image_io.folders import SUFFIXES, match_names
 from napari_colorgan.inference.axes import Axes
 from napari_colorgan.inference.intensity import has_color
 from napari_colorgan.job import STOP, Job
+from napari_colorgan.training.left_out import LeftOut, PictureRead
 from napari_colorgan.training.pairs.arrays import color_planes, pairs_of
 from napari_colorgan.training.pairs.pair import Pair
-from napari_colorgan.training.picture_files import LeftOut, PictureRead
 
 _FORMAT = 1
 
@@ -177,14 +177,14 @@ def load_pairs(path: Path) -> list[Pair]:
             return [
                 _checked(
                     Pair(
-                        name=str(one["name"]),
+                        name=str(entry["name"]),
                         gray=arrays[f"gray_{number}"],
                         color=arrays[f"color_{number}"],
                         mask=arrays.get(f"mask_{number}"),
-                        from_color=bool(one["from_color"]),
+                        from_color=bool(entry["from_color"]),
                     )
                 )
-                for number, one in enumerate(about["pairs"])
+                for number, entry in enumerate(about["pairs"])
             ]
     except Exception as error:  # the readers raise a dozen types on damaged files
         raise CheckpointError(

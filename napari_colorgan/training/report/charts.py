@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 from napari_colorgan.training.events import History
-
-_ALIKE = 1e-9  # difference, in parts of the size, that is none on a chart
+from napari_colorgan.training.ticks import ticks_around
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +36,13 @@ def draw_curves(history: History) -> list[str]:
     ]
     if history.validations:
         event = history.validations[-1]
-        for name, one, color in (
+        for name, figures, color in (
             ("before", event.before, "var(--two)"),
             ("left gray", event.gray, "var(--weak)"),
         ):
-            line = Line(name, [(0, one.psnr), (last, one.psnr)], color, dashed=True)
+            line = Line(
+                name, [(0, figures.psnr), (last, figures.psnr)], color, dashed=True
+            )
             lines.append(line)
     charts = (
         _chart("Training loss", [loss], 0, last),
@@ -55,7 +56,7 @@ def _chart(title: str, lines: Sequence[Line], left: float, right: float) -> str:
     values = [y for line in lines for _, y in line.points if math.isfinite(y)]
     if not values:
         return ""
-    ticks = _ticks(min(values), max(values))
+    ticks = ticks_around(min(values), max(values))
     low, high = min(ticks[0], *values), max(ticks[-1], *values)
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -92,14 +93,3 @@ def _chart(title: str, lines: Sequence[Line], left: float, right: float) -> str:
             f'<text x="{place + 27}" y="14">{escape(line.label)}</text>',
         ]
     return "\n".join([*parts, "</svg>"])
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """About four round numbers around `low` to `high`."""
-    size, span = max(abs(low), abs(high)), high - low
-    if span < _ALIKE * max(1.0, size):  # less than numbers of this size can tell apart
-        span = size if size > _ALIKE else 1.0
-    power = 10.0 ** math.floor(math.log10(span / 4))
-    step = power * next(f for f in (1, 2, 5, 10) if f == 10 or f * power >= span / 4)
-    first, last = math.floor(low / step), math.ceil(high / step)
-    return [number * step for number in range(first, max(last, first + 1) + 1)]

@@ -138,14 +138,14 @@ def _figures(kinds: Mapping[str, Figures], heading: str) -> str:
     gray = kinds["left gray"]
     head = (heading, "PSNR, dB", "gain, dB", "SSIM", "CIEDE2000", "colourfulness")
     lines = ["".join(f"<th>{escape(cell)}</th>" for cell in head)]
-    for name, one in kinds.items():
-        gain = "" if one is gray else f"{one.psnr - gray.psnr:+.2f}"
+    for name, figures in kinds.items():
+        gain = "" if figures is gray else f"{figures.psnr - gray.psnr:+.2f}"
         cells = (
-            f"{one.psnr:.2f}",
+            f"{figures.psnr:.2f}",
             gain,
-            f"{one.ssim:.3f}",
-            f"{one.ciede2000:.2f}",
-            f"{100 * one.colorfulness:.0f} %",
+            f"{figures.ssim:.3f}",
+            f"{figures.ciede2000:.2f}",
+            f"{100 * figures.colorfulness:.0f} %",
         )
         shown = "".join(
             f"<td>{'&ndash;' if 'nan' in cell else cell}</td>" for cell in cells

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from PIL import Image, ImageColor
 
 from napari_colorgan.arrays import RGB, Mask
+from napari_colorgan.training.panels import side_by_side
 
 PANEL = 1024
 """Px; longer sides are reduced."""
@@ -27,16 +28,14 @@ def _reduction(shape: tuple[int, ...]) -> tuple[int, int]:
     return max(1, round(width * factor)), max(1, round(height * factor))
 
 
-def side_by_side(panels: Sequence[RGB]) -> Image.Image:
+def compared(panels: Sequence[RGB]) -> Image.Image:
     """Put pictures (Y, X, 3) of one shape in a row, reduced where they are large."""
-    width, height = _reduction(panels[0].shape)
-    image = Image.new(
-        "RGB", (len(panels) * (width + _GAP) - _GAP, height), (255, 255, 255)
-    )
-    for number, panel in enumerate(panels):
-        small = Image.fromarray(panel).resize((width, height), Image.Resampling.LANCZOS)
-        image.paste(small, (number * (width + _GAP), 0))
-    return image
+    size = _reduction(panels[0].shape)
+    reduced = [
+        np.asarray(Image.fromarray(panel).resize(size, Image.Resampling.LANCZOS))
+        for panel in panels
+    ]
+    return Image.fromarray(side_by_side(reduced, _GAP))
 
 
 def error_colors(difference: npt.NDArray[np.float32], mask: Mask | None) -> Image.Image:

@@ -43,8 +43,8 @@ def _image_lines(rows: Sequence[Row]) -> Iterator[Mapping[str, object]]:
         if row.before is not None:
             kinds["_before"] = row.before
         yield {"name": row.name} | {
-            f"{figure}{kind}": getattr(one, figure)
-            for kind, one in kinds.items()
+            f"{figure}{kind}": getattr(figures, figure)
+            for kind, figures in kinds.items()
             for figure in FIGURES
         }
 

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 import napari_colorgan
 from napari_colorgan.errors import BadImageFile, BadSetting
-from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.metrics import error_map
 from napari_colorgan.training.events import History
@@ -21,11 +21,14 @@ from napari_colorgan.training.report.charts import draw_curves
 from napari_colorgan.training.report.page import MARK, Row, page
 from napari_colorgan.training.report.pictures import (
     PANEL,
+    compared,
     error_colors,
-    side_by_side,
 )
 from napari_colorgan.training.report.tables import curve_table, image_table
 from napari_colorgan.training.scoring import Scored, gray_rgb, score_job
+
+if TYPE_CHECKING:
+    from napari_colorgan.inference.colorizer import Colorizer  # torch
 
 _OURS = re.compile(r"\d{4,}(-error)?\.png")
 
@@ -40,11 +43,11 @@ class PictureReported(Progress):
 def write_job(
     folder: Path,
     pairs: Iterable[Pair],
-    colorizer: Colorizer,
+    colorizer: "Colorizer",
     *,
     settings: Mapping[str, object],
     history: History | None = None,
-    before: Colorizer | None = None,
+    before: "Colorizer | None" = None,
 ) -> Job[Path]:
     """Colour pairs, compare them with their colour pictures, and write a report.
 
@@ -129,7 +132,7 @@ class Report:
         difference = error_map(now.image, pair.color)
         picture = f"images/{len(self._rows) + 1:04}.png"
         error = picture.replace(".png", "-error.png")
-        self._write_picture(picture, side_by_side(list(panels.values())))
+        self._write_picture(picture, compared(list(panels.values())))
         self._write_picture(error, error_colors(difference, pair.mask))
         self._reduced |= max(pair.shape) > PANEL
         row = Row(

@@ -43,14 +43,14 @@ class LayerPicker(Container[Any]):
 
     def reset_choices(self, *_: object) -> None:
         """Look for layers anew; what is chosen stays, if it is still there."""
-        chosen = list(self.layers.value)
+        picked = list(self.layers.value)
         with self.layers.changed.blocked():
             super().reset_choices()
-            kept = [layer for layer in chosen if layer in self._viewer.layers]
+            kept = [layer for layer in picked if layer in self._viewer.layers]
             self.layers.value = kept
             if not kept:
                 self.suggest()
-        if kept != chosen or not chosen:
+        if kept != picked or not picked:
             self.layers.changed.emit(self.layers.value)
 
     def choose_active(self) -> None:

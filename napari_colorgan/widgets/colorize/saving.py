@@ -162,5 +162,5 @@ def _is_a(unit: Any, kind: str) -> bool:
 
 
 def _in(distance: tuple[float, Any], unit: str) -> float:
-    value, own = distance
-    return float(f"{(value * own).to(unit).magnitude:.12g}")  # 0.5 µm are 500 nm
+    value, given = distance
+    return float(f"{(value * given).to(unit).magnitude:.12g}")  # 0.5 µm are 500 nm

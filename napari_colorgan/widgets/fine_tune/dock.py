@@ -4,12 +4,7 @@ from typing import Any
 
 import napari.viewer
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import (
-    QLabel,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Job, Progress
@@ -24,7 +19,7 @@ from napari_colorgan.widgets.fine_tune.training_view import TrainingView
 from napari_colorgan.widgets.fine_tune.unfinished_panel import UnfinishedPanel
 from napari_colorgan.widgets.fine_tune.watched_layers import WatchedLayers
 from napari_colorgan.widgets.menu import show_dock
-from napari_colorgan.widgets.parts.layout import say, scroll
+from napari_colorgan.widgets.parts.layout import heading, say, scroll
 from napari_colorgan.widgets.parts.models_changed import models_changed
 from napari_colorgan.widgets.parts.notices import show_info
 from napari_colorgan.widgets.parts.settings import (
@@ -49,7 +44,6 @@ class FineTuneWidget(QWidget):
         self._jobs = DockJobs(self._update)
         self._kept: Kept = "best"
         self._watched = WatchedLayers()
-        self._began = False
 
         self.pairs = PairsPanel(napari_viewer)
         self.form = FineTuneForm()
@@ -57,8 +51,7 @@ class FineTuneWidget(QWidget):
         self.unfinished = UnfinishedPanel()
         self.training = TrainingView(napari_viewer)
         self.outcome = OutcomePanel(napari_viewer)
-        self._settings_title = _title("Settings")
-        self._outcome_title = _title("Result")
+        self._settings_heading = heading("Settings")
         self._area = self._lay_out()
         self.form.restore(load_settings(fine_tune_file()))
         self._connect()
@@ -127,7 +120,7 @@ class FineTuneWidget(QWidget):
             )
 
     def _on_start(self) -> None:
-        if self.busy or self._missing():
+        if self.busy or self.pairs.missing:
             return  # the button says why
         try:
             settings = self.form.settings()
@@ -142,7 +135,7 @@ class FineTuneWidget(QWidget):
             self._begin(resume_job(folder))
 
     def _begin(self, job: Job[Outcome]) -> None:
-        self._kept, self._began = "best", True
+        self._kept = "best"
         self._watched.watch(self.pairs.layers())
         self.unfinished.forget()
         self.outcome.show_outcome(None)
@@ -211,22 +204,12 @@ class FineTuneWidget(QWidget):
             self.unfinished.look()
         self._update()
 
-    def _missing(self) -> str:
-        """Why a training cannot start; empty if it can."""
-        if self.pairs.busy:
-            return "The pair is being read and checked."
-        if not self.pairs.pairs:
-            return "Add a pair first."
-        return self.pairs.problem
-
     def _update(self, *_: object) -> None:
         busy = self.busy
-        self.controls.offer(self._jobs, self._missing())
+        self.controls.offer(self._jobs, self.pairs.missing)
         self.pairs.set_locked(busy)
         self.form.visible = not busy
-        self._settings_title.setVisible(not busy)
-        self._outcome_title.setVisible(self.outcome.outcome is not None)
-        self.training.setVisible(self._began)
+        self._settings_heading.setVisible(not busy)
         self.unfinished.offer(self.outcome.outcome)
 
     def _scroll_to_outcome(self) -> None:
@@ -237,24 +220,15 @@ class FineTuneWidget(QWidget):
         inside = QWidget()
         layout = QVBoxLayout(inside)
         for widget in (
-            _title("Pairs"),
+            heading("Pairs"),
             self.pairs,
-            self._settings_title,
+            self._settings_heading,
             self.form.native,
             self.unfinished,
             self.controls,
             self.training,
-            self._outcome_title,
             self.outcome,
         ):
             layout.addWidget(widget)
         layout.addStretch()
         return scroll(self, inside)
-
-
-def _title(text: str) -> QLabel:
-    label = QLabel(text)
-    font = label.font()
-    font.setBold(True)
-    label.setFont(font)
-    return label

@@ -51,7 +51,7 @@ class FineTuneForm(Container[Any]):
         self.start = ComboBox(
             label="Start from",
             choices=self._start_choices,
-            tooltip="The model to improve; or fresh weights, trained by a recipe",
+            tooltip="The model to improve; or fresh weights, trained by a scheme",
         )
         self.task = ComboBox(
             label="Kind",

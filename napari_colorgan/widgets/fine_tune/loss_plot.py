@@ -9,13 +9,14 @@ took 22 ms.
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from qtpy.QtCore import QLineF, QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from napari_colorgan.training.ticks import ticks_within
 from napari_colorgan.widgets.parts.pace import Pace
 
 _MOST_POINTS = 500
@@ -160,7 +161,7 @@ class LossPlot(QWidget):
             value = panel.best[1] if panel.best else panel.curve.points[-1][1]
             word = "best" if panel.best else "now"
             painter.drawText(title, right | middle, f"{word} {value:.3g}{panel.unit}")
-        for tick in ticks(low, high, 3):
+        for tick in ticks_within(low, high, 3):
             y = place(0, tick).y()
             painter.setPen(faint)
             painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
@@ -168,7 +169,7 @@ class LossPlot(QWidget):
             box = QRectF(0, y - 8, _LEFT - 4, 16)
             painter.drawText(box, right | middle, f"{tick:g}")
         below, center = Qt.AlignmentFlag.AlignTop, Qt.AlignmentFlag.AlignHCenter
-        for tick in ticks(0, self.total, 4):
+        for tick in ticks_within(0, self.total, 4):
             x = place(tick, low).x()
             box = QRectF(x - 40, area.bottom() + 1, 80, _BOTTOM)
             if tick and x < area.right() - 45:
@@ -204,18 +205,6 @@ class LossPlot(QWidget):
             # the curve is mostly above the highest
             base = y + height + 1 if value == highest else y - 3
             painter.drawText(QPointF(area.left() + 4, base), f"{name} {value:.1f}")
-
-
-def ticks(low: float, high: float, most: int) -> Iterator[float]:
-    """Round numbers (1, 2 or 5 times a power of ten apart) from `low` to `high`.
-
-    At most `most` + 1 of them.
-    """
-    rough = (high - low) / most
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - 1e-9))
-    for n in range(math.ceil(low / step), math.floor(high / step) + 1):
-        yield round(n * step, 12)
 
 
 def _mean(points: list[tuple[float, float]]) -> tuple[float, float]:

@@ -16,7 +16,14 @@ from napari_colorgan.training.outcome import (
     install_trained_job,
     report_job,
 )
-from napari_colorgan.widgets.parts.layout import explain, keep_low, line_up, say, wrap
+from napari_colorgan.widgets.parts.layout import (
+    explain,
+    heading,
+    keep_low,
+    line_up,
+    say,
+    wrap,
+)
 from napari_colorgan.widgets.parts.notices import ask, show_info
 from napari_colorgan.widgets.parts.places import beside
 from napari_colorgan.widgets.parts.worker import DockJobs
@@ -57,17 +64,16 @@ class OutcomePanel(QWidget):
         self.discard = PushButton(
             text="Discard", tooltip="Remove this training and its model"
         )
-        form: Container[Any] = Container(widgets=[self.keep, self.name])
-        form.margins = (0, 0, 0, 0)
+        fields: Container[Any] = Container(widgets=[self.keep, self.name])
+        fields.margins = (0, 0, 0, 0)
         rows = line_up(self.use, self.discard), line_up(self.report, self.maps)
         keep_low(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.figures.native)
-        for part in (form, *rows):
+        layout.addWidget(heading("Result"))
+        for part in (self.figures, fields, self.reason, *rows):
             layout.addWidget(part.native)
-        layout.insertWidget(2, self.reason.native)
-        self._parts = (form, rows)  # not owned by this widget
+        self._parts = (fields, rows)  # not owned by this widget
         self.name.changed.connect(self._update)
         self.use.changed.connect(self._on_use)
         self.report.changed.connect(self._on_report)
@@ -91,7 +97,7 @@ class OutcomePanel(QWidget):
         self.setVisible(outcome is not None)
         if outcome is not None:
             self.keep.value = kept
-            self.name.value = suggest_name(outcome.settings.start)
+            self.name.value = outcome.suggest_name()
             say(self.figures, summary(outcome))
         self._update()
 
@@ -192,9 +198,3 @@ def summary(outcome: Outcome) -> str:
 
     ended = outcome.result.ended
     return f"Ended: {ended}. {describe_best(outcome.result.history.validations)}"
-
-
-def suggest_name(start: str) -> str:
-    """Suggest a name that no model has."""
-    scratch = start == zoo.SCRATCH
-    return zoo.free_name("my model" if scratch else f"{Path(start).stem} tuned")

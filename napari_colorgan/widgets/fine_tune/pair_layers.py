@@ -254,9 +254,9 @@ def _labels_mask(
         mask = read_part(array, ..., f"The region '{region.name}'") != 0
         for axis, step in enumerate(np.diag(steps)):
             pixels = np.arange(shape[axis - region.ndim])
-            chosen = np.rint((pixels - origin[axis]) / step).astype(int)
-            inside = (chosen >= 0) & (chosen < mask.shape[axis])
-            mask = mask.take(np.where(inside, chosen, 0), axis)
+            indices = np.rint((pixels - origin[axis]) / step).astype(int)
+            inside = (indices >= 0) & (indices < mask.shape[axis])
+            mask = mask.take(np.where(inside, indices, 0), axis)
             mask &= np.expand_dims(inside, tuple(range(1, region.ndim - axis)))
         return np.asarray(mask)
 

@@ -43,12 +43,12 @@ class PairRow:
         cls,
         pair: Pair,
         checked: PairCheck,
-        taken: Collection[str],
+        names: Collection[str],
         layers: tuple[Layer, ...],
     ) -> Self:
         """Make a row whose pair has a name that no other has."""
         name, number = pair.name, 1
-        while name in taken:
+        while name in names:
             number += 1
             name = f"{pair.name} ({number})"
         return cls(replace(pair, name=name), checked, layers)
@@ -71,7 +71,8 @@ class PairRow:
 
     def without(self, layer: Layer) -> Self:
         """Return the row without a reference to a layer."""
-        return replace(self, layers=tuple(one for one in self.layers if one != layer))
+        layers = tuple(other for other in self.layers if other != layer)
+        return replace(self, layers=layers)
 
     def corrected(self) -> "PairRow":
         """Return the pair without its shift."""

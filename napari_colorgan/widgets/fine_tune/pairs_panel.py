@@ -27,6 +27,7 @@ from napari_colorgan.widgets.parts.world import View
 
 _FROM_COLOR = "gray from colour"
 _NO_REGION = "whole picture"
+_READING = "The pair is being read and checked."
 
 
 class PairsPanel(QWidget):
@@ -43,8 +44,8 @@ class PairsPanel(QWidget):
         self._locked = False
         self._split = (0.2, 1)
         self.summary: Summary | None = None
-        self.problem = ""
-        """Why these pairs cannot be trained on."""
+        self._problem = ""
+        """What the checks have against these pairs."""
         self._summarize = LatestOnly(self._on_summary, self._on_summary_error)
         self.gray = ComboBox(
             label="Gray",
@@ -104,6 +105,13 @@ class PairsPanel(QWidget):
     def busy(self) -> bool:
         """Whether pairs are being read."""
         return self._jobs.busy
+
+    @property
+    def missing(self) -> str:
+        """Why nothing can be trained on these pairs; empty if a training can start."""
+        if self.busy:
+            return _READING
+        return self._problem if self._rows else "Add a pair first."
 
     def layers(self) -> set[Layer]:
         """Layers that the pairs were copied from."""
@@ -183,7 +191,7 @@ class PairsPanel(QWidget):
             return
         layers = tuple(layer for layer in (color, gray) if layer is not None)
         self._jobs.run(
-            read_pairs_job(taken), lambda found: self._on_read(found, layers)
+            read_pairs_job(taken), lambda checked: self._on_read(checked, layers)
         )
 
     def _on_read(
@@ -195,12 +203,12 @@ class PairsPanel(QWidget):
         self._changed(select=self._rows[-1] if checked else None)
 
     def _on_remove(self) -> None:
-        chosen = self._chosen()
-        self._rows = [row for row in self._rows if row not in chosen]
+        gone = self._chosen_rows()
+        self._rows = [row for row in self._rows if row not in gone]
         self._changed()
 
     def _on_correct(self) -> None:
-        rows = [row for row in self._chosen() if row.shifted]
+        rows = [row for row in self._chosen_rows() if row.shifted]
         if self.busy or not rows:
             return
         self._jobs.run(_correct_job(rows), lambda new: self._on_corrected(rows, new))
@@ -221,16 +229,16 @@ class PairsPanel(QWidget):
         self.changed.emit()
 
     def _on_summary_error(self, error: BaseException) -> None:
-        self.summary, self.problem = None, sentence(error)
+        self.summary, self._problem = None, sentence(error)
         self.changed.emit()
 
     # -- showing state
 
-    def _chosen(self) -> list[PairRow]:
+    def _chosen_rows(self) -> list[PairRow]:
         return [self._rows[n] for n in self.table.chosen() if n < len(self._rows)]
 
     def _changed(self, select: PairRow | None = None) -> None:
-        self.summary, self.problem = None, ""
+        self.summary, self._problem = None, ""
         self.table.show_rows(self._rows, None)
         if select is not None:
             self.table.choose(self._rows.index(select))
@@ -245,19 +253,19 @@ class PairsPanel(QWidget):
     def _update(self, *_: object) -> None:
         reason = ""
         if self.busy:
-            reason = "The pair is being read and checked."
+            reason = _READING
         elif self.color.value is None:
             reason = "Open an RGB picture first: the colours to learn."
         self.add.enabled = not reason
         self.add.tooltip = reason or "Copy these layers into a pair and check it"
         say(self.reason, "" if self._locked else reason)
-        chosen = self._chosen()
-        say(self.notes, "\n".join(note for row in chosen for note in row.notes))
-        self.remove.enabled = bool(chosen) and not self.busy
+        rows = self._chosen_rows()
+        say(self.notes, "\n".join(note for row in rows for note in row.notes))
+        self.remove.enabled = bool(rows) and not self.busy
         self.remove.tooltip = (
-            "Forget the chosen pairs" if chosen else "Choose pairs in the table first."
+            "Forget the chosen pairs" if rows else "Choose pairs in the table first."
         )
-        self.correct.visible = not self._locked and any(row.shifted for row in chosen)
+        self.correct.visible = not self._locked and any(row.shifted for row in rows)
         self.correct.enabled = not self.busy
         self.table.setVisible(bool(self._rows))
         self._buttons.visible = bool(self._rows) and not self._locked

@@ -3,25 +3,16 @@
 import time
 from typing import Any
 
-import numpy as np
 from napari.layers import Image
 
 from napari_colorgan.arrays import RGB
+from napari_colorgan.training.panels import side_by_side
 from napari_colorgan.widgets.colorize.run import LAYER_KEY
 from napari_colorgan.widgets.parts.notices import show_info
 from napari_colorgan.widgets.parts.pace import Pace
 from napari_colorgan.widgets.parts.places import below
 
 NAME = "training preview"
-_GAP = 4  # px
-_WHITE = 255
-
-
-def side_by_side(*pictures: RGB) -> RGB:
-    """Pictures (Y, X, 3) of one shape in a row, with thin white gaps."""
-    gap = np.full((pictures[0].shape[0], _GAP, 3), _WHITE, np.uint8)
-    row = [part for picture in pictures for part in (picture, gap)]
-    return np.concatenate(row[:-1], axis=1)
 
 
 class PreviewLayer:
@@ -42,7 +33,7 @@ class PreviewLayer:
         """Show these, or soon newer ones."""
         if self._gone:
             return
-        self._waiting = side_by_side(*pictures)
+        self._waiting = side_by_side(pictures)
         now = time.perf_counter()
         if self._pace.due(now):
             self.flush()

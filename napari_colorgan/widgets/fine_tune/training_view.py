@@ -14,12 +14,15 @@ from napari_colorgan.widgets.fine_tune.preview_layer import PreviewLayer
 from napari_colorgan.widgets.parts.layout import keep_low, say, wrap
 from napari_colorgan.widgets.parts.pace import Pace
 
-if TYPE_CHECKING:  # torch; nothing here is read by a form
+if TYPE_CHECKING:  # scikit-image; nothing here is read by a form
     from napari_colorgan.training.events import Planned, StepDone, Validated
 
 
 class TrainingView(QWidget):
-    """Progress, figures and curves of a training, and its preview layer."""
+    """Progress, figures and curves of a training, and its preview layer.
+
+    Hidden until one begins.
+    """
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -40,9 +43,11 @@ class TrainingView(QWidget):
             layout.addWidget(widget.native)
         layout.addWidget(self.notice.native)
         layout.addWidget(self.plot)
+        self.setVisible(False)
 
     def begin(self) -> None:
         """Get ready for a training."""
+        self.setVisible(True)
         self._preview = PreviewLayer(self._viewer)
         self._step = None
         self.plot.clear()

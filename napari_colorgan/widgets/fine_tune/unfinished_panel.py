@@ -18,7 +18,7 @@ class UnfinishedPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._found: RunFolder | None = None
+        self._folder: RunFolder | None = None
         self.text = wrap(Label(value="", visible=False))
         self.resume = PushButton(text="Resume")
         self.discard = PushButton(
@@ -36,28 +36,28 @@ class UnfinishedPanel(QWidget):
 
     def look(self) -> None:
         """Look for the latest training that was left; only while none is running."""
-        self._found = next(iter(unfinished()), None)
+        self._folder = next(iter(unfinished()), None)
 
     def forget(self) -> None:
         """Offer nothing until it is looked for again."""
-        self._found = None
+        self._folder = None
 
     def offer(self, outcome: Outcome | None) -> None:
         """Show what was found, unless it is finished and shown as this outcome."""
-        found = self._found
-        own = outcome if outcome is not None and outcome.folder == found else None
-        self.setVisible(found is not None and (own is None or not own.complete))
-        self.discard.visible = own is None  # an outcome has a button of its own
-        if found is None or own is not None:
+        folder = self._folder
+        shown = outcome if outcome is not None and outcome.folder == folder else None
+        self.setVisible(folder is not None and (shown is None or not shown.complete))
+        self.discard.visible = shown is None  # an outcome has a button of its own
+        if folder is None or shown is not None:
             say(self.text, "")
         else:
-            say(self.text, f"The training of {found.name} can go on.")
+            say(self.text, f"The training of {folder.name} can go on.")
 
     def _on_resume(self) -> None:
-        if self._found is not None:
-            self.resumed.emit(self._found)
+        if self._folder is not None:
+            self.resumed.emit(self._folder)
 
     def _on_discard(self) -> None:
-        if self._found is not None:
-            self._found.discard()
+        if self._folder is not None:
+            self._folder.discard()
             self.discarded.emit()

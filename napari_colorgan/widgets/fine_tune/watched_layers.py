@@ -32,7 +32,7 @@ class WatchedLayers:
 
     def _tell(self, layer: Layer, what: str) -> None:
         if layer in self._layers:
-            self.watch([one for one in self._layers if one != layer])
+            self.watch([each for each in self._layers if each != layer])
             show_info(
                 f"The layer '{layer.name}' {what}; training goes on with the copy that "
                 "was made when the pair was added."

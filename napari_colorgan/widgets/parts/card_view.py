@@ -91,12 +91,12 @@ class CardView(QDialog):
 def _underline_links(document: QTextDocument) -> None:
     """Give links the colour of the text: Qt's dark blue is lost on a dark theme."""
     cursor = QTextCursor(document)
-    for start, end, form in list(_links(document)):  # a change may join fragments
-        form.clearForeground()
-        form.setFontUnderline(True)
+    for start, end, look in list(_links(document)):  # a change may join fragments
+        look.clearForeground()
+        look.setFontUnderline(True)
         cursor.setPosition(start)
         cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
-        cursor.setCharFormat(form)
+        cursor.setCharFormat(look)
 
 
 def _links(document: QTextDocument) -> Iterator[tuple[int, int, QTextCharFormat]]:
@@ -105,9 +105,9 @@ def _links(document: QTextDocument) -> Iterator[tuple[int, int, QTextCharFormat]
     while block.isValid():
         fragments = block.begin()
         while not fragments.atEnd():
-            one = fragments.fragment()
-            if one.charFormat().isAnchor():
-                end = one.position() + one.length()
-                yield one.position(), end, one.charFormat()
+            fragment = fragments.fragment()
+            if fragment.charFormat().isAnchor():
+                end = fragment.position() + fragment.length()
+                yield fragment.position(), end, fragment.charFormat()
             fragments += 1
         block = block.next()

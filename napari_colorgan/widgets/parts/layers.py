@@ -134,13 +134,13 @@ def geometry(layer: Image) -> dict[str, Any]:
     return {name: getattr(layer, name) for name in GEOMETRY}
 
 
-def result_options(layer: Image, taken: LayerSource) -> dict[str, Any]:
+def result_options(layer: Image, source: LayerSource) -> dict[str, Any]:
     """Name and geometry of the result of colouring `layer`, for `viewer.add_image`."""
     options = geometry(layer) | {"name": f"{layer.name} colorized"}
-    if taken.plane_only:
+    if source.plane_only:
         # the plane's origin, before the layer's affine is applied
         origin = np.zeros(layer.ndim)
-        origin[list(taken.axes.leading)] = taken.index
+        origin[list(source.axes.leading)] = source.index
         affine = np.linalg.inv(layer.affine.affine_matrix)
         world = np.append(layer.data_to_world(origin), 1)
         options["translate"] = (affine @ world)[:-1]

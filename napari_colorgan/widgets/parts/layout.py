@@ -7,6 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QFrame,
     QGraphicsOpacityEffect,
+    QLabel,
     QScrollArea,
     QSizePolicy,
     QVBoxLayout,
@@ -73,6 +74,15 @@ def enable(widget: QWidget, enabled: bool) -> None:
         widget.setGraphicsEffect(None)
     else:
         widget.setGraphicsEffect(QGraphicsOpacityEffect(widget, opacity=_DIM))
+
+
+def heading(text: str) -> QLabel:
+    """Make the heading of a part of a dock."""
+    label = QLabel(text)
+    font = label.font()
+    font.setBold(True)
+    label.setFont(font)
+    return label
 
 
 def fold(title: str, content: QWidget) -> QCollapsible:

@@ -13,13 +13,13 @@ from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.statistics import StatisticsMeter
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.unet import UNet
-from napari_colorgan.training.pretrained import draw_weights
-from napari_colorgan.training.settings import FineTuneConfig
-from napari_colorgan.training.start import (
+from napari_colorgan.training.first_weights import draw_weights
+from napari_colorgan.training.networks import (
     base_of,
     make_discriminator,
     make_generator,
 )
+from napari_colorgan.training.settings import FineTuneConfig
 
 CPU = torch.device("cpu")
 WIDTHS = {"widths": [8, 8, 8, 8]}

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.download import check_sha256, check_url
-from napari_colorgan.checkpoints.formats import FORMATS, ExportAs, suggest_name
+from napari_colorgan.checkpoints.formats import FORMATS, ExportAs, name_after
 from napari_colorgan.checkpoints.metadata import Context, Statistics
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.widgets.parts.layout import say, wrap
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # torch; nothing here is read by a form
 _WIDTH = 440  # px
 
 
-class Form(QDialog):
+class Question(QDialog):
     """Rows and what is wrong with them; OK once nothing is.
 
     It blocks its parent's window and nothing else: jobs and their slots go on.
@@ -63,26 +63,26 @@ class Form(QDialog):
         self.adjustSize()  # rows and sentences come and go
 
 
-class NameForm(Form):
+class NameQuestion(Question):
     """Asks for a name.
 
     Parameters
     ----------
-    own : name of the model itself, which may have it in another case
+    old : the name that a model has now; another case of it is possible
     """
 
-    def __init__(self, parent: QWidget, title: str, name: str, own: str = "") -> None:
+    def __init__(self, parent: QWidget, title: str, name: str, old: str = "") -> None:
         self.name = LineEdit(label="Name", value=name)
-        self._own = own
+        self._old = old
         super().__init__(parent, title, [self.name])
         self.name.native.selectAll()
 
     def problem(self) -> str:
         """Say what is wrong with the name."""
-        return _problem_of_name(self.name.value, self._own)
+        return _problem_of_name(self.name.value, self._old)
 
 
-class DownloadForm(Form):
+class DownloadQuestion(Question):
     """Asks for a file on the internet, and how the model is to be called."""
 
     def __init__(self, parent: QWidget) -> None:
@@ -118,16 +118,16 @@ class DownloadForm(Form):
         if self.name.value != self._suggested:
             return
         with contextlib.suppress(ValueError):  # it is not an address yet
-            self._suggested = suggest_name(url)
+            self._suggested = name_after(url)
             self.name.value = self._suggested
 
 
-class ImportForm(Form):
+class ImportQuestion(Question):
     """Asks what a file does not tell; defaults are what is most likely."""
 
-    def __init__(self, parent: QWidget, found: "Import", name: str) -> None:
-        about = found.metadata
-        self._found = found
+    def __init__(self, parent: QWidget, imported: "Import", name: str) -> None:
+        about = imported.metadata
+        self._imported = imported
         self.name = LineEdit(label="Name", value=name)
         self.context = ComboBox(
             label="Context",
@@ -149,21 +149,21 @@ class ImportForm(Form):
             label="Licence", value=about.license, tooltip="If you know it"
         )
         rows: list[Widget] = [self.name]
-        if not found.ours:
+        if not imported.ours:
             rows.append(self.context)
             if about.options["norm"] == "batch":  # others have no choice
                 rows.append(self.statistics)
             rows.append(self.license)
-        kind = f"{found.source.kind.capitalize()}. {about.description}"
-        super().__init__(parent, f"Import {found.source.path.name}", rows, kind)
+        kind = f"{imported.source.kind.capitalize()}. {about.description}"
+        super().__init__(parent, f"Import {imported.source.path.name}", rows, kind)
 
     def answered(self) -> "Import":
         """Return the model as it is to be used."""
-        if self._found.ours:
-            return self._found
-        return self._found.using(
+        if self._imported.ours:
+            return self._imported
+        return self._imported.using(
             dataclasses.replace(
-                self._found.metadata,
+                self._imported.metadata,
                 context=self.context.value,
                 statistics=self.statistics.value,
                 license=self.license.value.strip(),
@@ -175,15 +175,15 @@ class ImportForm(Form):
         return _problem_of_name(self.name.value)
 
 
-class ExportForm(Form):
+class ExportQuestion(Question):
     """Asks for the format, and what a package has to state."""
 
     def __init__(self, parent: QWidget, model: zoo.Model) -> None:
-        self.form = ComboBox(
+        self.format = ComboBox(
             label="Format",
             choices=[
-                (f"{each.title} ({each.suffix})", form)
-                for form, each in FORMATS.items()
+                (f"{each.title} ({each.suffix})", format)
+                for format, each in FORMATS.items()
             ],
         )
         self.authors = LineEdit(
@@ -194,16 +194,16 @@ class ExportForm(Form):
             value=model.metadata.license,
             tooltip="SPDX identifier, such as CC-BY-4.0",
         )
-        rows: list[Widget] = [self.form, self.authors, self.license]
+        rows: list[Widget] = [self.format, self.authors, self.license]
         super().__init__(parent, f"Export {model.name}", rows)
 
     def answered(self) -> ExportAs:
         """Return the format, and what a package states."""
-        if self.form.value != "bioimageio":
-            return ExportAs(form=self.form.value)
+        if self.format.value != "bioimageio":
+            return ExportAs(format=self.format.value)
         authors = (author.strip() for author in self.authors.value.split(","))
         return ExportAs(
-            form=self.form.value,
+            format=self.format.value,
             authors=tuple(author for author in authors if author),
             license=self.license.value.strip(),
         )
@@ -211,18 +211,18 @@ class ExportForm(Form):
     def problem(self) -> str:
         """Say what is missing for a package."""
         answered = self.answered()
-        if answered.form != "bioimageio" or (answered.authors and answered.license):
+        if answered.format != "bioimageio" or (answered.authors and answered.license):
             return ""
         return "A package names its authors and a licence, such as CC-BY-4.0."
 
     def _update(self, *_: object) -> None:
         for row in (self.authors, self.license):
-            row.visible = self.form.value == "bioimageio"
+            row.visible = self.format.value == "bioimageio"
         super()._update()
 
 
-def _problem_of_name(name: str, own: str = "") -> str:
-    same = name.strip().casefold() == own.casefold()
+def _problem_of_name(name: str, old: str = "") -> str:
+    same = name.strip().casefold() == old.casefold()
     try:
         zoo.check_name(name, taken_too=same)
     except zoo.NameTaken:

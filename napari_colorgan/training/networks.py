@@ -15,7 +15,11 @@ from napari_colorgan.inference.statistics import StatisticsMeter
 from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.patchgan import PatchDiscriminator
-from napari_colorgan.training.pretrained import draw_weights, level
+from napari_colorgan.training.first_weights import (
+    draw_weights,
+    level,
+    load_imagenet_encoder,
+)
 from napari_colorgan.training.schemes import scheme_of
 from napari_colorgan.training.settings import CODEC_OF, FineTuneConfig, Settings, Task
 
@@ -109,6 +113,34 @@ def make_generator(
         working_size=working_size,
         levels=None,  # the user's pairs are learned from as they are
     ), generator
+
+
+def give_weights(generator: nn.Module, base: Checkpoint | None, sample: Tensor) -> None:
+    """Give a generator weights to learn from many pictures with.
+
+    They are those of `base`; default: ImageNet's for the encoder of `compact`, else
+    fresh ones.
+
+    Parameters
+    ----------
+    sample : sources (N, 1, H, W) that show how large activations become
+
+    Raises
+    ------
+    BadSetting
+        `base` has another generator.
+    """
+    if base is not None:
+        try:
+            generator.load_state_dict(base.generator().state_dict())
+        except RuntimeError as error:
+            expected = "a model with the generator of the recipe"
+            raise BadSetting("start", base.metadata.name, expected) from error
+    elif isinstance(generator, Compact):
+        load_imagenet_encoder(generator)
+        level(generator, generator.decoder, sample)
+    else:
+        draw_weights(generator)
 
 
 def make_discriminator(config: Settings, task: Task) -> PatchDiscriminator | None:

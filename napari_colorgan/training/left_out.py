@@ -1,6 +1,6 @@
-"""Pictures to learn from and to judge by: which have colour, and which are left out."""
+"""Pictures that are left out of a training: who they are, and why."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_colorgan.arrays import RGB
-from napari_colorgan.errors import BadImageFile, BadPair
+from napari_colorgan.errors import BadImageFile, BadPair, some
 from napari_colorgan.image_io.folders import find_pictures
 from napari_colorgan.job import Progress
 
@@ -116,8 +116,8 @@ class LeftOut:
         )
         notes = (
             f"{bad}: {self._reasons()}" if self._bad else "",
-            f"{gray}: {_some(self._gray)}." if self._gray else "",
-            f"{copies}: {_some(self._copies)}." if self._copies else "",
+            f"{gray}: {some(self._gray)}." if self._gray else "",
+            f"{copies}: {some(self._copies)}." if self._copies else "",
             *self._of_folders,
         )
         return tuple(note for note in notes if note)
@@ -139,7 +139,3 @@ def is_color(rgb: RGB) -> bool:
     high = np.maximum(np.maximum(red, green), blue)
     spread = high - np.minimum(np.minimum(red, green), blue)
     return float(spread.mean()) >= _GRAY_BELOW
-
-
-def _some(names: Collection[str]) -> str:
-    return ", ".join(list(names)[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

@@ -12,7 +12,7 @@ from napari_colorgan.errors import (
     ColorganError,
 )
 from napari_colorgan.models.compact import Compact
-from napari_colorgan.training.pretrained import (
+from napari_colorgan.training.first_weights import (
     level,
     load_imagenet_encoder,
 )
