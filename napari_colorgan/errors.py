@@ -32,7 +32,9 @@ class ColorSource(BadArray):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"{name} already has colour (its channels differ), but colorization starts "
-            "from a gray picture. To replace its colours, use its lightness: "
+            "from a gray picture. If its first axis are planes, say so: --axes ZYX on "
+            'the command line, axes="ZYX" in Python. To replace its colours, use its '
+            "lightness: "
             "--from-color on the command line, from_color=True in Python, "
             "'Use its lightness' in the widget."
         )

@@ -59,7 +59,10 @@ class NameTaken(ColorganError):
     """The user's folder already has a model of this name."""
 
     def __init__(
-        self, name: str, remedy: str = "Choose another name, or agree to replace it."
+        self,
+        name: str,
+        remedy: str = "Choose another name, or agree to replace it (in a terminal "
+        "--replace, in Python replace=True).",
     ) -> None:
         super().__init__(f"You already have a model called '{name}'. {remedy}")
 
