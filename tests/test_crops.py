@@ -8,12 +8,14 @@ from skimage import color, data
 
 from napari_colorgan.color import CODECS
 from napari_colorgan.job import finish
+from napari_colorgan.training.crops import turn
 from napari_colorgan.training.pictures import (
+    AB_BYTES,
     Picture,
     PictureFile,
     read_pictures_job,
 )
-from napari_colorgan.training.samplers import PictureSampler
+from napari_colorgan.training.samplers import PictureSampler, _spread_evenly
 from napari_colorgan.training.settings import TrainConfig
 
 PICTURES = [data.astronaut()[::2, ::2], data.coffee()[::2, ::2], data.chelsea()]
@@ -142,3 +144,35 @@ def test_a_batch_is_the_same_in_whatever_order_it_is_asked_for(as_lab, context):
         assert torch.equal(one.source, again.source)
         assert torch.equal(one.target, again.target)
     assert not torch.equal(forwards[0].source, forwards[1].source)
+
+
+def test_sources_that_are_looked_up_have_the_lightness_of_their_gray():
+    levels = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 256, 3)
+    coded = np.full((256, 256, 3), AB_BYTES, np.uint8)
+    coded[..., 0] = levels[..., 0]
+    made = sampler([Picture(coded, is_lab=True)], crop=256, batch=4, min_scale=1.0)
+    lightness = 50 * made.batch(0).source + 50
+    expected = color.rgb2lab(levels / 255)[0, :, 0]
+    columns = np.sort(lightness[:, 0, 0].numpy())  # some are mirrored
+    assert np.abs(columns - expected).max() < 0.005
+    assert not made.batch(0).target.any()
+
+
+@pytest.mark.parametrize(("upright", "ways"), [(True, 2), (False, 8)])
+def test_crops_are_mirrored_and_turned_in_all_ways_alike(upright, ways):
+    planes = torch.arange(9, dtype=torch.uint8).view(1, 1, 3, 3).repeat(800, 3, 1, 1)
+    turn(planes, np.random.default_rng(6), upright=upright)
+    assert torch.equal(planes[:, 0], planes[:, 2])
+    _, counts = torch.unique(planes, dim=0, return_counts=True)
+    assert len(counts) == ways
+    assert (counts * ways / 800 - 1).abs().max() < 0.35
+
+
+def test_sizes_of_a_batch_are_spread_and_each_as_likely_anywhere():
+    draws = [_spread_evenly(np.random.default_rng(seed), 4) for seed in range(2000)]
+    cells = np.sort((np.stack(draws) * 4).astype(int), axis=1)
+    assert (cells == np.arange(4)[:, None]).all()  # one of each quarter, in both
+    firsts = np.stack(draws)[:, 0]
+    deciles = np.quantile(firsts, np.linspace(0.1, 0.9, 9), axis=0)
+    assert np.abs(deciles - np.linspace(0.1, 0.9, 9)[:, None]).max() < 0.04
+    assert abs(np.corrcoef(firsts.T)[0, 1]) < 0.08

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from functools import cache
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,7 +17,8 @@ from napari_colorgan.training.settings import Settings
 # all that tells how bright the result is: 1.3 dB were lost where it was varied as for
 # colorization.
 _STRENGTH: dict[CodecName, float] = {"lab": 1.0, "rgb": 0.2}
-_MARGIN = 256  # px: places that a window of noise may have in each direction
+_PLACES = 2048  # rows at which a window of noise may begin
+_Integers = npt.NDArray[np.int64]
 
 
 class Augmentation:
@@ -31,13 +34,12 @@ class Augmentation:
         self._config = config
         self._strength = _STRENGTH[codec]
 
-    def of_gray(self, gray: Tensor, random: torch.Generator) -> Tensor:
-        """Change the gray sides (N, 1, H, W) in [0, 1] alone."""
+    def change(self, gray: Tensor, rng: np.random.Generator) -> None:
+        """Change gray sides (N, 1, H, W) in [0, 1] in place."""
         config = self._config
-        share = config.gray_augmentation
-        gray = vary_gray(gray, share, random, strength=self._strength)
-        gray = age_gray(gray, config.aging, random)
-        return display_gray(gray, config.display, random)
+        vary_gray(gray, config.gray_augmentation, rng, strength=self._strength)
+        age_gray(gray, config.aging, rng)
+        display_gray(gray, config.display, rng)
 
     def magnification(self, part: float) -> float:
         """How large a crop of `local` context is shown, 1 as it is.
@@ -49,114 +51,105 @@ class Augmentation:
 
 
 def vary_gray(
-    gray: Tensor, share: float, random: torch.Generator, *, strength: float = 1.0
-) -> Tensor:
-    """Change gamma, contrast, brightness and noise of a share of (N, 1, H, W).
+    gray: Tensor, share: float, rng: np.random.Generator, *, strength: float = 1.0
+) -> None:
+    """Change gamma, contrast, brightness and noise of a share of (N, 1, H, W) in place.
 
     Cameras, films and scanners disagree about the gray of one and the same scene.
     `strength` from 0 to 1 scales the changes.
     """
 
-    def varied(gray: Tensor) -> Tensor:
-        uniform = _Uniform(gray, random)
-        gamma = torch.exp(strength * uniform(-0.45, 0.45))  # 0.64 to 1.57
-        contrast = 1 + strength * uniform(-0.3, 0.15)
-        brightness = 0.5 + strength * uniform(-0.1, 0.1)
-        noise = _noise(gray, random).mul_(strength * uniform(0, 0.04))
-        curve = gray.clamp(min=1e-4).log_().mul_(gamma).exp_()  # a power, but faster
-        return curve.sub_(0.5).mul_(contrast).add_(brightness).add_(noise).clamp_(0, 1)
+    def vary(gray: Tensor) -> Tensor:
+        ranges = ((-0.45, 0.45), (-0.3, 0.15), (-0.1, 0.1), (0, 0.04))
+        gamma, contrast, brightness, noise = strength * _uniform(gray, rng, *ranges)
+        gamma, contrast = gamma.exp(), 1 + contrast  # 0.64 to 1.57
+        offset = 0.5 + brightness - contrast / 2
+        gray.clamp_(min=1e-4).log_().mul_(gamma).exp_()  # a power, but faster
+        gray.mul_(contrast).add_(offset).add_(_noise(gray, rng)[0] * noise)
+        return gray.clamp_(0, 1)
 
-    return _change_share(gray, share, random, varied)
+    _change_share(gray, share, rng, vary)
 
 
-def display_gray(gray: Tensor, share: float, random: torch.Generator) -> Tensor:
-    """Show a share of (N, 1, H, W) in [0, 1] within narrower contrast limits.
+def display_gray(gray: Tensor, share: float, rng: np.random.Generator) -> None:
+    """Show a share of (N, 1, H, W) in [0, 1] within narrower contrast limits, in place.
 
     Viewers take the extremes of a picture of 16 bits for its limits, not those of the
     camera: so do half of these. The limits of the others are a part of the way there.
     """
 
-    def displayed(gray: Tensor) -> Tensor:
-        part = _Uniform(gray, random)(0, 2).clamp(max=1)
-        return torch.lerp(gray, spread(gray, 0.0, 1.0), part)
+    def display(gray: Tensor) -> Tensor:
+        (part,) = _uniform(gray, rng, (0, 2))
+        return gray.lerp_(spread(gray, 0.0, 1.0), part.clamp(max=1))
 
-    return _change_share(gray, share, random, displayed)
+    _change_share(gray, share, rng, display)
 
 
-def age_gray(gray: Tensor, share: float, random: torch.Generator) -> Tensor:
-    """Turn a share of (N, 1, H, W) in [0, 1] into scans of old photographs.
+def age_gray(gray: Tensor, share: float, rng: np.random.Generator) -> None:
+    """Turn a share of (N, 1, H, W) in [0, 1] into scans of old photographs, in place.
 
     Of random strength each: blur, uneven fading, a vignette, film grain, scratches and
     dust, and the narrow range of a faded print. What it should be coloured like stays.
     """
 
-    def aged(gray: Tensor) -> Tensor:
-        uniform = _Uniform(gray, random)
-        height, width = gray.shape[-2:]
-        aged = torch.lerp(gray, _blurred(gray), uniform(0, 1))
-        y = torch.linspace(-1, 1, height, device=gray.device).view(-1, 1)
-        x = torch.linspace(-1, 1, width, device=gray.device)
-        aged *= 1 - uniform(0, 0.25) * (y.square() + x.square())
-        aged *= _coarse(gray, random).mul_(0.15).add_(1)
-        # grain is seen most in the middle tones, and comes in different sizes
-        grain = _noise(gray, random, soft=0.5)
-        middle = (aged * (1 - aged)).clamp_(min=0).mul_(2.4).add_(0.4)
-        aged += grain.mul_(middle).mul_(uniform(0, 0.06))
-        _scratch(aged.clamp_(0, 1), random)
-        return torch.lerp(uniform(0, 0.25), uniform(0.7, 1), aged)  # black to white
+    def age(gray: Tensor) -> Tensor:
+        blur, grain, softness, black, white = _uniform(
+            gray, rng, (0, 1), (0, 0.06), (-0.5, 0.5), (0, 0.25), (0.7, 1)
+        )
+        gray.lerp_(_blurred(gray), blur).mul_(_kept_brightness(gray, rng))
+        # grain is seen most in the middle tones, and comes in two sizes
+        middle = torch.addcmul(gray, gray, gray, value=-1).clamp_(min=0)
+        fine, soft = _noise(gray, rng)
+        grains = torch.lerp(fine, soft, (softness > 0).float()).mul_(grain)
+        gray.add_(middle.mul_(2.4).add_(0.4).mul_(grains)).clamp_(0, 1)
+        _scratch(gray, rng)
+        return gray.mul_(white - black).add_(black)
 
-    return _change_share(gray, share, random, aged)
+    _change_share(gray, share, rng, age)
 
 
-class _Uniform:
-    """Draws a random number for each of some pictures, on their device."""
-
-    def __init__(self, pictures: Tensor, random: torch.Generator) -> None:
-        self._pictures = pictures
-        self._random = random
-
-    def __call__(self, low: float, high: float) -> Tensor:
-        shape = (len(self._pictures), 1, 1, 1)
-        numbers = torch.rand(shape, generator=self._random)
-        return numbers.mul_(high - low).add_(low).to(self._pictures.device)
+def _uniform(
+    pictures: Tensor, rng: np.random.Generator, *ranges: tuple[float, float]
+) -> Tensor:
+    """Draw a number of each range for each of N pictures: (len(ranges), N, 1, 1, 1)."""
+    low, high = np.array(ranges, np.float32).T.reshape(2, -1, 1, 1, 1, 1)
+    shape = (len(ranges), len(pictures), 1, 1, 1)
+    drawn = low + (high - low) * rng.random(shape, np.float32)
+    return torch.from_numpy(drawn).to(pictures.device)
 
 
 def _change_share(
     gray: Tensor,
     share: float,
-    random: torch.Generator,
+    rng: np.random.Generator,
     change: Callable[[Tensor], Tensor],
-) -> Tensor:
-    """Change a random share of pictures; the others cost nothing."""
-    changed = (torch.rand(len(gray), generator=random) < share).nonzero()[:, 0]
-    if not len(changed):
-        return gray
-    changed = changed.to(gray.device)
-    return gray.index_copy(0, changed, change(gray[changed]))
+) -> None:
+    """Change a random share of pictures; the others cost nothing.
+
+    `change` gets a copy and may use it up.
+    """
+    changed = np.flatnonzero(rng.random(len(gray)) < share)
+    if len(changed):
+        index = torch.from_numpy(changed).to(gray.device)
+        gray.index_copy_(0, index, change(gray.index_select(0, index)))
 
 
-def _noise(like: Tensor, random: torch.Generator, soft: float = 0.0) -> Tensor:
-    """Windows (N, 1, H, W) of one large field of normal noise, a share of them soft.
+def _noise(like: Tensor, rng: np.random.Generator) -> Tensor:
+    """Fine and soft normal noise (2, N, 1, H, W), cut out of a band of it.
 
     Drawing a number for every pixel took as long as all else that is done to a crop.
     """
     n, _, height, width = like.shape
-    fields = _noise_fields(max(height, width) + _MARGIN, like.device)
-    places = torch.randint(0, _MARGIN, (n, 2), generator=random).tolist()
-    kinds = (torch.rand(n, generator=random) < soft).long().tolist()
-    return torch.stack(
-        [
-            fields[kind, :, y : y + height, x : x + width]
-            for kind, (y, x) in zip(kinds, places, strict=True)
-        ]
-    )
+    rows = n * height
+    band = _noise_band(-(-rows // _PLACES) * _PLACES + _PLACES, width, like.device)
+    return band.narrow(1, int(rng.integers(_PLACES)), rows).view(2, n, 1, height, width)
 
 
 @cache
-def _noise_fields(side: int, device: torch.device) -> Tensor:
-    """Fine and soft noise, (2, 1, side, side); always the same."""
-    fine = torch.randn((1, 1, side, side), generator=torch.Generator().manual_seed(1))
-    return torch.cat([fine, 3 * _blurred(fine)]).to(device)
+def _noise_band(rows: int, width: int, device: torch.device) -> Tensor:
+    """Fine and soft noise, (2, rows, width); always the same."""
+    fine = torch.randn((1, 1, rows, width), generator=torch.Generator().manual_seed(1))
+    return torch.cat([fine[0], 3 * _blurred(fine)[0]]).to(device)
 
 
 def _blurred(gray: Tensor) -> Tensor:
@@ -167,68 +160,112 @@ def _blurred(gray: Tensor) -> Tensor:
         far, near, middle, near_too, far_too = (
             gray.narrow(dim, start, size) for start in range(5)
         )
-        gray = (near + near_too).mul_(2).add_(far).add_(far_too).add_(middle, alpha=3)
-    return gray.div_(81)
+        gray = (far + far_too).add_(near, alpha=2).add_(near_too, alpha=2)
+        gray.add_(middle, alpha=3)
+    return gray.mul_(1 / 81)
 
 
-def _coarse(like: Tensor, random: torch.Generator) -> Tensor:
-    """Smooth noise (N, 1, H, W) of unit variance at its 4 x 4 cells."""
-    cells = torch.randn((len(like), 1, 4, 4), generator=random).to(like.device)
-    rows, columns = (_enlarging(side).to(like.device) for side in like.shape[-2:])
-    return rows @ cells @ columns.T
+def _kept_brightness(like: Tensor, rng: np.random.Generator) -> Tensor:
+    """Part of its brightness that each place of a print has kept, (N, 1, H, W).
+
+    Up to half is lost in the corners; smooth noise, 0.15 at 4 x 4 cells, adds to that.
+    """
+    n, _, height, width = like.shape
+    parts = np.zeros((n, 1, 6, 6), np.float32)
+    parts[..., :4, :4] = 0.15 * rng.standard_normal((n, 1, 4, 4), np.float32)
+    parts[..., 4, 4] = 1
+    parts[..., 4, 5] = parts[..., 5, 4] = -0.25 * rng.random((n, 1))
+    y, x = (_smooth_curves(side).to(like.device) for side in (height, width))
+    return y @ torch.from_numpy(parts).to(like.device) @ x.T
 
 
 @cache
-def _enlarging(side: int) -> Tensor:
-    """Matrix (side, 4) that enlarges a column of 4 px to `side` px, bicubic."""
-    return F.interpolate(torch.eye(4)[None, None], (side, 4), mode="bicubic")[0, 0]
+def _smooth_curves(side: int) -> Tensor:
+    """Six curves, (side, 6): bicubic ones of 4 cells, 1, and the squared distance."""
+    cells = F.interpolate(torch.eye(4)[None, None], (side, 4), mode="bicubic")[0, 0]
+    squares = torch.linspace(-1, 1, side).square_()[:, None]
+    return torch.cat([cells, torch.ones_like(squares), squares], dim=1)
 
 
-def _scratch(gray: Tensor, random: torch.Generator) -> None:
+def _scratch(gray: Tensor, rng: np.random.Generator) -> None:
     """Draw up to 3 lines from top to bottom and 6 specks in each, light or dark."""
     n, _, height, width = gray.shape
-
-    def below(high: int, count: int) -> Tensor:
-        return torch.randint(0, high, (count,), generator=random)
-
-    picture = torch.arange(n).repeat_interleave(below(4, n))[:, None]
-    left, drift = below(width, len(picture)), below(9, len(picture)) - 4
-    tones = below(2, len(picture))[:, None].to(gray)
-    down = torch.linspace(0, 1, height)
-    columns = left[:, None] + (drift[:, None] * down).round().long()
-    place = (picture, torch.arange(height), columns.clamp(0, width - 1))
-    gray[:, 0][tuple(index.to(gray.device) for index in place)] = tones
-    picture = torch.arange(n).repeat_interleave(below(7, n))
-    drawn = (below(high, len(picture)).tolist() for high in (3, height, width, 2))
-    for number, side, y, x, tone in zip(picture.tolist(), *drawn, strict=True):
-        gray[number, 0, y : y + side + 1, x : x + side + 1] = tone
+    scratched = np.arange(n).repeat(rng.integers(4, size=n))[:, None]
+    left, drift = rng.random((2, len(scratched), 1))
+    rows = np.arange(height)
+    columns = (left * width + (drift * 8 - 4) * rows / height).astype(int)
+    lines = (scratched * height + rows) * width + columns.clip(0, width - 1)
+    dusty = np.arange(n).repeat(rng.integers(7, size=n))
+    size, top, left = (rng.random((len(dusty), 3)) * (3, height, width)).astype(int).T
+    specks = _squares(dusty, size + 1, top, left, (height, width), most=3)
+    marks = [lines, specks.reshape(-1, 9)]
+    places = np.concatenate([part.ravel() for part in marks])
+    light = [rng.integers(2, size=len(part)).repeat(part.shape[1]) for part in marks]
+    tones = torch.from_numpy(np.concatenate(light)).to(gray)
+    gray.put_(torch.from_numpy(places).to(gray.device), tones)
 
 
 def simulate_hints(
-    target: Tensor, share: float, random: torch.Generator, most: int = 12
-) -> Tensor:
+    target: Tensor, share: float, rng: np.random.Generator, most: int = 12
+) -> Tensor | None:
     """Colour hints as a user might give them; (N, 3, H, W), see `models.compact`.
 
     A share of the crops gets 1 to `most` squares of 1 to 9 px with the mean colour of
-    the target there, as in Zhang et al. 2017 (arXiv 1705.02999, section 3.2).
+    the target there, as in Zhang et al. 2017 (arXiv 1705.02999, section 3.2). None if
+    none gets any.
     """
     n, _, height, width = target.shape
-    hints = target.new_zeros((n, 3, height, width))
-    given = torch.rand(n, generator=random) < share
-    counts = torch.randint(1, most + 1, (n,), generator=random)
-    sides = 2 * torch.randint(0, 5, (n, most), generator=random) + 1
-    y, x = (
-        (torch.rand((n, most), generator=random) * (full - sides + 1)).long()
-        for full in (height, width)
+    given = rng.random(n) < share
+    pictures = np.arange(n).repeat(given * rng.integers(1, most + 1, n))
+    if not len(pictures):
+        return None
+    sides = 2 * rng.integers(0, 5, len(pictures)) + 1
+    room = np.array([[height], [width]]) - sides + 1
+    top, left = (rng.random(room.shape) * room).astype(int)
+    places = _squares(pictures, sides, top, left, (height, width), most=9)
+    inside = np.arange(9) < sides[:, None]
+    weights = inside[:, :, None] * inside[:, None] / sides[:, None, None] ** 2
+    picture, place, last, weight = (
+        torch.from_numpy(part).to(target.device)
+        for part in (
+            *np.divmod(places, height * width),
+            _last_painted(places),
+            weights.astype(np.float32),
+        )
     )
-    squares = torch.stack([sides, y, x], dim=-1)
-    for index in given.nonzero()[:, 0].tolist():
-        picture, shown = target[index], hints[index]
-        for side, top, left in squares[index, : counts[index]].tolist():
-            place = (..., slice(top, top + side), slice(left, left + side))
-            shown[:2][place] = picture[place].mean((1, 2), keepdim=True)
-            shown[2][place] = 1
+    colors = target.flatten(2)[picture, :, place].mul_(weight[..., None]).sum((1, 2))
+    hints = target.new_zeros((n, 3, height, width))
+    hints.flatten(2)[picture, :, place] = F.pad(colors, (0, 1), value=1)[last]
     return hints
+
+
+def _squares(
+    pictures: _Integers,
+    sides: _Integers,
+    top: _Integers,
+    left: _Integers,
+    size: tuple[int, int],
+    most: int,
+) -> _Integers:
+    """Pixels of K squares of up to `most` px, counted through all pictures of `size`.
+
+    (K, most, most): a smaller square repeats its last row and column, as does one that
+    reaches beyond its picture.
+    """
+    steps = np.minimum(np.arange(most), sides[:, None] - 1)
+    rows, columns = (
+        np.minimum(start[:, None] + steps, full - 1)
+        for start, full in zip((top, left), size, strict=True)
+    )
+    rows += pictures[:, None] * size[0]
+    return rows[:, :, None] * size[1] + columns[:, None]
+
+
+def _last_painted(places: _Integers) -> _Integers:
+    """Which of K squares is seen at each of its places (K, ...): the last one there."""
+    seen = np.empty(places.max() + 1, np.int64)
+    seen[places] = np.arange(len(places))[:, None, None]
+    return seen[places]
 
 
 def vary_judged(pictures: Tensor, random: torch.Generator) -> Tensor:

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,8 +15,8 @@ from torch import Tensor
 class Cut:
     """Part of a picture, and how large it is to be shown."""
 
-    planes: Tensor
-    """(1, C, H, W): 8-bit levels, or float32 in [0, 1]."""
+    planes: npt.NDArray[Any]
+    """(C, Y, X): 8-bit levels, or float32 in [0, 1]; may be a view of the picture."""
     height: int
     """Px of the square that it fills; the rest is its reflection."""
     width: int
@@ -25,6 +27,9 @@ def show(
 ) -> Tensor:
     """Resize what was cut out to squares (N, C, side, side), of the type it had.
 
+    Those of one size are resized at once, with the same weights, and come out beside
+    each other.
+
     Parameters
     ----------
     device : where that is done; bytes are resized on a processor itself several times
@@ -32,30 +37,46 @@ def show(
     smooth : whether all that is reduced is antialiased. If not, only what is reduced
         below half in one direction is: it stays as sharp as bilinear sampling leaves it
     """
-    shown = []
+    alike: dict[tuple[int, ...], list[npt.NDArray[Any]]] = {}
     for cut in cuts:
-        planes = _resized(cut.planes.to(device), (cut.height, cut.width), smooth)
-        for dim in (2, 3):
-            length = planes.shape[dim]
-            if length < side:
-                index = torch.arange(side, device=device) % max(1, 2 * length - 2)
-                index = torch.minimum(index, 2 * length - 2 - index)
-                planes = planes.index_select(dim, index)
-        shown.append(planes)
-    return torch.cat(shown)
+        sizes = (*cut.planes.shape, cut.height, cut.width)
+        alike.setdefault(sizes, []).append(cut.planes)
+    shown = []
+    for (*_, height, width), parts in alike.items():
+        # keeps the channels of a pixel beside each other, as resizing bytes likes them
+        planes = torch.from_numpy(np.stack(parts)).to(device)
+        planes = _resized(planes, (height, width), smooth)
+        shown.append(_reflected(planes, side))
+    return torch.cat(shown).contiguous()
 
 
-def turn(planes: Tensor, rng: np.random.Generator, *, upright: bool) -> Tensor:
-    """Mirror half of (N, C, side, side), and turn them unless they stay `upright`."""
-    mirrored = np.flatnonzero(rng.random(len(planes)) < 0.5).tolist()
-    turns = rng.integers(4, size=len(planes))
-    for number in mirrored:  # bytes whose channels are side by side are fast to flip
-        planes[number : number + 1] = planes[number : number + 1].flip(-1)
-    if not upright:
-        for quarters in (1, 2, 3):
-            turned = np.flatnonzero(turns == quarters)
-            planes[turned] = torch.rot90(planes[turned], quarters, (-2, -1))
-    return planes.contiguous()
+def turn(planes: Tensor, rng: np.random.Generator, *, upright: bool) -> None:
+    """Mirror half of (N, C, side, side) in place; unless `upright`, turn them, too.
+
+    Both axes are flipped and exchanged or not: eight ways, each as likely.
+    """
+    drawn = rng.random((len(planes), 3)) < 0.5
+    if upright:
+        drawn[:, 1:] = False
+    for picture, (mirrored, inverted, exchanged) in zip(
+        planes, drawn.tolist(), strict=True
+    ):
+        dims = [dim for dim, flipped in ((-1, mirrored), (-2, inverted)) if flipped]
+        if exchanged:
+            picture.copy_(picture.flip(dims).transpose(-1, -2))
+        elif dims:
+            picture.copy_(picture.flip(dims))
+
+
+def _reflected(planes: Tensor, side: int) -> Tensor:
+    """Continue (N, C, Y, X) below and to the right by reflection, to `side` px."""
+    for dim in (2, 3):
+        length = planes.shape[dim]
+        if length < side:
+            index = torch.arange(side, device=planes.device) % max(1, 2 * length - 2)
+            index = torch.minimum(index, 2 * length - 2 - index)
+            planes = planes.index_select(dim, index)
+    return planes
 
 
 def _resized(planes: Tensor, size: tuple[int, int], smooth: bool) -> Tensor:

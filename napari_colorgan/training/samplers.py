@@ -1,5 +1,6 @@
 """What every step of a training learns from: patches of pairs, or crops of pictures."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -30,6 +31,7 @@ _SCALES = {
     "paper": (256 / 286, 256 / 286),
 }
 _NATIVE_SCALE = (0.8, 1.25)  # the same for crops of pictures
+_ALIKE = 4  # crops of a batch that show parts of one size: they are resized at once
 _LEVELS = 1 << 16  # of gray whose sources are looked up
 _LEAST_PART = 0.6  # of the shorter side, of what `whole` cuts out of a pair
 
@@ -100,17 +102,13 @@ class Sampler(ABC):
         It follows from the seed and the step alone, whatever was asked for before.
         """
         rng = np.random.default_rng([self._seed, step])
-        random = torch.Generator().manual_seed(int(rng.integers(2**62)))
         cuts = self._cut(rng)
         planes = show(cuts, self._side, self._works_on, smooth=self._smooth)
-        planes = turn(planes, rng, upright=self._upright)
+        turn(planes, rng, upright=self._upright)
         gray, target, weight = self._parted(planes)
-        source = self._encode(self._augmentation.of_gray(gray, random))
-        hints: Tensor | None = None
-        if self._hints:
-            hints = simulate_hints(target, self._hints, random)
-            hints = hints if hints[:, 2].amax() > 0 else None  # `any` is slow
-        return Batch(source, target, hints, weight).to(self._device)
+        self._augmentation.change(gray, rng)
+        hints = simulate_hints(target, self._hints, rng)
+        return Batch(self._encode(gray), target, hints, weight).to(self._device)
 
     @abstractmethod
     def _cut(self, rng: np.random.Generator) -> list[Cut]:
@@ -122,23 +120,23 @@ class Sampler(ABC):
             weight = (planes[:, 4:] > 0.5).float() if planes.shape[1] > 4 else None
             return planes[:, :1].clamp(0, 1), self._codec.target(planes[:, 1:4]), weight
         if self._is_lab:
-            target = planes[:, 1:].float().div_(AB_BYTES).sub_(1)
-            return planes[:, :1].float().div_(255), target, None
+            gray = planes[:, :1].float().mul_(1 / 255)
+            return gray, planes[:, 1:].float().mul_(1 / AB_BYTES).sub_(1), None
         rgb = planes / 255
         gray = lightness_to_gray(rgb_to_lab(rgb)[:, :1]).clamp_(0, 1)
         return gray, self._codec.target(rgb), None
 
     @cached_property
     def _encoded(self) -> Tensor:
-        """Sources of so many gray levels, evenly spaced."""
-        levels = torch.linspace(0, 1, _LEVELS)
+        """Sources of the middles of so many ranges of gray."""
+        levels = torch.arange(_LEVELS).add(0.5).div_(_LEVELS - 1)
         return self._codec.encode(levels).to(self._works_on)
 
     def _encode(self, gray: Tensor) -> Tensor:
-        """Source of gray; looked up where it has few levels to begin with."""
+        """Source of gray; looked up where it has few levels, which uses `gray` up."""
         if not self._is_lab:
             return self._codec.encode(gray)
-        levels = (gray * (_LEVELS - 1)).add_(0.5).int()
+        levels = gray.mul_(_LEVELS - 1).int()
         return self._encoded.index_select(0, levels.flatten()).view(gray.shape)
 
 
@@ -218,7 +216,7 @@ class PatchSampler(Sampler):
         planes[1:4] /= 255
         if pair.mask is not None:
             planes[4] = pair.mask[region]
-        return Cut(torch.from_numpy(planes)[None], *shown)
+        return Cut(planes, *shown)
 
 
 class PictureSampler(Sampler):
@@ -227,7 +225,8 @@ class PictureSampler(Sampler):
     Folders are drawn from in proportion to the square root of their size: a large
     collection does not drown a small one. Photographs are seen as a whole, in large
     parts that are resized; micrographs are cut out at about native resolution and also
-    turned, for a micrograph has no up.
+    turned, for a micrograph has no up. Four crops each of a batch show parts of one
+    size, and the sizes are spread over their range: any is as likely as it was alone.
 
     Parameters
     ----------
@@ -263,7 +262,8 @@ class PictureSampler(Sampler):
     def _cut(self, rng: np.random.Generator) -> list[Cut]:
         count = self._config.batch
         folders = rng.choice(len(self._folders), count, p=self._shares)
-        draws = rng.random((count, 5))
+        sizes = _spread_evenly(rng, math.ceil(count / _ALIKE)).repeat(_ALIKE, axis=0)
+        draws = np.hstack([rng.random((count, 3)), sizes[:count]])
         cuts = []
         for number, drawn in zip(folders.tolist(), draws.tolist(), strict=True):
             pictures = self._folders[number]
@@ -272,7 +272,7 @@ class PictureSampler(Sampler):
         return cuts
 
     def _crop(
-        self, picture: Picture, scale: float, zoom: float, y: float, x: float
+        self, picture: Picture, y: float, x: float, scale: float, zoom: float
     ) -> Cut:
         """Cut out what four random numbers from 0 to 1 stand for."""
         config, shown = self._config, self._config.crop
@@ -299,16 +299,24 @@ def _between(low: float, high: float, part: float) -> float:
     return low + (high - low) * part
 
 
+def _spread_evenly(rng: np.random.Generator, count: int) -> npt.NDArray[np.float64]:
+    """Points (count, 2) of the unit square, in every row and column one.
+
+    Each is as likely anywhere: a Latin hypercube (McKay et al. 1979).
+    """
+    cells = rng.permuted(np.tile(np.arange(count), (2, 1)), axis=1).T
+    return (cells + rng.random((count, 2))) / count
+
+
 def _cut_picture(
     picture: Picture, y: int, x: int, height: int, width: int, shown: int
 ) -> Cut:
     region = (slice(y, y + height), slice(x, x + width))
-    planes: npt.NDArray[Any] = np.array(picture.color[region])
+    planes: npt.NDArray[Any] = picture.color[region]
     if picture.gray is not None:
         gray = picture.gray[region][..., None]
         planes = np.concatenate([gray, planes.astype(np.float32) / 255], axis=-1)
-    # the channels of a pixel stay beside each other, as resizing bytes likes them
-    return Cut(torch.from_numpy(planes).permute(2, 0, 1)[None], shown, shown)
+    return Cut(planes.transpose(2, 0, 1), shown, shown)
 
 
 def _place(
