@@ -1,5 +1,6 @@
 """Scores say how much better than gray a model is, on pictures with known colours."""
 
+import html
 import json
 import math
 
@@ -267,7 +268,7 @@ def test_a_report_comes_with_the_scores(make_colorizer, photos, tmp_path):
     scores = finish(evaluate_job(photos, make_colorizer(), side=64, report=folder))
     page = (folder / "index.html").read_text("utf-8")
     assert f"{scores.figures.psnr:.2f}" in page and "3 pictures" in page
-    assert scores.note in page and "not finished" not in page
+    assert html.escape(scores.note) in page and "not finished" not in page
     assert len(list((folder / "images").iterdir())) == 6
 
 
