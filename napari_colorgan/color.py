@@ -13,17 +13,17 @@ from torch import Tensor
 
 # sRGB primaries (IEC 61966-2-1) to CIE XYZ and the D65 white point of the 2 degree
 # observer (ASTM E308), with the digits that scikit-image uses.
-_XYZ_OF_RGB = (
+XYZ_OF_RGB = (
     (0.412453, 0.357580, 0.180423),
     (0.212671, 0.715160, 0.072169),
     (0.019334, 0.119193, 0.950227),
 )
-_WHITE = (0.95047, 1.0, 1.08883)
+WHITE = (0.95047, 1.0, 1.08883)
 # from XYZ as parts of the white point; inverted in float64, for the float32 inverse is
 # off by more than 8 bits can hide, and here, for ONNX knows no inverse of a matrix
 _RGB_OF_WHITES = (
-    torch.tensor(_XYZ_OF_RGB, dtype=torch.float64).inverse()
-    * torch.tensor(_WHITE, dtype=torch.float64)
+    torch.tensor(XYZ_OF_RGB, dtype=torch.float64).inverse()
+    * torch.tensor(WHITE, dtype=torch.float64)
 ).tolist()
 _LINEAR_BELOW = 0.008856  # (6/29)^3: below it the CIE cube root is a straight line
 _LINEAR_SLOPE = 7.787
@@ -46,9 +46,9 @@ _BISECTIONS = 20
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
     """Convert sRGB in [0, 1] to Lab; shape (N, 3, H, W), differentiable everywhere."""
-    linear = _decode_srgb(rgb)
-    xyz = _mix(linear, torch.tensor(_XYZ_OF_RGB)) / _column(_WHITE, rgb)
-    x, y, z = _cube_root(xyz).unbind(1)
+    linear = decode_srgb(rgb)
+    xyz = _mix(linear, torch.tensor(XYZ_OF_RGB)) / _column(WHITE, rgb)
+    x, y, z = cube_root(xyz).unbind(1)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
 
 
@@ -62,7 +62,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
 
 def gray_to_lightness(gray: Tensor) -> Tensor:
     """L in [0, 100] of sRGB-encoded gray in [0, 1], any shape."""
-    return 116 * _cube_root(_decode_srgb(gray)) - 16
+    return 116 * cube_root(decode_srgb(gray)) - 16
 
 
 def lightness_to_gray(lightness: Tensor) -> Tensor:
@@ -118,11 +118,13 @@ def spread(gray: Tensor, black: float = _BLACK, white: float = _WHITE_POINT) -> 
 def enliven(prediction: Tensor, vividness: float) -> Tensor:
     """Colours between the safest and the liveliest that a prediction allows.
 
-    A place may have several colours. The length of their mean as a part of their
-    expected chroma tells how sure the hue is: it is 1 where all have one hue and 0
-    where they cancel out, the mean resultant length of directional statistics (Mardia &
-    Jupp 2000, 2.3) weighted by chroma. The result has the hue of the mean and the
-    chroma
+    Generators tell in one of two ways how sure colours are. In four channels, the mean
+    (a, b) and the way from there to the likeliest colours: `vividness` is the part of
+    the way that is gone. In three, the mean and the expected chroma: the length of a
+    mean as a part of it is 1 where all colours that a place may have are of one hue and
+    0 where they cancel out, the mean resultant length of directional statistics (Mardia
+    & Jupp 2000, 2.3) weighted by chroma. The result then has the hue of the mean and
+    the chroma
 
         expected chroma * sure ^ 2 ^ (1 - 2 * vividness)
 
@@ -131,16 +133,18 @@ def enliven(prediction: Tensor, vividness: float) -> Tensor:
 
     Parameters
     ----------
-    prediction : (N, 3, H, W): mean (a, b) and expected chroma, scaled alike
+    prediction : (N, 3 or 4, H, W), all scaled alike
     vividness : 0 (cautious) to 1 (vivid)
 
     Returns
     -------
     (N, 2, H, W), scaled as they were
     """
-    mean, chroma = prediction[:, :2], prediction[:, 2:]
+    mean = prediction[:, :2]
+    if prediction.shape[1] == 4:
+        return mean + vividness * prediction[:, 2:]
     length = mean.square().sum(1, keepdim=True).add(_TINY**2).sqrt()
-    sure = (length / chroma.clamp(min=_TINY)).clamp(max=1)
+    sure = (length / prediction[:, 2:].clamp(min=_TINY)).clamp(max=1)
     return mean * sure ** (2 ** (1 - 2 * vividness) - 1)
 
 
@@ -206,7 +210,8 @@ CODECS: dict[str, type[LabCodec] | type[RgbCodec]] = {"lab": LabCodec, "rgb": Rg
 """Codecs by the name that a checkpoint's metadata holds."""
 
 
-def _decode_srgb(x: Tensor) -> Tensor:
+def decode_srgb(x: Tensor) -> Tensor:
+    """Linear light of sRGB-encoded values in [0, 1], any shape."""
     # clamp inside the power: its branch must have a finite gradient where it is unused
     power = ((x.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4
     return torch.where(x > 0.04045, power, x / 12.92)
@@ -217,7 +222,8 @@ def _encode_srgb(x: Tensor) -> Tensor:
     return torch.where(x > 0.0031308, power, x * 12.92)
 
 
-def _cube_root(t: Tensor) -> Tensor:
+def cube_root(t: Tensor) -> Tensor:
+    """Return the function f of CIE Lab: a cube root, and a straight line near 0."""
     root = t.clamp(min=_LINEAR_BELOW) ** (1 / 3)
     return torch.where(t > _LINEAR_BELOW, root, _LINEAR_SLOPE * t + _LINEAR_OFFSET)
 

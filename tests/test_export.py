@@ -37,8 +37,14 @@ from napari_colorgan.sample_data import picture_for
 GOLDENS = Path(__file__).parent / "goldens"
 CPU = torch.device("cpu")
 KINDS = {
-    "photograph": ("compact", {"predicts_chroma": True}, "whole", "stored", 0.8),
-    "compact": ("compact", {}, "local", "stored", None),
+    "photograph": (
+        "compact",
+        {"alternatives": True, "attention": 1},
+        "whole",
+        "stored",
+        0.8,
+    ),
+    "compact": ("compact", {"predicts_chroma": True}, "local", "stored", 0.8),
     "compact to RGB": ("compact", {"out_channels": 3}, "local", "stored", None),
     "batch": ("unet", {}, "local", "stored", None),
     "batch of picture": ("unet", {}, "whole", "picture", None),

@@ -22,6 +22,7 @@ ORDER = [
     {"models"},
     {
         "color",
+        "color_bins",
         "metrics",
         "image_io",
         "sample_data",
@@ -34,7 +35,7 @@ ORDER = [
 """From left to right; a module may import from its own place and from further right."""
 
 GUI = {"napari", "qtpy", "magicgui", "superqt", "vispy", "PyQt5", "PyQt6", "PySide6"}
-TORCH_ONLY = {"models", "color", "metrics"}
+TORCH_ONLY = {"models", "color", "color_bins", "metrics"}
 """Parts that know torch and nothing of ours but `arrays`, `errors` and each other."""
 
 ALLOWED = {("cli/demo.py", "napari")}

@@ -1,11 +1,24 @@
 """Generators and the discriminator have the published sizes and shapes."""
 
+from itertools import combinations
+
 import pytest
 import torch
 
+from napari_colorgan.color_bins import (
+    BIN_COUNT,
+    color_histogram,
+    mean_color,
+    mean_tint,
+)
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models import GENERATORS, GeneratorSpec, build, count_parameters
-from napari_colorgan.models.compact import HINT_CHANNELS, Compact
+from napari_colorgan.models.compact import (
+    HINT_CHANNELS,
+    Compact,
+    palette_input,
+    palette_length,
+)
 from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.models.resnet import ResNet
 from napari_colorgan.models.unet import UNet
@@ -348,9 +361,85 @@ def test_expected_chroma_is_one_more_channel_and_positive():
     assert prediction[:, 2].min() >= 0 and prediction[:, 2].max() <= 1
 
 
-def test_all_of_rgb_has_no_expected_chroma():
-    with pytest.raises(BadSetting, match="predicts_chroma"):
-        Compact(out_channels=3, predicts_chroma=True)
+@pytest.mark.parametrize("doubts", ["predicts_chroma", "alternatives"])
+def test_of_all_of_rgb_no_doubts_are_known(doubts):
+    with pytest.raises(BadSetting, match=doubts):
+        Compact(out_channels=3, **{doubts: True})
+
+
+def listening(**options):
+    """Make a generator in which nothing is zero any more."""
+    network = small("compact", alternatives=True, attention=2, **options)
+    for name, parameter in network.named_parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1 if name.endswith("t") else 0.01)
+    return network
+
+
+def test_the_likeliest_colors_are_found_from_how_likely_each_is():
+    network, source = listening(), torch.rand(2, 1, 64, 96) * 2 - 1
+    with torch.no_grad():
+        network.likelihood.weight.mul_(30)
+        answer, prediction = network.answer(source), network(source)
+    assert answer.ab.shape == (2, 2, 32, 48)
+    assert answer.logits.shape == (2, BIN_COUNT, 16, 24)
+    assert prediction.shape == (2, 4, 64, 96)
+    likely = answer.logits.softmax(1)
+    sharper = likely.pow(4) / likely.pow(4).sum(1, keepdim=True)
+    way = mean_color(sharper - likely)
+    shown = torch.nn.functional.avg_pool2d(prediction[:, 2:], 4)
+    assert way.std() > 0.01
+    assert torch.corrcoef(torch.stack([way.flatten(), shown.flatten()]))[0, 1] > 0.9
+
+
+def test_a_generator_is_extended_without_harm():
+    """Attention, palette and doubts say nothing at first: a start stays what it was."""
+    plain = small("compact")
+    more = small("compact", alternatives=True, attention=2)
+    more.load_state_dict(plain.state_dict(), strict=False)
+    source = torch.rand(1, 1, 64, 96) * 2 - 1
+    palette = torch.rand(1, palette_length())
+    with torch.no_grad():
+        for told in (None, palette):
+            ab = more(source, None, told)[:, :2]
+            assert torch.allclose(ab, plain(source), atol=1e-5)
+    names = {id(module): name for name, module in more.named_modules()}
+    added = {names[id(module)] for module in more.additions()}
+    others = more.state_dict().keys() - plain.state_dict().keys()
+    assert {name.rpartition(".")[0] for name in others} <= added
+
+
+def test_attention_carries_a_hint_through_the_whole_picture():
+    network, source = listening(), torch.zeros(1, 1, 256, 256)
+    hints = torch.zeros(1, 3, 256, 256)
+    hints[..., :9, :9] = 1
+    moved = []
+    with torch.no_grad():
+        for attention in (network.attention, torch.nn.Sequential()):
+            network.attention = attention
+            change = network.answer(source, hints).ab - network.answer(source).ab
+            moved.append(change[..., -8:, -8:].abs().max())
+    assert moved[0] > 100 * moved[1]
+
+
+def test_a_palette_is_told_apart_from_none_and_from_another():
+    network, source = listening(), torch.rand(1, 1, 64, 64) * 2 - 1
+    red = torch.tensor([0.4, 0.2]).view(1, 2, 1, 1)
+    told = [
+        palette_input(
+            color_histogram(color),
+            mean_tint(color),
+            strength=torch.ones(1),
+            has_colors=torch.ones(1),
+            has_tint=torch.ones(1),
+        )
+        for color in (red, -red)
+    ]
+    assert told[0].shape == (1, palette_length())
+    with torch.no_grad():
+        results = [network(source, None, palette) for palette in (None, *told)]
+    for a, b in combinations(results, 2):
+        assert (a - b).abs().max() > 1e-3
 
 
 def test_gradients_in_bfloat16_are_those_in_float32():

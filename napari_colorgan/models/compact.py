@@ -4,16 +4,19 @@ The encoder is EfficientNet-lite (Tan & Le 2019, arXiv 1905.11946, without
 squeeze-and-excite and with ReLU6) with its batch normalisation folded into the
 convolutions. The decoder projects before it upsamples and, for chroma, ends at half
 resolution: the eye, like every video format, sees colour at half the detail of
-lightness. Nothing in the network normalises, so windows of a picture always agree.
+lightness. No layer normalises over a picture, so its windows agree.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_colorgan.color_bins import BIN_COUNT, mean_color
 from napari_colorgan.errors import BadSetting
 
 HINT_CHANNELS = 3
@@ -42,8 +45,32 @@ _STAGES = (
     _Stage(kernel=3, stride=1, expand=6, out=320, repeats=1),
 )
 _FEATURE_SCALE = 1 / 6  # standard deviation of the trunk's features on photographs
-_FIRST_CHROMA = -2.2  # before the sigmoid: 11 units of ab, as photographs have
 _SKIPS = (0, 1, 2, 4, 6)  # stages whose outputs, at strides 2 to 32, the decoder reads
+_HEADS = 4  # of attention
+_PALETTE_WIDTH = 128
+_LIKELIHOOD_STEP = 2  # of the decoder: at stride 4
+_SHARPNESS = 4.0  # exponent of the likelihoods
+
+
+class Answer(NamedTuple):
+    """What a generator with alternatives says of a picture."""
+
+    ab: Tensor
+    """(N, 2, H / 2, W / 2): the mean colour, scaled to [-1, 1]."""
+    logits: Tensor
+    """(N, Q, H / 4, W / 4): of the colours of `color_bins`."""
+
+    def prediction(self) -> Tensor:
+        """Return (N, 4, H / 2, W / 2): `ab`, and from there to the likeliest colours.
+
+        These are the annealed mean of Zhang et al. 2016 (arXiv 1603.08511, equation 5),
+        which draws a mean of several colours to the likeliest of them. Where colours
+        end is left to `ab`, which sees twice as sharply. See `color.enliven`.
+        """
+        logits = self.logits.float()
+        shift = mean_color((_SHARPNESS * logits).softmax(1) - logits.softmax(1))
+        shift = F.interpolate(shift, scale_factor=2, mode="bilinear")
+        return torch.cat([self.ab, shift.to(self.ab)], dim=1)
 
 
 class Compact(nn.Module):
@@ -53,8 +80,9 @@ class Compact(nn.Module):
     ------
     source : (N, 1, H, W) float32, L scaled to [-1, 1]; sides are multiples of 32 px
     hints : (N, 3, H, W) float32 or None; ab scaled to [-1, 1] times mask, mask 0 or 1
+    palette : (N, P) float32 or None; see `palette_input`
     returns : (N, out_channels, H, W) float32 in [-1, 1], and with `predicts_chroma` one
-        channel more
+        channel more, with `alternatives` two; see `color.enliven`
 
     Parameters
     ----------
@@ -62,7 +90,11 @@ class Compact(nn.Module):
     widths : channels of the decoder at strides 16, 8, 4 and 2
     predicts_chroma : of ab only; a third channel in [0, 1] is the expected length of
         (a, b), scaled as they are. Where the hue is in doubt it is longer than the
-        predicted (a, b), which are a mean; see `color.enliven`
+        predicted (a, b), which are a mean. No longer trained
+    alternatives : of ab only; how likely each colour is at each place is predicted at
+        quarter resolution, too, and a palette is taken
+    attention : layers of it at stride 16, by which hints travel to places alike. With
+        any, windows of a picture agree less
     """
 
     takes_hints = True
@@ -76,14 +108,22 @@ class Compact(nn.Module):
         out_channels: int = 2,
         widths: tuple[int, ...] = (192, 128, 64, 32),
         predicts_chroma: bool = False,
+        alternatives: bool = False,
+        attention: int = 0,
     ) -> None:
         super().__init__()
         if len(widths) != len(_SKIPS) - 1 or min(widths) < 1:
             raise BadSetting("widths", tuple(widths), "four numbers of channels")
-        if predicts_chroma and out_channels != 2:
-            raise BadSetting("predicts_chroma", True, "False unless ab is predicted")
+        for name, given in (
+            ("predicts_chroma", predicts_chroma),
+            ("alternatives", alternatives),
+        ):
+            if given and out_channels != 2:
+                raise BadSetting(name, True, "False unless ab is predicted")
         self.out_channels = out_channels
         self.predicts_chroma = predicts_chroma
+        self.alternatives = alternatives
+        self.knows_doubt = predicts_chroma or alternatives
         self.stem = nn.Conv2d(1, _STEM, 3, stride=2)
         self.stem_hints = _hint_conv(_STEM, stride=2)
         self.stages = nn.ModuleList()
@@ -101,6 +141,11 @@ class Compact(nn.Module):
             self.decoder.append(_UpStep(below, skip, out, twice=skip != skips[-1]))
         if out_channels == 3:  # fine detail is invented too, from the source itself
             self.decoder.append(_UpStep(widths[-1], 1, 16, twice=False))
+        layers = (_Attention(widths[0]) for _ in range(attention))
+        self.attention = nn.Sequential(*layers)
+        if alternatives:
+            self.palette = _PaletteInput(widths)
+            self.likelihood = nn.Conv2d(widths[_LIKELIHOOD_STEP], BIN_COUNT, 1)
         self.head = nn.Conv2d(
             16 if out_channels == 3 else widths[-1],
             out_channels + predicts_chroma,
@@ -109,22 +154,54 @@ class Compact(nn.Module):
         )
         _initialise(self)
 
-    def forward(self, source: Tensor, hints: Tensor | None = None) -> Tensor:
-        """Colour `source`, guided by `hints`."""
-        features = self.encode(source, hints)
-        if self.out_channels == 3:
-            features.insert(0, source)
-        x = features.pop()
-        for step in self.decoder:
-            x = step(x, features.pop(), hints)
-        x = self.head(x)
-        if self.predicts_chroma:
-            x = torch.cat([torch.tanh(x[:, :-1]), torch.sigmoid(x[:, -1:])], dim=1)
+    def forward(
+        self,
+        source: Tensor,
+        hints: Tensor | None = None,
+        palette: Tensor | None = None,
+    ) -> Tensor:
+        """Colour `source`, guided by `hints` and a `palette`."""
+        if self.alternatives:
+            x = self.answer(source, hints, palette).prediction()
         else:
-            x = torch.tanh(x)
+            x, _ = self._decode(source, hints)
+            if self.predicts_chroma:
+                x = torch.cat([torch.tanh(x[:, :2]), torch.sigmoid(x[:, 2:])], dim=1)
+            else:
+                x = torch.tanh(x)
         if x.shape[-2:] == source.shape[-2:]:
             return x
         return F.interpolate(x, scale_factor=2, mode="bilinear")
+
+    def answer(
+        self, source: Tensor, hints: Tensor | None = None, palette: Tensor | None = None
+    ) -> Answer:
+        """Say which colours `source` may have; of generators with `alternatives`."""
+        ab, logits = self._decode(source, hints, palette)
+        assert logits is not None
+        return Answer(torch.tanh(ab), logits)
+
+    def _decode(
+        self, source: Tensor, hints: Tensor | None, palette: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return what the head says, and logits if there are any."""
+        features = self.encode(source, hints)
+        if self.out_channels == 3:
+            features.insert(0, source)
+        added = [None] * len(self.decoder)
+        if palette is not None:
+            *added, to_logits = self.palette(palette)
+        logits: Tensor | None = None
+        x = features.pop()
+        for number, step in enumerate(self.decoder):
+            x = step(x, features.pop(), hints, added[number])
+            if number == 0:
+                x = self.attention(x)
+            elif number == _LIKELIHOOD_STEP and self.alternatives:
+                logits = self.likelihood(x)
+                if palette is not None:
+                    logits = logits + to_logits
+        return self.head(x), logits
 
     def encode(self, source: Tensor, hints: Tensor | None = None) -> list[Tensor]:
         """Features at strides 2, 4, 8, 16 and 32, scaled to about unit variance."""
@@ -143,6 +220,13 @@ class Compact(nn.Module):
         """Trunk and its hint input, for a learning rate of their own."""
         parts = (self.stem, self.stem_hints, self.stages)
         return [p for part in parts for p in part.parameters()]
+
+    def additions(self) -> list[nn.Module]:
+        """Layers without which this is a plain `compact`: of attention, of doubts."""
+        added: list[nn.Module] = [self.attention]
+        if self.alternatives:
+            added += [self.palette, self.likelihood]
+        return [layer for part in added for layer in part.modules()]
 
 
 class _Bottleneck(nn.Module):
@@ -196,13 +280,93 @@ class _UpStep(nn.Module):
         self.join_hints = _hint_conv(out)
         self.refine = nn.Conv2d(out, out, 3, padding=1) if twice else None
 
-    def forward(self, x: Tensor, skip: Tensor, hints: Tensor | None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        skip: Tensor,
+        hints: Tensor | None,
+        added: Tensor | None = None,
+    ) -> Tensor:
         x = F.interpolate(self.project(x), scale_factor=2, mode="bilinear")
         x = self.join(torch.cat([x, skip], dim=1))
         if hints is not None:
             x = x + self.join_hints(_pool_hints(hints, hints.shape[-1] // x.shape[-1]))
+        if added is not None:
+            x = x + added
         x = F.relu(x)
         return x if self.refine is None else F.relu(self.refine(x))
+
+
+class _Attention(nn.Module):
+    """Let every place look at all others: what was said of one holds for its like.
+
+    A pre-norm transformer layer (Vaswani et al. 2017, arXiv 1706.03762) over the places
+    of a feature map; it starts as the identity.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.queries = nn.Linear(width, 3 * width)
+        self.join = nn.Linear(width, width)
+        self.norm_each = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, 2 * width)
+        self.narrow = nn.Linear(2 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, width, rows, columns = x.shape
+        tokens = x.flatten(2).transpose(1, 2)  # (N, rows * columns, width)
+        parts = self.queries(self.norm(tokens)).view(n, -1, 3, _HEADS, width // _HEADS)
+        queries, keys, values = parts.permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(queries, keys, values)
+        tokens = tokens + self.join(seen.transpose(1, 2).reshape(n, -1, width))
+        tokens = tokens + self.narrow(F.gelu(self.widen(self.norm_each(tokens))))
+        result: Tensor = tokens.transpose(1, 2).reshape(n, width, rows, columns)
+        return result
+
+
+class _PaletteInput(nn.Module):
+    """What a palette adds to the features of each level, and to the logits."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.read = nn.Linear(palette_length(), _PALETTE_WIDTH)
+        self.think = nn.Linear(_PALETTE_WIDTH, _PALETTE_WIDTH)
+        outs = (*widths, BIN_COUNT)
+        self.tell = nn.ModuleList(nn.Linear(_PALETTE_WIDTH, out) for out in outs)
+
+    def forward(self, palette: Tensor) -> list[Tensor]:
+        x = F.relu(self.think(F.relu(self.read(palette))))
+        return [tell(x)[..., None, None] for tell in self.tell]
+
+
+def palette_length() -> int:
+    """How many numbers `palette_input` has."""
+    return BIN_COUNT + 6
+
+
+def palette_input(
+    histogram: Tensor,
+    tint: Tensor,
+    *,
+    strength: Tensor,
+    has_colors: Tensor,
+    has_tint: Tensor,
+) -> Tensor:
+    """Tell palettes to a generator: (N, P), zeros where nothing is given.
+
+    Parameters
+    ----------
+    histogram : (N, Q), which colours occur; see `color_bins.color_histogram`
+    tint : (N, 3), mean (a, b) and mean chroma, scaled; see `color_bins.mean_tint`
+    strength : (N,) in [0, 1], how likely it is that the palette fits the picture
+    has_colors, has_tint : (N,) of 0 or 1, whether histogram and tint count
+    """
+    colors, tinted = has_colors[:, None], has_tint[:, None]
+    # rare colours count, too; and all are about as large as features are
+    parts = [3 * histogram.sqrt() * colors, 4 * tint * tinted, colors, tinted]
+    given = torch.maximum(colors, tinted)
+    return torch.cat([*parts, strength[:, None] * given], dim=1)
 
 
 def _hint_conv(out: int, stride: int = 1) -> nn.Conv2d:
@@ -242,11 +406,19 @@ def _initialise(network: Compact) -> None:
             nn.init.kaiming_normal_(module.project.weight, nonlinearity="linear")
             if module.adds:  # as a residual branch: start close to the identity
                 module.project.weight.data.mul_(0.2)
-    for name, module in network.named_modules():
-        if name.endswith("hints") and isinstance(module, nn.Conv2d):
-            nn.init.zeros_(
-                module.weight
-            )  # without hints' effect, the trunk is unharmed
+    # what is told, and what places tell each other, has no effect at first: a trunk, or
+    # a start without these, is unharmed
+    silent: list[nn.Module] = [
+        module for name, module in network.named_modules() if name.endswith("hints")
+    ]
+    for module in network.modules():
+        if isinstance(module, _Attention):
+            silent += [module.join, module.narrow]
+        elif isinstance(module, _PaletteInput):
+            silent += module.tell
+    for layer in silent:
+        for parameter in layer.parameters():
+            nn.init.zeros_(parameter)
     nn.init.normal_(network.head.weight, std=0.01)  # starts near gray
-    if network.predicts_chroma and network.head.bias is not None:
-        nn.init.constant_(network.head.bias[2:], _FIRST_CHROMA)
+    if network.alternatives:
+        nn.init.normal_(network.likelihood.weight, std=0.01)

@@ -28,7 +28,8 @@ class ResNet(nn.Module):
     """
 
     takes_hints = False
-    predicts_chroma = False
+    knows_doubt = False
+    alternatives = False
     stride = 4
 
     def __init__(

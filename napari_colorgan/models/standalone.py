@@ -40,7 +40,7 @@ class Standalone(nn.Module):
     context : `whole` sees a picture reduced, `local` at its own resolution
     working_size : shorter side in px to which `whole` reduces or enlarges
     statistics : with `picture`, every picture of a batch is normalised by its own
-    vividness : 0 (default) to 1, of a generator that predicts chroma
+    vividness : 0 (default) to 1, of a generator that knows how sure it is
     levels : `spread` lets `whole` see pictures from near black to near white
     """
 
@@ -81,7 +81,7 @@ class Standalone(nn.Module):
             if self.spreads:
                 seen = spread(seen)
         prediction = self._predict(self.codec.encode(seen))
-        if self.generator.predicts_chroma:
+        if self.generator.knows_doubt:
             prediction = enliven(prediction, self.vividness)
         if self.working_size is not None:
             prediction = _enlarged(prediction, gray)

@@ -33,7 +33,8 @@ class UNet(nn.Module):
     """
 
     takes_hints = False
-    predicts_chroma = False
+    knows_doubt = False
+    alternatives = False
 
     def __init__(
         self,
