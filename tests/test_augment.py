@@ -1,4 +1,4 @@
-"""Aged, varied and displayed grays, and simulated hints."""
+"""Aged, varied and displayed grays."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from napari_colorgan.training.augment import (
     age_gray,
     display_gray,
-    simulate_hints,
     vary_gray,
 )
 
@@ -87,30 +86,3 @@ def test_displayed_grays_fill_more_of_the_range_and_lose_nothing(gray):
         display_gray, torch.full((8, 1, 4, 4), 0.5), 1.0, np.random.default_rng(1)
     )
     assert flat.isfinite().all()
-
-
-def test_hints_tell_the_true_color_where_their_mask_is():
-    target = torch.rand(60, 2, 32, 32) * 2 - 1
-    hints = simulate_hints(target, 0.5, np.random.default_rng(3))
-    mask = hints[:, 2]
-    assert set(mask.unique().tolist()) == {0.0, 1.0}
-    given = mask.flatten(1).any(1)
-    assert given.float().mean() == pytest.approx(0.5, abs=0.2)
-    assert not hints[:, :2][(mask == 0)[:, None].expand(-1, 2, -1, -1)].any()
-    flat = target.mean((2, 3), keepdim=True).expand_as(target)
-    exact = simulate_hints(flat, 1.0, np.random.default_rng(3))
-    error = (exact[:, :2] - flat)[(exact[:, 2:] == 1).expand(-1, 2, -1, -1)]
-    assert error.abs().max() < 1e-5
-    assert simulate_hints(target, 0.0, np.random.default_rng(1)) is None
-
-
-def test_of_hints_that_overlap_the_last_is_seen_with_one_color():
-    target = torch.rand(20, 2, 12, 12) * 2 - 1
-    hints = simulate_hints(target, 1.0, np.random.default_rng(4))
-    again = simulate_hints(target, 1.0, np.random.default_rng(4))
-    assert torch.equal(hints, again)
-    mask = hints[:, 2].bool()
-    assert mask.flatten(1).any(1).all()
-    for picture, painted in zip(hints, mask, strict=True):
-        colors = picture[:2, painted]
-        assert len(torch.unique(colors, dim=1).T) <= 12

@@ -37,6 +37,7 @@ from napari_colorgan.training.settings import FineTuneConfig
         "min_magnification": [0, 1.1, math.nan],
         "max_magnification": [0.9, 8.1, math.nan],
         "hints": [-0.1, 1.1, math.nan],
+        "palettes": [-0.1, 1.1, math.nan],
         "ema": [-0.1, 1.0, math.nan, "high"],
         "validation": [0, 0.0, 0.91, math.nan, "a fifth"],
         "validations": [0, 2.5],

@@ -8,12 +8,14 @@ import torch
 import torch.nn.functional as F
 
 from napari_colorgan.color import enliven
+from napari_colorgan.color_bins import BIN_CENTERS
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.training import updates
 from napari_colorgan.training.first_weights import (
     level,
 )
-from napari_colorgan.training.losses import chroma_loss
+from napari_colorgan.training.guidance import simulate_palettes
+from napari_colorgan.training.losses import color_loss
 from napari_colorgan.training.networks import make_discriminator
 from napari_colorgan.training.samplers import Batch
 from napari_colorgan.training.settings import TrainConfig
@@ -77,40 +79,64 @@ def test_the_average_follows_the_weights():
     assert 0 < (average - now).norm() < (start - now).norm()
 
 
-def chroma_batch(step):
-    """Bright is vivid, in a hue that nothing tells."""
+RED, BLUE = (60 / 110, 30 / 110), (10 / 110, -60 / 110)  # scaled ab
+
+
+def doubtful_batch(step):
+    """Dark is gray, bright is red or blue, and nothing tells which, but the palette."""
     batch = toy_batch(step)
-    chroma = (batch.source + 1) * 0.3
-    sign = 1 if step % 2 else -1
-    return replace(batch, target=torch.cat([sign * chroma, 0 * chroma], 1))
+    color = torch.tensor(RED if step % 3 else BLUE).view(1, 2, 1, 1)
+    target = color * (batch.source > 0)
+    return replace(batch, target=target, palette=None)
 
 
-def chroma_trainer(steps=40, **settings):
+def told(color):
+    """Return palettes of four pictures of one colour."""
+    picture = torch.tensor(color).view(1, 2, 1, 1).expand(4, 2, 4, 4)
+    sure = torch.ones(4)
+    return simulate_palettes(picture, sure, 1.0, np.random.default_rng(1))
+
+
+def doubtful_trainer(steps=40, **settings):
     torch.manual_seed(6)
-    generator = Compact(**TINY, predicts_chroma=True)
-    level(generator, generator.decoder, chroma_batch(0).source)
+    generator = Compact(**TINY, alternatives=True, attention=1)
+    level(generator, generator.decoder, doubtful_batch(0).source)
     settings = config(steps=steps, discriminator_width=8, **settings)
     judge = make_discriminator(settings, "colorization")
     return Trainer(generator, settings, CPU, steps=steps, discriminator=judge)
 
 
-def test_vividness_is_learned_even_where_the_hue_is_in_doubt():
-    trainer = chroma_trainer(steps=120, learning_rate=2e-2)
-    for step in range(120):
-        trainer.step(chroma_batch(step))
-    batch = chroma_batch(1000)
-    with torch.no_grad():
-        prediction = trainer.generator(batch.source, batch.hints)
-    wanted = batch.target.norm(dim=1)
-    both = torch.stack([prediction[:, 2].flatten(), wanted.flatten()])
-    assert torch.corrcoef(both)[0, 1] > 0.5
-    assert prediction[:, :2].norm(dim=1).mean() < 0.5 * wanted.mean()
+def test_colours_in_doubt_stay_apart_and_a_palette_decides():
+    trainer = doubtful_trainer(steps=150, learning_rate=2e-2, decoder_steps=150)
+    for step in range(150):
+        batch = doubtful_batch(step)
+        if step % 2:
+            batch = replace(batch, palette=told(RED if step % 3 else BLUE))
+        trainer.step(batch)
+    batch = doubtful_batch(1000)
+    bright = F.avg_pool2d(batch.source, 4)[:, 0] > 0.5
+    alike = {
+        name: torch.cdist(torch.tensor([color]), BIN_CENTERS)[0] < 20 / 110
+        for name, color in {"red": RED, "blue": BLUE}.items()
+    }
+
+    def likelihoods(palette=None):
+        with torch.no_grad():
+            logits = trainer.generator.answer(batch.source, None, palette).logits
+        likely = logits.softmax(1).movedim(1, -1)[bright].mean(0)
+        return {name: float(likely[bins].sum()) for name, bins in alike.items()}
+
+    plain = likelihoods()
+    assert plain["red"] > plain["blue"] > 0.03
+    assert plain["red"] + plain["blue"] > 0.7  # and not purple, between them
+    assert likelihoods(told(BLUE))["blue"] > 0.7
+    assert likelihoods(told(RED))["red"] > 0.7
 
 
 def test_the_gan_comes_late():
-    trainer = chroma_trainer(gan_phase=0.25)
-    found = [set(trainer.step(chroma_batch(step))) for step in range(40)]
-    assert all(losses == {"pixel"} for losses in found[:30])
+    trainer = doubtful_trainer(gan_phase=0.25)
+    found = [set(trainer.step(doubtful_batch(step))) for step in range(40)]
+    assert all(losses == {"pixel", "likelihood"} for losses in found[:30])
     assert all("discriminator" in losses for losses in found[30:])
 
 
@@ -119,8 +145,8 @@ def test_the_discriminator_sees_the_vividness_of_the_settings(monkeypatch):
     monkeypatch.setattr(
         updates, "enliven", lambda x, v: asked.append(v) or enliven(x, v)
     )
-    trainer = chroma_trainer(gan_phase=1.0, vividness=0.7)
-    trainer.step(chroma_batch(0))
+    trainer = doubtful_trainer(gan_phase=1.0, vividness=0.7)
+    trainer.step(doubtful_batch(0))
     assert asked == [0.7]
 
 
@@ -137,7 +163,7 @@ def test_a_loss_that_is_not_finite_ends_training_with_good_weights():
 
 def test_the_loss_is_zero_for_the_truth_and_grows_evenly():
     truth = torch.zeros(1, 2, 4, 4)
-    losses = [float(chroma_loss(truth + e / 110, truth)) for e in range(0, 101, 20)]
+    losses = [float(color_loss(truth + e / 110, truth)) for e in range(0, 101, 20)]
     assert losses[0] == 0
     steps = np.diff(losses)
     assert 0 < steps[0] < steps[1]  # a small error is forgiven

@@ -6,13 +6,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from napari_colorgan.color_bins import BIN_COUNT, bin_shares
 from napari_colorgan.training.losses import (
-    chroma_loss,
     color_loss,
     feature_loss,
     gan_loss,
     hinge_loss,
     l1_loss,
+    likelihood_loss,
 )
 
 
@@ -20,11 +21,11 @@ def rand(*shape, seed=0):
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-def test_the_chroma_loss_is_quadratic_for_20_units_of_ab_and_then_linear():
+def test_the_color_loss_is_quadratic_for_20_units_of_ab_and_then_linear():
     target = torch.zeros(1, 2, 4, 4)
 
     def loss(units):
-        return chroma_loss(target + units / 110, target).item()
+        return color_loss(target + units / 110, target).item()
 
     assert loss(20) == pytest.approx(0.5)
     assert loss(10) == pytest.approx(0.5 / 4)
@@ -36,13 +37,13 @@ def test_a_small_knee_lets_faint_colors_count_more():
     target = torch.zeros(1, 2, 4, 4)
 
     def loss(units, knee):
-        return chroma_loss(target + units / 110, target, knee=knee).item()
+        return color_loss(target + units / 110, target, knee=knee).item()
 
     assert loss(40, 2) - loss(30, 2) == pytest.approx(0.5)  # far off, all are alike
     assert loss(8, 2) / loss(4, 2) < 2.4 < loss(8, 20) / loss(4, 20)
 
 
-@pytest.mark.parametrize("loss", [chroma_loss, l1_loss])
+@pytest.mark.parametrize("loss", [color_loss, l1_loss])
 def test_pixels_that_are_not_marked_do_not_count(loss):
     prediction, target = rand(2, 3, 8, 8), rand(2, 3, 8, 8, seed=1)
     weight = torch.zeros(2, 1, 8, 8)
@@ -56,7 +57,7 @@ def test_pixels_that_are_not_marked_do_not_count(loss):
     )
 
 
-@pytest.mark.parametrize("loss", [chroma_loss, l1_loss])
+@pytest.mark.parametrize("loss", [color_loss, l1_loss])
 def test_a_patch_without_any_marked_pixel_has_no_loss(loss):
     prediction = rand(1, 2, 8, 8).requires_grad_()
     value = loss(prediction, rand(1, 2, 8, 8, seed=1), torch.zeros(1, 1, 8, 8))
@@ -100,27 +101,53 @@ def test_features_are_compared_in_units_of_their_own_size():
     assert feature_loss(dead, dead).isfinite()
 
 
-def test_without_expected_chroma_only_ab_counts():
-    prediction, target = rand(2, 2, 8, 8), rand(2, 2, 8, 8, seed=1)
-    assert torch.equal(color_loss(prediction, target), chroma_loss(prediction, target))
+def test_what_a_prediction_says_of_its_doubts_is_left_aside():
+    prediction, target = rand(2, 4, 8, 8), rand(2, 2, 8, 8, seed=1)
+    assert torch.equal(
+        color_loss(prediction, target), color_loss(prediction[:, :2], target)
+    )
 
 
-def test_the_best_expected_chroma_is_the_mean_of_the_true_ones():
-    target = rand(1, 2, 16, 16)
-    mean = target.norm(dim=1).mean()
-    ab = torch.zeros_like(target)
-
-    def loss(chroma):
-        third = torch.full((1, 1, 16, 16), float(chroma))
-        return color_loss(torch.cat([ab, third], 1), target).item()
-
-    assert loss(mean) < min(loss(mean - 0.02), loss(mean + 0.02))
-    assert loss(mean) > chroma_loss(ab, target).item()
+RED, BLUE = (60 / 110, 30 / 110), (10 / 110, -60 / 110)
 
 
-def test_expected_chroma_is_learned_where_it_is_marked():
-    prediction, target = rand(1, 3, 8, 8), rand(1, 2, 8, 8, seed=1)
-    weight = torch.zeros(1, 1, 8, 8)
-    weight[..., 2:5, 1:7] = 1
-    inside = color_loss(prediction[..., 2:5, 1:7], target[..., 2:5, 1:7])
-    assert torch.allclose(color_loss(prediction, target, weight), inside)
+def painted(*colors):
+    """Pictures (1, 2, 8, 8) of stripes of scaled colours."""
+    stripes = [torch.tensor(color).view(1, 2, 1, 1) for color in colors]
+    width = 8 // len(colors)
+    return torch.cat([stripe.expand(1, 2, 8, width) for stripe in stripes], dim=-1)
+
+
+def saying(target, sure=8.0):
+    """Logits at half the size, sure of the colours of a target."""
+    bins, shares = bin_shares(target[..., ::2, ::2])
+    logits = torch.zeros(1, BIN_COUNT, 4, 4)
+    return logits.scatter_add_(1, bins, sure * shares)
+
+
+def test_the_likelihood_loss_is_least_for_what_is_there():
+    target = painted(RED, BLUE)
+    right, wrong = saying(target), saying(painted(BLUE, RED))
+    doubt = torch.zeros(1, BIN_COUNT, 4, 4)
+    losses = [likelihood_loss(logits, target) for logits in (right, doubt, wrong)]
+    assert losses[0] < losses[1] < losses[2]
+    assert losses[1].item() == pytest.approx(math.log(BIN_COUNT), rel=1e-4)
+
+
+def test_strong_colors_weigh_more_than_gray():
+    target = painted((0.0, 0.0), RED)
+    doubt = torch.zeros(1, BIN_COUNT, 4, 4)
+    only_gray, only_red = doubt.clone(), doubt.clone()
+    only_gray[..., :2] = saying(target)[..., :2]
+    only_red[..., 2:] = saying(target)[..., 2:]
+    assert likelihood_loss(only_red, target) < likelihood_loss(only_gray, target)
+
+
+def test_likelihoods_are_learned_where_they_are_marked():
+    target, logits = painted(RED, BLUE), saying(painted(RED, RED))
+    left = torch.zeros(1, 1, 8, 8)
+    left[..., :4] = 1
+    inside = likelihood_loss(logits[..., :2], target[..., :4])
+    assert torch.allclose(likelihood_loss(logits, target, left), inside)
+    nothing = likelihood_loss(logits, target, torch.zeros(1, 1, 8, 8))
+    assert nothing.item() == 0

@@ -16,6 +16,7 @@ from napari_colorgan.models.unet import UNet
 from napari_colorgan.training.first_weights import draw_weights
 from napari_colorgan.training.networks import (
     base_of,
+    give_weights,
     make_discriminator,
     make_generator,
 )
@@ -359,3 +360,27 @@ def test_a_start_keeps_its_colors_but_not_its_doubts(base, gray):
     with torch.no_grad():
         before, after = vivid.generator()(source), start.generator()(source)
     assert torch.allclose(before[:, :2], after, atol=1e-6)
+
+
+def test_a_start_with_alternatives_keeps_them_and_is_used_as_their_mean(base):
+    more = {"alternatives": True, "attention": 1}
+    start = base("compact", extra=more, vividness=0.5)
+    config_ = config(patch=64)
+    kept, generator = make_generator(start, config_, "colorization", sample(64))
+    assert kept.options["alternatives"] and kept.vividness == 0.0
+    assert generator.alternatives
+    other, generator = make_generator(start, config_, "translation", sample(64))
+    assert "alternatives" not in other.options and other.vividness is None
+    assert not generator.alternatives and len(generator.attention) == 1
+
+
+def test_a_plain_start_of_a_training_is_extended(base):
+    start = base("compact", extra={"predicts_chroma": True})
+    generator = Compact(**WIDTHS, alternatives=True, attention=1)
+    give_weights(generator, start, sample(64))
+    source = sample(64)
+    with torch.no_grad():
+        ab, before = generator(source)[:, :2], start.generator()(source)[:, :2]
+    assert torch.allclose(ab, before, atol=1e-5)
+    with pytest.raises(BadSetting, match="the generator of the recipe"):
+        give_weights(Compact(widths=(8, 8, 8, 16)), start, source)

@@ -34,7 +34,7 @@ def test_a_recipe_says_what_it_makes():
     phases = Recipe(TrainConfig(task="colorization", vividness=0.3), {"name": "a"})
     about = phases.metadata
     assert (about.generator, about.vividness) == ("compact", 0.3)
-    assert build(GeneratorSpec(about.generator, about.options)).predicts_chroma
+    assert build(GeneratorSpec(about.generator, about.options)).alternatives
     assert (about.codec, about.name) == ("lab", "a")
     translation = phases.replaced(task="translation").metadata
     assert (translation.codec, translation.vividness) == ("rgb", None)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,13 +11,13 @@ from torch import Tensor
 from napari_colorgan.checkpoints.metadata import CodecName
 from napari_colorgan.color import spread
 from napari_colorgan.training.settings import Settings
+from napari_colorgan.training.squares import squares
 
 # How much of the variation of gray a codec bears. Of a translation the gray value is
 # all that tells how bright the result is: 1.3 dB were lost where it was varied as for
 # colorization.
 _STRENGTH: dict[CodecName, float] = {"lab": 1.0, "rgb": 0.2}
 _PLACES = 2048  # rows at which a window of noise may begin
-_Integers = npt.NDArray[np.int64]
 
 
 class Augmentation:
@@ -197,75 +196,12 @@ def _scratch(gray: Tensor, rng: np.random.Generator) -> None:
     lines = (scratched * height + rows) * width + columns.clip(0, width - 1)
     dusty = np.arange(n).repeat(rng.integers(7, size=n))
     size, top, left = (rng.random((len(dusty), 3)) * (3, height, width)).astype(int).T
-    specks = _squares(dusty, size + 1, top, left, (height, width), most=3)
+    specks = squares(dusty, size + 1, top, left, (height, width), most=3)
     marks = [lines, specks.reshape(-1, 9)]
     places = np.concatenate([part.ravel() for part in marks])
     light = [rng.integers(2, size=len(part)).repeat(part.shape[1]) for part in marks]
     tones = torch.from_numpy(np.concatenate(light)).to(gray)
     gray.put_(torch.from_numpy(places).to(gray.device), tones)
-
-
-def simulate_hints(
-    target: Tensor, share: float, rng: np.random.Generator, most: int = 12
-) -> Tensor | None:
-    """Colour hints as a user might give them; (N, 3, H, W), see `models.compact`.
-
-    A share of the crops gets 1 to `most` squares of 1 to 9 px with the mean colour of
-    the target there, as in Zhang et al. 2017 (arXiv 1705.02999, section 3.2). None if
-    none gets any.
-    """
-    n, _, height, width = target.shape
-    given = rng.random(n) < share
-    pictures = np.arange(n).repeat(given * rng.integers(1, most + 1, n))
-    if not len(pictures):
-        return None
-    sides = 2 * rng.integers(0, 5, len(pictures)) + 1
-    room = np.array([[height], [width]]) - sides + 1
-    top, left = (rng.random(room.shape) * room).astype(int)
-    places = _squares(pictures, sides, top, left, (height, width), most=9)
-    inside = np.arange(9) < sides[:, None]
-    weights = inside[:, :, None] * inside[:, None] / sides[:, None, None] ** 2
-    picture, place, last, weight = (
-        torch.from_numpy(part).to(target.device)
-        for part in (
-            *np.divmod(places, height * width),
-            _last_painted(places),
-            weights.astype(np.float32),
-        )
-    )
-    colors = target.flatten(2)[picture, :, place].mul_(weight[..., None]).sum((1, 2))
-    hints = target.new_zeros((n, 3, height, width))
-    hints.flatten(2)[picture, :, place] = F.pad(colors, (0, 1), value=1)[last]
-    return hints
-
-
-def _squares(
-    pictures: _Integers,
-    sides: _Integers,
-    top: _Integers,
-    left: _Integers,
-    size: tuple[int, int],
-    most: int,
-) -> _Integers:
-    """Pixels of K squares of up to `most` px, counted through all pictures of `size`.
-
-    (K, most, most): a smaller square repeats its last row and column, as does one that
-    reaches beyond its picture.
-    """
-    steps = np.minimum(np.arange(most), sides[:, None] - 1)
-    rows, columns = (
-        np.minimum(start[:, None] + steps, full - 1)
-        for start, full in zip((top, left), size, strict=True)
-    )
-    rows += pictures[:, None] * size[0]
-    return rows[:, :, None] * size[1] + columns[:, None]
-
-
-def _last_painted(places: _Integers) -> _Integers:
-    """Which of K squares is seen at each of its places (K, ...): the last one there."""
-    seen = np.empty(places.max() + 1, np.int64)
-    seen[places] = np.arange(len(places))[:, None, None]
-    return seen[places]
 
 
 def vary_judged(pictures: Tensor, random: torch.Generator) -> Tensor:

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_THUMBNAIL = (np.arange(24) + 0.5) / 24
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cut:
@@ -20,6 +22,15 @@ class Cut:
     height: int
     """Px of the square that it fills; the rest is its reflection."""
     width: int
+    reference: npt.NDArray[np.uint8] | None = None
+    """(Y, X, 3), a little of the picture that its palette is taken from."""
+    strength: float = 1.0
+    """How likely it is that this palette fits."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sides of what was cut out, and of what is shown."""
+        return (*self.planes.shape, self.height, self.width)
 
 
 def show(
@@ -39,8 +50,7 @@ def show(
     """
     alike: dict[tuple[int, ...], list[npt.NDArray[Any]]] = {}
     for cut in cuts:
-        sizes = (*cut.planes.shape, cut.height, cut.width)
-        alike.setdefault(sizes, []).append(cut.planes)
+        alike.setdefault(cut.sizes, []).append(cut.planes)
     shown = []
     for (*_, height, width), parts in alike.items():
         # keeps the channels of a pixel beside each other, as resizing bytes likes them
@@ -66,6 +76,21 @@ def turn(planes: Tensor, rng: np.random.Generator, *, upright: bool) -> None:
             picture.copy_(picture.flip(dims).transpose(-1, -2))
         elif dims:
             picture.copy_(picture.flip(dims))
+
+
+def thumbnail(
+    picture: npt.NDArray[np.uint8], rng: np.random.Generator
+) -> npt.NDArray[np.uint8]:
+    """Pixels spread over a large part of a picture (Y, X, 3), of about its colours."""
+    at = []
+    for length, (size, place) in zip(
+        picture.shape, rng.random((2, 2)).tolist(), strict=False
+    ):
+        part = 1 - size / 2
+        spread = place * (1 - part) + part * _THUMBNAIL
+        at.append((spread * length).astype(int))
+    sampled: npt.NDArray[np.uint8] = picture[at[0][:, None], at[1]]
+    return sampled
 
 
 def _reflected(planes: Tensor, side: int) -> Tensor:

@@ -66,7 +66,7 @@ def level(generator: Compact, part: nn.Module, source: Tensor) -> None:
     """Scale the fresh layers of `part` so that the output of each has unit variance.
 
     Nothing in the network normalises, so without this they would grow from layer to
-    layer, and learning would crawl. The head stays as it is: it starts near gray.
+    layer, and learning would crawl. Heads stay as they are: they start near gray.
     Layer-sequential unit-variance (Mishkin & Matas 2016, arXiv 1511.06422).
 
     Parameters
@@ -79,10 +79,13 @@ def level(generator: Compact, part: nn.Module, source: Tensor) -> None:
         layer.weight.div_(deviation)
         return output / deviation  # the bias of a fresh layer is zero
 
+    heads = [generator.head]
+    if generator.alternatives:
+        heads.append(generator.likelihood)
     hooks = [
         layer.register_forward_hook(level_one)
         for layer in part.modules()
-        if isinstance(layer, nn.Conv2d) and layer is not generator.head
+        if isinstance(layer, nn.Conv2d) and layer not in heads
     ]
     with torch.no_grad():
         generator(source)

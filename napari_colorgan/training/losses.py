@@ -7,16 +7,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_colorgan.color import AB_SCALE
+from napari_colorgan.color_bins import bin_shares
 
 _UNIT = 20 / AB_SCALE
 """Errors are counted in 20 units of ab, scaled (or 23 grey levels of RGB)."""
 KNEE = 20.0
 """Error in units of ab at which the pixel loss turns from quadratic to linear."""
 
-_CHROMA_WEIGHT = 0.5  # of the expected chroma, beside a weight of 1 of ab
+_PLAIN = 12 / AB_SCALE  # chroma at which a colour weighs twice as much as gray
 
 
-def chroma_loss(
+def color_loss(
     prediction: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
@@ -26,30 +27,37 @@ def chroma_loss(
 
     Where it is quadratic, pictures with large errors count most; where it is linear,
     faint colours are learned as eagerly as strong ones. `weight` (N, 1, H, W): mean
-    over the pixels it marks.
+    over the pixels it marks. What a prediction says of its doubts is left aside.
     """
+    prediction = prediction[:, : target.shape[1]]
     beta = knee / AB_SCALE
     each = F.smooth_l1_loss(prediction, target, beta=beta, reduction="none") / _UNIT
     return _mean(each, weight)
 
 
-def color_loss(
-    prediction: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    knee: float = KNEE,
+def likelihood_loss(
+    logits: Tensor, target: Tensor, weight: Tensor | None = None
 ) -> Tensor:
-    """`chroma_loss`; of a prediction with expected chroma, also the error of that.
+    """Cross-entropy of the colours that are there, strong ones weighted up.
 
-    The squared error of the chroma, in units of 20 ab, has its minimum at the mean.
+    Zhang et al. 2016 (arXiv 1603.08511, equations 2 to 4), who weigh by the frequency
+    of every colour; most of that is its chroma, which is all that counts here.
+
+    Parameters
+    ----------
+    logits : (N, Q, h, w), of the colours of `color_bins`
+    target : (N, 2, H, W), scaled ab of a multiple of their sides
+    weight : (N, 1, H, W): mean over the pixels it marks
     """
-    channels = target.shape[1]
-    loss = chroma_loss(prediction[:, :channels], target, weight, knee)
-    if prediction.shape[1] == channels:
-        return loss
-    chroma = torch.hypot(target[:, :1], target[:, 1:])
-    squared = ((prediction[:, channels:] - chroma) / _UNIT).square() / 2
-    return loss + _CHROMA_WEIGHT * _mean(squared, weight)
+    factor = target.shape[-1] // logits.shape[-1]
+    target = F.avg_pool2d(target, factor)
+    bins, shares = bin_shares(target)
+    each = -(logits.log_softmax(1).gather(1, bins) * shares).sum(1, keepdim=True)
+    rarity = _PLAIN + target.norm(dim=1, keepdim=True)
+    if weight is not None:
+        rarity = rarity * F.avg_pool2d(weight, factor)
+    loss: Tensor = (each * rarity).sum() / rarity.sum().clamp(min=1e-6)
+    return loss
 
 
 def l1_loss(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -1,7 +1,9 @@
 """The networks that a training starts with."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -85,7 +87,12 @@ def make_generator(
         else:
             about = base.metadata
             options = about.options | {"out_channels": channels}
-            metadata = replace(about, options=options)
+            vividness = about.vividness
+            if codec == "rgb":  # of which no doubts are known
+                options, vividness = without_doubts(options), None
+            elif vividness is not None:
+                vividness = 0.0  # few pairs show few colours: their mean is right
+            metadata = replace(about, options=options, vividness=vividness)
             if about.codec == codec:
                 generator = base.generator()
             else:
@@ -118,8 +125,8 @@ def make_generator(
 def give_weights(generator: nn.Module, base: Checkpoint | None, sample: Tensor) -> None:
     """Give a generator weights to learn from many pictures with.
 
-    They are those of `base`; default: ImageNet's for the encoder of `compact`, else
-    fresh ones.
+    They are those of `base` as far as it has them; default: ImageNet's for the encoder
+    of `compact`, else fresh ones.
 
     Parameters
     ----------
@@ -131,11 +138,12 @@ def give_weights(generator: nn.Module, base: Checkpoint | None, sample: Tensor) 
         `base` has another generator.
     """
     if base is not None:
-        try:
-            generator.load_state_dict(base.generator().state_dict())
-        except RuntimeError as error:
+        fresh = _borrow(generator, _without_chroma(base).generator())
+        # what is added says nothing at first, so that all begins as `base` is
+        added = generator.additions() if isinstance(generator, Compact) else []
+        if not set(fresh) <= set(added):
             expected = "a model with the generator of the recipe"
-            raise BadSetting("start", base.metadata.name, expected) from error
+            raise BadSetting("start", base.metadata.name, expected)
     elif isinstance(generator, Compact):
         load_imagenet_encoder(generator)
         level(generator, generator.decoder, sample)
@@ -159,11 +167,17 @@ def _store_statistics(generator: nn.Module, sample: Tensor) -> None:
     generator.load_state_dict(statistics, strict=False)  # these only
 
 
+def without_doubts(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of a generator that says colours alone, not how sure they are."""
+    told = ("predicts_chroma", "alternatives")
+    return {name: value for name, value in options.items() if name not in told}
+
+
 def _without_chroma(checkpoint: Checkpoint) -> Checkpoint:
     about = checkpoint.metadata
     if not about.options.get("predicts_chroma"):
         return checkpoint
-    options = {k: v for k, v in about.options.items() if k != "predicts_chroma"}
+    options = without_doubts(about.options)
     head = {k: v[:2] for k, v in checkpoint.weights.items() if k.startswith("head.")}
     return Checkpoint(
         replace(about, options=options, vividness=None),

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +13,14 @@ import torch
 from PIL import Image
 
 from napari_colorgan.arrays import RGB, Gray
-from napari_colorgan.color import AB_SCALE, lightness_to_gray, rgb_to_lab
+from napari_colorgan.color import (
+    AB_SCALE,
+    WHITE,
+    XYZ_OF_RGB,
+    cube_root,
+    decode_srgb,
+    lightness_to_gray,
+)
 from napari_colorgan.errors import BadImageFile, Stopped
 from napari_colorgan.image_io.folders import SUFFIXES
 from napari_colorgan.job import STOP, Job
@@ -26,7 +34,10 @@ from napari_colorgan.training.pairs import (
 )
 
 AB_BYTES = 128  # levels of 8 bits from gray to an ab of `AB_SCALE`: 0.9 each
-_BAND = 1 << 20  # px converted at once
+_BAND = 1 << 16  # px converted at once
+_ROOTS = 1 << 15  # values of X, Y and Z whose cube roots are looked up: 0.06 of ab
+_WHITES_OF_RGB = np.array(XYZ_OF_RGB, np.float32).T / np.array(WHITE, np.float32)
+Floats = npt.NDArray[np.float32]
 Kind = TypeVar("Kind", bound=np.generic)
 
 
@@ -133,7 +144,7 @@ def read_pictures_job(
             others = [p for p in pictures if not known or _digest(p) not in known]
             if len(others) < len(pictures):
                 left_out.add_copy(str(file.color))
-            read[-1] += map(_as_lab, others) if as_lab else others
+            read[-1] += map(to_lab, others) if as_lab else others
             done += 1
             yield from _read_job(done, total)
         if not read[-1]:
@@ -155,10 +166,10 @@ def read_file(file: PictureFile, side: int) -> list[Picture]:
     """
     if file.gray is None:
         planes = [rgb for _, rgb in read_color_file(file.name, file.color)]
-        small = [_shrunk(rgb, side) for rgb in planes]
+        small = [shrunk(rgb, side) for rgb in planes]
         return [Picture(rgb) for rgb in small if is_color(rgb)]
     return [
-        Picture(_shrunk(pair.color, side), _shrunk(pair.gray, side).clip(0, 1))
+        Picture(shrunk(pair.color, side), shrunk(pair.gray, side).clip(0, 1))
         for pair in read_pair_files(file.name, file.color, file.gray)
     ]
 
@@ -176,6 +187,39 @@ def read_pairs(file: PictureFile) -> list[Pair]:
     return [pair_of_color(name, rgb) for name, rgb in planes if is_color(rgb)]
 
 
+def to_lab(picture: Picture) -> Picture:
+    """Keep gray, a and b instead of RGB, to the nearest level or the one beside it.
+
+    By tables, in a tenth of the time that the formulas take; a picture with a gray side
+    stays as it is.
+    """
+    if picture.gray is not None:
+        return picture
+    linear, gray, roots = _tables()
+    coded = np.empty_like(picture.color)
+    step = max(1, _BAND // picture.color.shape[1])
+    for start in range(0, len(coded), step):
+        rows = slice(start, start + step)
+        xyz = linear[picture.color[rows]] @ _WHITES_OF_RGB
+        index = (xyz * (_ROOTS - 1) + 0.5).astype(np.int32)
+        x, y, z = np.moveaxis(roots[index], -1, 0)
+        coded[rows, :, 0] = gray[index[..., 1]]
+        coded[rows, :, 1] = (x - y) * (500 * AB_BYTES / AB_SCALE) + (AB_BYTES + 0.5)
+        coded[rows, :, 2] = (y - z) * (200 * AB_BYTES / AB_SCALE) + (AB_BYTES + 0.5)
+    return Picture(coded, is_lab=True)
+
+
+@cache
+def _tables() -> tuple[Floats, npt.NDArray[np.uint8], Floats]:
+    """Linear light of 256 levels; gray level and cube root of `_ROOTS` levels of it."""
+    levels = torch.arange(256).float().div(255)
+    light = torch.linspace(0, 1, _ROOTS)
+    # Lab of gray: L tells the cube root, and L of a linear Y its gray
+    lightness = 116 * cube_root(light) - 16
+    gray = lightness_to_gray(lightness).clamp(0, 1).mul(255).round().byte()
+    return decode_srgb(levels).numpy(), gray.numpy(), cube_root(light).numpy()
+
+
 def _read_job(done: int, total: int) -> Job[None]:
     if (yield PictureRead(done, total)) is STOP:
         raise Stopped("Stopped while reading the pictures; nothing has changed.")
@@ -190,28 +234,14 @@ def _read_learnable(file: PictureFile, side: int, left_out: LeftOut) -> list[Pic
     return []
 
 
-def _as_lab(picture: Picture) -> Picture:
-    if picture.gray is not None:
-        return picture
-    coded = np.empty_like(picture.color)
-    step = max(1, _BAND // picture.color.shape[1])
-    for start in range(0, len(coded), step):
-        rows = slice(start, start + step)
-        rgb = torch.from_numpy(picture.color[rows]).permute(2, 0, 1)[None] / 255
-        lab = rgb_to_lab(rgb)
-        gray = 255 * lightness_to_gray(lab[:, :1]).clamp(0, 1)
-        planes = torch.cat([gray, AB_BYTES * (lab[:, 1:] / AB_SCALE + 1)], dim=1)
-        coded[rows] = planes[0].permute(1, 2, 0).round().byte().numpy()
-    return Picture(coded, is_lab=True)
-
-
 def _digest(picture: Picture) -> bytes:
     sha = hashlib.blake2b(str(picture.color.shape).encode(), digest_size=16)
     sha.update(np.ascontiguousarray(picture.color).data)
     return sha.digest()
 
 
-def _shrunk(samples: npt.NDArray[Kind], side: int) -> npt.NDArray[Kind]:
+def shrunk(samples: npt.NDArray[Kind], side: int) -> npt.NDArray[Kind]:
+    """Reduce a picture so that its shorter side is at most `side` px."""
     factor = side / min(samples.shape[:2])
     if factor >= 1:
         return samples

@@ -77,7 +77,8 @@ class Recipe:
         """Return the recipe with the generator of a model, unless it names its own."""
         if self.generator:
             return self
-        decided = ("out_channels", "predicts_chroma")  # by what is to be learned
+        # what is to be learned decides about these
+        decided = ("out_channels", "predicts_chroma", "alternatives")
         options = {k: v for k, v in model.options.items() if k not in decided}
         return replace(self, generator={"name": model.generator} | options)
 
@@ -96,7 +97,7 @@ class Recipe:
         if config.task == "translation":
             options["out_channels"] = 3
         elif name == "compact" and not config.is_published:
-            options["predicts_chroma"] = True
+            options["alternatives"] = True
             vividness = config.vividness
         about: dict[str, Any] = {
             key: storable(value) if type(value) is str else value

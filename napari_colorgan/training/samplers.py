@@ -1,10 +1,13 @@
 """What every step of a training learns from: patches of pairs, or crops of pictures."""
 
 import math
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -12,18 +15,28 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from napari_colorgan.arrays import RGB
 from napari_colorgan.color import (
+    AB_SCALE,
     Codec,
     lightness_to_gray,
     rgb_to_lab,
 )
-from napari_colorgan.training.augment import Augmentation, simulate_hints
-from napari_colorgan.training.crops import Cut, show, turn
+from napari_colorgan.training.archives import Archive
+from napari_colorgan.training.augment import Augmentation
+from napari_colorgan.training.crops import Cut, show, thumbnail, turn
+from napari_colorgan.training.guidance import (
+    draw_strength,
+    simulate_hints,
+    simulate_palettes,
+)
 from napari_colorgan.training.pairs import Pair
 from napari_colorgan.training.pictures import AB_BYTES, Picture
 from napari_colorgan.training.settings import FineTuneConfig, Settings, TrainConfig
 
 _CPU = torch.device("cpu")
+_WORKERS = min(8, os.cpu_count() or 1)
+_AHEAD = 2 * _WORKERS  # steps whose crops are cut out already
 _SCALES = {
     # sides of what is cut out, as a part of a patch: microscopes differ a little
     "fine-tune": (0.8, 1.25),
@@ -33,6 +46,7 @@ _SCALES = {
 _NATIVE_SCALE = (0.8, 1.25)  # the same for crops of pictures
 _ALIKE = 4  # crops of a batch that show parts of one size: they are resized at once
 _LEVELS = 1 << 16  # of gray whose sources are looked up
+_NEIGHBOURS = 40  # pictures before and after one in its folder that may be like it
 _LEAST_PART = 0.6  # of the shorter side, of what `whole` cuts out of a pair
 
 
@@ -46,6 +60,8 @@ class Batch:
     """(N, C, H, W) as it should answer, scaled to about [-1, 1]."""
     hints: Tensor | None = None
     """(N, 3, H, W), see `models.compact`."""
+    palette: Tensor | None = None
+    """(N, P), see `models.compact.palette_input`."""
     weight: Tensor | None = None
     """(N, 1, H, W): 1 where the pair is to be learned, 0 elsewhere."""
 
@@ -64,9 +80,10 @@ class Sampler(ABC):
     Parameters
     ----------
     side : of what is shown, px
-    hints : whether the generator takes any
+    hints, palettes : whether the generator takes any
     smooth, upright : see `crops.show` and `crops.turn`
     is_lab : whether bytes that are cut out are gray, a and b
+    workers : threads that cut out what the next steps will see, as decoding takes time
     """
 
     per_epoch: int
@@ -80,19 +97,24 @@ class Sampler(ABC):
         device: torch.device,
         *,
         hints: bool,
+        palettes: bool,
         smooth: bool,
         upright: bool,
         is_lab: bool = False,
+        workers: int = 0,
     ) -> None:
         self._codec = codec
         self._seed = config.seed
         self._side = side
         self._augmentation = Augmentation(config, codec.name)
         self._hints = config.hints if hints else 0.0
+        self._palettes = config.palettes if palettes else 0.0
         self._smooth = smooth
         self._upright = upright
         self._device = device
         self._is_lab = is_lab
+        self._workers = ThreadPoolExecutor(workers) if workers else None
+        self._begun: dict[int, Future[tuple[np.random.Generator, list[Cut]]]] = {}
         # Apple's GPUs do not know all that is needed here
         self._works_on = device if device.type == "cuda" else _CPU
 
@@ -101,18 +123,68 @@ class Sampler(ABC):
 
         It follows from the seed and the step alone, whatever was asked for before.
         """
-        rng = np.random.default_rng([self._seed, step])
-        cuts = self._cut(rng)
+        rng, cuts = self._cut_ahead(step)
         planes = show(cuts, self._side, self._works_on, smooth=self._smooth)
         turn(planes, rng, upright=self._upright)
         gray, target, weight = self._parted(planes)
         self._augmentation.change(gray, rng)
         hints = simulate_hints(target, self._hints, rng)
-        return Batch(self._encode(gray), target, hints, weight).to(self._device)
+        palette = self._palette(cuts, rng)
+        batch = Batch(self._encode(gray), target, hints, palette, weight)
+        return batch.to(self._device)
 
     @abstractmethod
     def _cut(self, rng: np.random.Generator) -> list[Cut]:
         """Cut out RGB as bytes, or gray, RGB and perhaps a mask as real numbers."""
+
+    def _cut_ahead(self, step: int) -> tuple[np.random.Generator, list[Cut]]:
+        """Cut out what a step sees, and let workers do so for those after it."""
+        if self._workers is None:
+            return self._cut_for(step)
+        ahead = range(step, step + _AHEAD)
+        for number in [number for number in self._begun if number not in ahead]:
+            self._begun.pop(number).cancel()
+        for number in ahead:
+            if number not in self._begun:
+                self._begun[number] = self._workers.submit(self._cut_for, number)
+        return self._begun.pop(step).result()
+
+    def _cut_for(self, step: int) -> tuple[np.random.Generator, list[Cut]]:
+        rng = np.random.default_rng([self._seed, step])
+        # in the order of `show`, so that each keeps its palette
+        return rng, sorted(self._cut(rng), key=attrgetter("sizes"))
+
+    def _referring(
+        self,
+        cut: Cut,
+        picture: RGB,
+        another: Callable[[], RGB],
+        rng: np.random.Generator,
+    ) -> Cut:
+        """Give a cut something to take its palette from, of its picture or another.
+
+        How likely that is its own is what the generator is told.
+        """
+        if not self._palettes:
+            return cut
+        strength = draw_strength(rng)
+        own = rng.random() < strength
+        reference = thumbnail(picture if own else another(), rng)
+        return replace(cut, reference=reference, strength=strength)
+
+    def _palette(self, cuts: Sequence[Cut], rng: np.random.Generator) -> Tensor | None:
+        """Palettes (N, P) of what was cut out; None if there are none."""
+        references = [cut.reference for cut in cuts if cut.reference is not None]
+        if not references:
+            return None
+        shown = torch.from_numpy(np.stack(references)).permute(0, 3, 1, 2)
+        shown = shown.to(self._works_on)
+        if self._is_lab:
+            ab = shown[:, 1:].float().mul_(1 / AB_BYTES).sub_(1)
+        else:
+            ab = rgb_to_lab(shown / 255)[:, 1:] / AB_SCALE
+        strength = torch.tensor([cut.strength for cut in cuts]).to(ab)
+        return simulate_palettes(ab, strength, self._palettes, rng)
 
     def _parted(self, planes: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Gray in [0, 1], the target, and where it counts."""
@@ -133,7 +205,7 @@ class Sampler(ABC):
         return self._codec.encode(levels).to(self._works_on)
 
     def _encode(self, gray: Tensor) -> Tensor:
-        """Source of gray; looked up where it has few levels, which uses `gray` up."""
+        """Source of gray; looked up where it has few levels to begin with."""
         if not self._is_lab:
             return self._codec.encode(gray)
         levels = gray.mul_(_LEVELS - 1).int()
@@ -149,7 +221,7 @@ class PatchSampler(Sampler):
     config : how patches are drawn and their gray sides changed
     codec : of what is trained
     device : where it is trained
-    hints : whether it takes hints
+    hints, palettes : whether it takes any
     """
 
     def __init__(
@@ -160,6 +232,7 @@ class PatchSampler(Sampler):
         device: torch.device = _CPU,
         *,
         hints: bool,
+        palettes: bool = False,
     ) -> None:
         turned = config.context == "local" and config.scheme == "fine-tune"
         super().__init__(
@@ -168,6 +241,7 @@ class PatchSampler(Sampler):
             config.patch,
             device,
             hints=hints,
+            palettes=palettes,
             smooth=False,
             upright=not turned,
         )
@@ -183,7 +257,17 @@ class PatchSampler(Sampler):
     def _cut(self, rng: np.random.Generator) -> list[Cut]:
         count = self._config.batch
         numbers = rng.choice(len(self._pairs), count, p=self._shares)
-        return [self._patch(self._pairs[number], rng) for number in numbers]
+        cuts = []
+        for number in numbers.tolist():
+            pair = self._pairs[number]
+
+            def another(pair: Pair = pair) -> RGB:
+                others = [other for other in self._pairs if other is not pair] or [pair]
+                return others[int(rng.integers(len(others)))].color
+
+            cut = self._patch(pair, rng)
+            cuts.append(self._referring(cut, pair.color, another, rng))
+        return cuts
 
     def _patch(self, pair: Pair, rng: np.random.Generator) -> Cut:
         config, patch = self._config, self._config.patch
@@ -222,16 +306,15 @@ class PatchSampler(Sampler):
 class PictureSampler(Sampler):
     """Crops of pictures in folders.
 
-    Folders are drawn from in proportion to the square root of their size: a large
+    How often folders are drawn from grows with their size, but as a rule less: a large
     collection does not drown a small one. Photographs are seen as a whole, in large
     parts that are resized; micrographs are cut out at about native resolution and also
-    turned, for a micrograph has no up. Four crops each of a batch show parts of one
-    size, and the sizes are spread over their range: any is as likely as it was alone.
+    turned, for a micrograph has no up.
 
     Parameters
     ----------
     folders : the pictures of each; all have a gray side or none
-    config, codec, device, hints : as `PatchSampler` takes them
+    config, codec, device, hints, palettes : as `PatchSampler` takes them
     """
 
     def __init__(
@@ -242,6 +325,7 @@ class PictureSampler(Sampler):
         device: torch.device = _CPU,
         *,
         hints: bool,
+        palettes: bool = False,
     ) -> None:
         super().__init__(
             config,
@@ -249,14 +333,16 @@ class PictureSampler(Sampler):
             config.crop,
             device,
             hints=hints,
+            palettes=palettes,
             smooth=True,
             upright=config.context == "whole" or config.squeezes,
             is_lab=folders[0][0].is_lab,
+            workers=_WORKERS if any(isinstance(f, Archive) for f in folders) else 0,
         )
         self._folders = folders
         self._config = config
-        sizes = np.array([len(pictures) for pictures in folders])
-        self._shares = np.sqrt(sizes) / np.sqrt(sizes).sum()
+        sizes = np.array([len(pictures) for pictures in folders], float)
+        self._shares = sizes**config.balance / (sizes**config.balance).sum()
         self.per_epoch = max(1, round(sizes.sum() / config.batch))
 
     def _cut(self, rng: np.random.Generator) -> list[Cut]:
@@ -267,8 +353,16 @@ class PictureSampler(Sampler):
         cuts = []
         for number, drawn in zip(folders.tolist(), draws.tolist(), strict=True):
             pictures = self._folders[number]
-            picture = pictures[int(drawn[0] * len(pictures))]
-            cuts.append(self._crop(picture, *drawn[1:]))
+            place = int(drawn[0] * len(pictures))
+            picture = pictures[place]
+
+            def another(pictures: Sequence[Picture] = pictures, at: int = place) -> RGB:
+                """Find one near it, for alike ones lie in a folder, by name."""
+                off = int(rng.integers(-_NEIGHBOURS, _NEIGHBOURS + 1))
+                return pictures[min(max(0, at + off), len(pictures) - 1)].color
+
+            cut = self._crop(picture, *drawn[1:])
+            cuts.append(self._referring(cut, picture.color, another, rng))
         return cuts
 
     def _crop(
@@ -288,11 +382,11 @@ class PictureSampler(Sampler):
             part = min(native / factor, shorter)
             # fewer where the picture, reduced, is too small for the square
             shown = max(1, round(shown * factor * part / native))
-        size = max(1, round(part))
-        top, left = (
-            int(at * (full - size + 1)) for at, full in ((y, height), (x, width))
-        )
-        return _cut_picture(picture, top, left, size, size, shown)
+        high = wide = max(1, round(part))
+        if config.context == "whole":
+            wide = max(1, round(part / _between(1, config.max_stretch, zoom)))
+        top, left = int(y * (height - high + 1)), int(x * (width - wide + 1))
+        return _cut_picture(picture, top, left, high, wide, shown)
 
 
 def _between(low: float, high: float, part: float) -> float:

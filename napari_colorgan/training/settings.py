@@ -86,8 +86,10 @@ class Settings:
     max_magnification: Enlargement = 1.0
     """And enlarged up to this multiple; every factor of two is drawn alike."""
     hints: Share
-    """Share of crops that come with a few simulated colour hints, for generators that
-    take them."""
+    """Share of crops that come with simulated colour hints, for generators that take
+    them."""
+    palettes: Share
+    """Share of crops that come with a palette, for generators that take one."""
     patience: Natural
     """Stop after so many scores of the held-out part without a better one; 0: never."""
     seed: Natural = 1
@@ -158,6 +160,7 @@ class FineTuneConfig(Settings):
     gan_weight: NotNegative = 0.02
     feature_weight: NotNegative = 0.2
     hints: Share = 0.1
+    palettes: Share = 0.25
     patience: Natural = 10
     seed: Natural = 1
     """Two runs are equal if they also have the same number of steps and precision,
@@ -203,10 +206,16 @@ class TrainConfig(Settings):
     planes; `local`: crops are cut out at native resolution, and also turned."""
     min_scale: Reduction = 0.6
     """Smallest crop of `whole`, as a part of the picture's shorter side."""
+    max_stretch: Enlargement = 1.0
+    """Crops of `whole` are widened up to this multiple: some collections were squashed
+    to squares."""
+    balance: Share = 0.5
+    """How often a folder is drawn from: 1, in proportion to its size; 0, as often as
+    any other; between, a power of its size."""
     cache_side: Count = 208
     """Shorter side in px at which pictures are kept in memory."""
     vividness: Share = 0.5
-    """At which the discriminator sees a generator that predicts chroma, and at which
+    """At which the discriminator sees a generator that tells its doubts, and at which
     its checkpoint is meant to be used; 0 is cautious, 1 is vivid."""
     knee: Positive = 20.0
     """Error, in units of ab, at which the pixel loss of `phases` turns from quadratic
@@ -219,7 +228,8 @@ class TrainConfig(Settings):
     gan_phase: Share = 0.0
     gan_weight: NotNegative = 0.01
     feature_weight: NotNegative = 0.1
-    hints: Share = 0.25
+    hints: Share = 0.5
+    palettes: Share = 0.5
     patience: Natural = 0
 
 

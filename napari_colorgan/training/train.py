@@ -11,6 +11,7 @@ from napari_colorgan.color import CODECS
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Job
 from napari_colorgan.models import GeneratorSpec, build
+from napari_colorgan.training.archives import Archive, is_archive
 from napari_colorgan.training.events import Trained
 from napari_colorgan.training.holding_out import Files, hold_out, keep
 from napari_colorgan.training.left_out import LeftOut
@@ -59,7 +60,8 @@ def train_job(
 
     Parameters
     ----------
-    folders : with colour pictures; only one if `gray` is given
+    folders : with colour pictures; only one if `gray` is given. Or archives (.zip) of
+        them, of which nothing is held out: they need a recipe of the task colorization
     gray : folder with gray pictures of the same names; default the lightness of the
         colour pictures
     start : whose weights a new training begins with, and whose generator it has unless
@@ -94,17 +96,24 @@ def train_job(
     state = read_state_of_folders(out, dataclasses.asdict(config))
     record = out.with_suffix(".split.json")
     left_out = LeftOut(strict=strict)
+    plain = [path for path in folders if not is_archive(path)]
     parts = hold_out(
-        list_files(folders, gray, left_out), config.validation, config.seed, record
+        list_files(plain, gray, left_out), config.validation, config.seed, record
     )
-    pictures = yield from read_pictures_job(
-        folders,
+    archives = [path for path in folders if is_archive(path)]
+    if archives and (gray is not None or config.task != "colorization"):
+        expected = 'folders, or settings with task = "colorization"'
+        raise BadSetting("FOLDER", str(archives[0]), expected)
+    pictures: list[Sequence[Picture]] = []
+    pictures += yield from read_pictures_job(
+        plain,
         parts.learned,
         config.cache_side,
         left_out=left_out,
         apart=parts.apart,
         as_lab=gray is None and config.task != "translation",
     )
+    pictures += [Archive(path, config.cache_side) for path in archives]
     task = config.task
     if task == "auto":
         task = _task(pictures) if state is None else state["run"]["settings"]["task"]
@@ -120,6 +129,7 @@ def train_job(
         CODECS[metadata.codec](),
         device,
         hints=metadata.generator == "compact" and metadata.codec == "lab",
+        palettes="alternatives" in metadata.options,
     )
     torch.manual_seed(config.seed)
     generator = build(GeneratorSpec(metadata.generator, dict(metadata.options)))

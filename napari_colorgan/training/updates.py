@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from napari_colorgan.color import enliven
 from napari_colorgan.errors import JobFailed
+from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.training.augment import vary_judged
 from napari_colorgan.training.losses import (
@@ -25,10 +26,12 @@ from napari_colorgan.training.losses import (
     gan_loss,
     hinge_loss,
     l1_loss,
+    likelihood_loss,
 )
 from napari_colorgan.training.samplers import Batch
 
 _MAX_GRADIENT = 1.0  # norm to which gradients are clipped, unless as published
+_LIKELIHOOD_WEIGHT = 0.15  # its loss is then about as large as the pixel loss
 _LEAST_JUDGED = 24  # px: of less, the discriminator has no opinion
 
 Losses = dict[str, float]
@@ -54,22 +57,48 @@ class Networks:
     discriminator_optimizer: torch.optim.Optimizer | None
     autocast: Callable[[], AbstractContextManager[None]]
 
-    def generate(self, batch: Batch) -> Tensor:
-        """Prediction for a batch, float32."""
+    def generate(self, batch: Batch, *, doubts: bool = False) -> "Generated":
+        """Answer to a batch, float32; with `doubts`, as `color.enliven` takes it."""
+        generator = self.generator
         with self.autocast():
-            if batch.hints is None:
-                prediction = self.generator(batch.source)
-            else:
-                prediction = self.generator(batch.source, batch.hints)
-        result: Tensor = prediction.float()
-        return result
+            if not isinstance(generator, Compact):
+                return Generated(generator(batch.source).float())
+            if not generator.alternatives:
+                return Generated(generator(batch.source, batch.hints).float())
+            answer = generator.answer(batch.source, batch.hints, batch.palette)
+            prediction = answer.prediction() if doubts else answer.ab
+        prediction = F.interpolate(prediction.float(), scale_factor=2, mode="bilinear")
+        return Generated(prediction, answer.logits.float())
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What a generator answers to a batch."""
+
+    prediction: Tensor
+    """(N, C, H, W); C is that of the target, or more: see `color.enliven`."""
+    logits: Tensor | None = None
+    """(N, Q, h, w): how likely each colour is, if it says so."""
+
+    def losses(self, batch: Batch, knee: float) -> dict[str, Tensor]:
+        """How far it is from the target, by name; they are added up."""
+        target, weight = batch.target, batch.weight
+        losses = {"pixel": color_loss(self.prediction, target, weight, knee)}
+        if self.logits is not None:
+            likelihood = likelihood_loss(self.logits, target, weight)
+            losses["likelihood"] = _LIKELIHOOD_WEIGHT * likelihood
+        return losses
 
 
 def pixel_update(networks: Networks, batch: Batch, *, knee: float = KNEE) -> Losses:
-    """Lower the pixel loss, whose `knee` is explained at `losses.chroma_loss`."""
-    loss = color_loss(networks.generate(batch), batch.target, batch.weight, knee)
-    _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
-    return {"pixel": loss.item()}
+    """Lower the pixel loss, whose `knee` is explained at `losses.color_loss`.
+
+    Where likelihoods are predicted, their loss is lowered with it.
+    """
+    losses = networks.generate(batch).losses(batch, knee)
+    total = torch.stack([*losses.values()]).sum()
+    _descend(networks.optimizer, total, networks.generator.parameters(), clip=True)
+    return {name: loss.item() for name, loss in losses.items()}
 
 
 def late_gan_update(
@@ -86,13 +115,13 @@ def late_gan_update(
 
     The discriminator learns first, from real and fake at once. Chroma is predicted at
     half resolution, so it is judged there, too, unless patches are tiny. Both see
-    pictures moved and with holes. A prediction with expected chroma is judged as it
+    pictures moved and with holes. A prediction that tells its doubts is judged as it
     looks at `vividness`.
     """
     discriminator, optimizer = networks.discriminator, networks.discriminator_optimizer
     assert discriminator is not None and optimizer is not None
-    prediction = networks.generate(batch)
-    fake, real, source = prediction, batch.target, batch.source
+    generated = networks.generate(batch, doubts=True)
+    fake, real, source = generated.prediction, batch.target, batch.source
     if fake.shape[1] > real.shape[1]:
         fake = enliven(fake, vividness)
     if batch.weight is not None:  # what is not to be learned is no clue
@@ -118,11 +147,10 @@ def late_gan_update(
         [f[n:].float() for f in features[:-1]],
     )
     fooled = -features[-1][n:].float().mean()
-    pixel = color_loss(prediction, batch.target, batch.weight, knee)
-    loss = pixel + gan * fooled + feature * matched
-    _descend(networks.optimizer, loss, networks.generator.parameters(), clip=True)
-    return {
-        "pixel": pixel.item(),
+    losses = generated.losses(batch, knee)
+    total = torch.stack([*losses.values()]).sum() + gan * fooled + feature * matched
+    _descend(networks.optimizer, total, networks.generator.parameters(), clip=True)
+    return {name: loss.item() for name, loss in losses.items()} | {
         "gan": fooled.item(),
         "feature": matched.item(),
         "discriminator": judged.item(),
@@ -139,7 +167,7 @@ def sequential_update(
     """
     discriminator, optimizer = networks.discriminator, networks.discriminator_optimizer
     assert discriminator is not None and optimizer is not None
-    prediction = networks.generate(batch)
+    prediction = networks.generate(batch).prediction
     with networks.autocast():
         fake = discriminator(batch.source, prediction.detach()).float()
         real = discriminator(batch.source, batch.target).float()
@@ -169,7 +197,7 @@ def simultaneous_update(
     """
     discriminator, optimizer = networks.discriminator, networks.discriminator_optimizer
     assert discriminator is not None and optimizer is not None
-    prediction = networks.generate(batch)
+    prediction = networks.generate(batch).prediction
     with networks.autocast():
         real = discriminator(batch.source, batch.target).float()
         fake = discriminator(batch.source, prediction).float()

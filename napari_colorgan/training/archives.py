@@ -1,0 +1,86 @@
+"""Pictures packed into archives: kept as files in memory, decoded when one is drawn.
+
+So a hundred thousand pictures need as much memory as disk, and a training begins at
+once.
+"""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from PIL import Image
+
+from napari_colorgan.errors import BadImageFile
+from napari_colorgan.image_io.folders import SUFFIXES
+from napari_colorgan.training.pictures import Picture, shrunk, to_lab
+
+
+class Archive(Sequence[Picture]):
+    """Colour pictures of a zip file, in the order of their names.
+
+    Parameters
+    ----------
+    path : of the file
+    side : px to which the shorter side of a picture is reduced
+
+    Raises
+    ------
+    BadImageFile
+        It is no zip file, or holds no pictures.
+    """
+
+    def __init__(self, path: Path, side: int) -> None:
+        self._path = path
+        self._side = side
+        try:
+            with zipfile.ZipFile(path) as file:
+                self._names = sorted(filter(_is_picture, file.namelist()))
+                self._files = [file.read(name) for name in self._names]
+        except (OSError, zipfile.BadZipFile, RuntimeError) as error:
+            raise BadImageFile(
+                f"'{path}' cannot be read as an archive ({error}). Give a .zip file of "
+                "colour pictures, or a folder."
+            ) from error
+        if not self._files:
+            raise BadImageFile(
+                f"'{path}' holds no pictures. Give an archive of files of one of the "
+                f"types {', '.join(SUFFIXES)}."
+            )
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    @overload
+    def __getitem__(self, index: int) -> Picture: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Picture]: ...
+    def __getitem__(self, index: int | slice) -> Picture | Sequence[Picture]:
+        """Decode a picture; safe to call from several threads.
+
+        Raises
+        ------
+        BadImageFile
+        """
+        if isinstance(index, slice):
+            return [self[number] for number in range(len(self))[index]]
+        try:
+            with Image.open(io.BytesIO(self._files[index])) as image:
+                color = np.asarray(image.convert("RGB"))
+        except (OSError, ValueError) as error:
+            raise BadImageFile(
+                f"'{self._names[index]}' in '{self._path}' cannot be read ({error}). "
+                "Take it out of the archive."
+            ) from error
+        return to_lab(Picture(shrunk(color, self._side)))
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a path is that of an archive, not of a folder."""
+    return path.suffix.lower() == ".zip" and not path.is_dir()
+
+
+def _is_picture(name: str) -> bool:
+    return Path(name).suffix.lower() in SUFFIXES
