@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from napari_colorgan.inference.colorize import colorize as colorize
     from napari_colorgan.inference.colorize import colorize_region as colorize_region
     from napari_colorgan.inference.colorizer import Colorizer as Colorizer
+    from napari_colorgan.inference.hints import Hints as Hints
+    from napari_colorgan.inference.hints import Palette as Palette
     from napari_colorgan.inference.install import import_model as import_model
     from napari_colorgan.inference.settings import (
         ColorizerSettings as ColorizerSettings,
     )
     from napari_colorgan.inference.source import Source as Source
+    from napari_colorgan.inference.suggestions import suggest as suggest
     from napari_colorgan.training.evaluate import evaluate as evaluate
     from napari_colorgan.training.fine_tune import fine_tune as fine_tune
     from napari_colorgan.training.pairs import pairs_of as pairs_of
@@ -36,6 +39,8 @@ _HOMES = {
     "ColorganError": "errors",
     "Colorizer": "inference.colorizer",
     "ColorizerSettings": "inference.settings",
+    "Hints": "inference.hints",
+    "Palette": "inference.hints",
     "Source": "inference.source",
     "colorize": "inference.colorize",
     "colorize_region": "inference.colorize",
@@ -46,6 +51,7 @@ _HOMES = {
     "list_models": "checkpoints.zoo",
     "open_model": "checkpoints.zoo",
     "pairs_of": "training.pairs",
+    "suggest": "inference.suggestions",
 }
 _FORMER = {  # names of earlier versions, for scripts that use them
     "Control": "job",

@@ -14,7 +14,9 @@ sys.path.append(str(Path(__file__).parent / "benchmarks"))  # as for a script th
 
 import default_models
 import fine_tuning
+import guidance
 import micro_split
+import pack
 from blotches import find_blotches, outlined
 from collection import Collection
 from contact_sheet import wrapped
@@ -22,7 +24,8 @@ from feature_distance import EfficientNetLite2, frechet_distance
 from near_duplicates import near_duplicates
 from peer_comparison import GRAY, compare, comparison_rows, together
 
-from napari_colorgan import save
+from napari_colorgan import Colorizer, save
+from napari_colorgan.training.archives import Archive
 
 RED = (45.0, 25.0)
 BROWN = (6.0, 14.0)
@@ -255,6 +258,35 @@ def test_gains_have_a_row_for_each_run(run, model, photos):
     lines = run("vividness", model, f"some={photos}", "--limit", 1)
     assert lines[0] == "| vividness | some |"
     assert len(lines) == 2 + len(default_models.LEVELS)
+
+
+def test_help_is_that_of_the_picture_or_of_the_next(make_checkpoint, photos):
+    first, second, *_ = cases = guidance.list_cases(Collection("some", photos), None)
+    assert first.other is second.pair and cases[-1].other is first.pair
+    palette, _ = guidance.own(first)
+    assert palette.strength == 1
+    assert palette.tint == guidance.own_tint(first)[0].tint
+    other, _ = guidance.others(0.5)(first)
+    assert other.colors == guidance.own(second)[0].colors
+    _, hints = guidance.hints(10)(first)
+    y, x = hints.points[0].astype(int)
+    inside = first.pair.color[y - 4 : y + 5, x - 4 : x + 5].mean((0, 1))
+    assert np.abs(inside - hints.colors[0]).max() <= 0.5
+    gray = make_checkpoint("compact", {"alternatives": True}, working_size=64)
+    colorizer = Colorizer(gray, "cpu", context="whole")
+    for guide in (guidance.nothing, guidance.own, guidance.hints(1)):
+        assert guidance.cell(colorizer, cases[:1], guide).endswith(" %")
+
+
+def test_packed_pictures_are_small_and_have_color(photos, tmp_path):
+    folder = Collection("some", photos)
+    pack.main(tmp_path, [folder], side=64, quality=80, limit=None, most=None)
+    pictures = Archive(tmp_path / "some.zip", 4096)
+    assert len(pictures) == 3
+    assert {min(picture.color.shape[:2]) for picture in pictures} == {64}
+    pack.main(tmp_path, [folder], side=64, quality=80, limit=None, most=0.003)
+    parts = sorted(tmp_path.glob("some-*.zip"))
+    assert len(parts) > 1 and sum(len(Archive(part, 64)) for part in parts) == 3
 
 
 def test_growth_keeps_first_and_last(run, tmp_path):

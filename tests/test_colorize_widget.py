@@ -67,11 +67,14 @@ def unsure(make_checkpoint, home):
     """One more model of the user's, that tells how sure its colours are."""
     made = make_checkpoint(
         "compact",
-        {"predicts_chroma": True},
+        {"alternatives": True},
         context="local",
         vividness=0.35,
         name=UNSURE,
     )
+    made.weights["head.weight"].zero_()
+    made.weights["head.bias"].zero_()  # all of its colours are in doubt
+    made.weights["likelihood.weight"].mul_(1000)
     save(made, home / "models" / f"{UNSURE}.safetensors")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_colorgan.errors import BadImageFile, ColorganError, NoColors, Stopped, some
 from napari_colorgan.inference.events import InvalidPixels, TileDone
+from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import STOP, Job, Progress, explain, finish
 
@@ -242,7 +243,9 @@ def _color_one_job(
         file.made = record_of(gray, outcome.colorizer, item.source.name, last)
 
 
-def color_into_job(gray: Any, colorizer: Any, out: Any) -> Job[None]:
+def color_into_job(
+    gray: Any, colorizer: Any, out: Any, hints: Hints | None = None
+) -> Job[None]:
     """Colour into `out`, which becomes gray first.
 
     This is done plane by plane, for `out` may be larger than memory.
@@ -254,7 +257,7 @@ def color_into_job(gray: Any, colorizer: Any, out: Any) -> Job[None]:
         out[plane.index] = finish(gray_canvas_job(of_plane))
         if (yield Progress(0, 1)) is STOP:
             return
-    yield from colorize_job(gray, colorizer, out=out)
+    yield from colorize_job(gray, colorizer, out=out, hints=hints)
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -17,8 +17,9 @@ from napari_colorgan.cli._batch import (
 from napari_colorgan.cli._options import ContextChoice, Device, ModelName, Vividness
 from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say, say_notes
-from napari_colorgan.errors import BadImageFile
+from napari_colorgan.errors import BadImageFile, BadSetting
 from napari_colorgan.inference.events import InvalidPixels, TileDone
+from napari_colorgan.inference.hints import Hints, read_hints, read_palette
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import Job, Progress
 
@@ -58,6 +59,27 @@ def colorize(
         int | None, typer.Option(help="Side of a local window in px (1024).")
     ] = None,
     vividness: Vividness = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PICTURE",
+            help="A colour picture with the colours that IN should have, somewhere.",
+        ),
+    ] = None,
+    strength: Annotated[
+        float,
+        typer.Option(
+            help="How likely it is that these fit, 0 to 1; 1: of the same slide."
+        ),
+    ] = 0.5,
+    hints: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="Colours of places: columns axis-0, axis-1, color (#c04020), radius; "
+            "such as napari saves of points, with a colour for each.",
+        ),
+    ] = None,
     from_color: Annotated[
         bool, typer.Option("--from-color", help="Use the lightness of a colour IN.")
     ] = False,
@@ -77,20 +99,32 @@ def colorize(
     are finished. What cannot be coloured is named at the end (exit code 1).
     """
     choices = Choices(axes, limits, from_color, force)
-    settings = ColorizerSettings(
-        model=model, context=context, device=device, tile=tile, vividness=vividness
-    )
     zoo.find(model)  # quick to say that there is none
+    settings = ColorizerSettings(
+        model=model,
+        context=context,
+        device=device,
+        tile=tile,
+        vividness=vividness,
+        palette=None if reference is None else read_palette(reference, strength),
+    )
+    given = None if hints is None else read_hints(hints)
     # one file and a folder, for a pattern of the shell may match one file only
     into_folder = result.is_dir() and not result.suffix
     if len(sources) > 1 or sources[0].is_dir() or into_folder:
+        if given is not None:
+            raise BadSetting("--hints", str(hints), "left out for several pictures")
         _colorize_many(sources, result, choices, settings, skip=skip)
     else:
-        _colorize_one(sources[0], result, choices, settings)
+        _colorize_one(sources[0], result, choices, settings, given)
 
 
 def _colorize_one(
-    source: Path, result: Path, choices: Choices, settings: ColorizerSettings
+    source: Path,
+    result: Path,
+    choices: Choices,
+    settings: ColorizerSettings,
+    hints: Hints | None,
 ) -> None:
     image, gray = choices.read(source)
     if result.exists() and result.samefile(source):
@@ -113,7 +147,8 @@ def _colorize_one(
 
     with Run("Colouring") as run:
         with file:
-            colorizer = run.finish(color_job(gray, settings, file.array), remember)
+            job = color_job(gray, settings, file.array, hints)
+            colorizer = run.finish(job, remember)
             if last is None:
                 run.exit_if_stopped(f"nothing was coloured, '{result}' is not written")
             file.made = record_of(gray, colorizer, source.name, last)
@@ -129,12 +164,14 @@ def _colorize_one(
             )
 
 
-def color_job(gray: Any, settings: ColorizerSettings, out: Any) -> Job[Any]:
+def color_job(
+    gray: Any, settings: ColorizerSettings, out: Any, hints: Hints | None = None
+) -> Job[Any]:
     """Load a model, colour into `out`, and return the colorizer."""
     from napari_colorgan.inference.colorize import colorizer_job
 
     colorizer = yield from colorizer_job(settings)
-    yield from color_into_job(gray, colorizer, out)
+    yield from color_into_job(gray, colorizer, out, hints)
     return colorizer
 
 

@@ -21,6 +21,7 @@ from napari_colorgan.inference.events import (
     PlaneGray,
     TileDone,
 )
+from napari_colorgan.inference.hints import Hints, Palette
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Plane, Source
@@ -56,6 +57,7 @@ def colorize_job(
     *,
     out: Any = None,
     first: tuple[int, ...] | None = None,
+    hints: Hints | None = None,
 ) -> Job[Any]:
     """Colour every plane of `source`, piece by piece.
 
@@ -65,6 +67,7 @@ def colorize_job(
         start as what `gray_canvas_job` makes, for on STOP what is not coloured yet
         stays as it is. Default: such an array is made.
     first : index of the plane to begin with
+    hints : colours of places
 
     Returns
     -------
@@ -86,7 +89,7 @@ def colorize_job(
     tiling: Tiling | None = None
     for plane in source.planes(first):
         here = 0
-        for piece in _pieces(plane.loaded(), colorizer, plane.whole, tiling):
+        for piece in _pieces(plane.loaded(), colorizer, plane.whole, tiling, hints):
             out[(*plane.index, *piece.region)] = piece.rgb
             # a plane that is begun again is also counted again
             here = piece.invalid if piece.number == 1 else here + piece.invalid
@@ -112,6 +115,8 @@ def colorize(
     tile: int | None = None,
     vividness: float | None = None,
     from_color: bool = False,
+    palette: Palette | None = None,
+    hints: Hints | None = None,
 ) -> RGB:
     """Colour an array of gray pictures.
 
@@ -119,7 +124,8 @@ def colorize(
     ----------
     array : (..., Y, X) of bool, any integer or any float type; numpy, dask or zarr
     model : a model's name, the path of a checkpoint, a checkpoint; or a colorizer or
-        its settings (which then decide about context, device, tile and vividness)
+        its settings, which decide about context, device, tile, vividness and palette:
+        these must then be left out
     axes : one letter per dimension, such as ``"TYX"``; default (..., Y, X), or RGB
         samples where the last of three or more dimensions is 3 or 4 long
     limits : gray values of black and white, and optionally gamma; default the full
@@ -132,6 +138,9 @@ def colorize(
     vividness : 0 (cautious: pale where the model is in doubt) to 1 (vivid), for models
         that know their doubts; default the model's own
     from_color : start from the lightness of a picture that has colour
+    palette : which colours there are, such as those of a reference (`Palette.of`), for
+        models that take one
+    hints : colours of places, for models that take them
 
     Returns
     -------
@@ -148,11 +157,22 @@ def colorize(
         Some pixels are NaN or infinite; they are black in the result.
     """
     source = Source.of(array, axes=axes, limits=limits, from_color=from_color)
+    options: dict[str, Any] = {
+        "context": context,
+        "device": None if device == "auto" else device,
+        "tile": tile,
+        "vividness": vividness,
+        "palette": palette,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
     if not isinstance(model, ColorizerSettings | Colorizer):
-        model = ColorizerSettings(
-            model=model, context=context, device=device, tile=tile, vividness=vividness
-        )
-    result: RGB = finish(colorize_job(source, _loaded(model)), _warn)
+        model = ColorizerSettings(model=model, **given)
+    elif given:
+        name, value = given.popitem()
+        kind = type(model).__name__
+        raise BadSetting(name, value, f"left out, or said when the {kind} is made")
+    job = colorize_job(source, _loaded(model), hints=hints)
+    result: RGB = finish(job, _warn)
     return result
 
 
@@ -161,6 +181,7 @@ def colorize_region(
     model: str | Path | Checkpoint | ColorizerSettings | Colorizer,
     region: Region,
     index: tuple[int, ...] = (),
+    hints: Hints | None = None,
 ) -> RGB:
     """Colour part of one plane as it would be within the whole, reading what it needs.
 
@@ -172,6 +193,7 @@ def colorize_region(
     model : a colorizer for several regions; or what one can be made of
     region : slices of rows and columns with start and stop in px
     index : of the plane along the leading axes
+    hints : colours of places
 
     Returns
     -------
@@ -179,11 +201,15 @@ def colorize_region(
     """
     if not isinstance(source, Source):
         source = Source.of(source)
-    return finish(region_job(source, _loaded(model), region, index))
+    return finish(region_job(source, _loaded(model), region, index, hints))
 
 
 def region_job(
-    source: Source, colorizer: Colorizer, region: Region, index: tuple[int, ...]
+    source: Source,
+    colorizer: Colorizer,
+    region: Region,
+    index: tuple[int, ...],
+    hints: Hints | None = None,
 ) -> Job[RGB]:
     """Colour part of one plane as `colorize_region` does; on STOP the rest is black."""
     plane = source.plane(index)
@@ -193,7 +219,8 @@ def region_job(
     out = np.zeros((max(0, bottom - top), max(0, right - left), 3), np.uint8)
     if not out.size:
         return out
-    for piece in _pieces(plane, colorizer, (slice(top, bottom), slice(left, right))):
+    part = (slice(top, bottom), slice(left, right))
+    for piece in _pieces(plane, colorizer, part, hints=hints):
         y, x = piece.region
         out[y.start - top : y.stop - top, x.start - left : x.stop - left] = piece.rgb
         done, total = piece.number, piece.count
@@ -280,13 +307,17 @@ def record_of(
 
 
 def _pieces(
-    plane: Plane, colorizer: Colorizer, part: Region, tiling: Tiling | None = None
+    plane: Plane,
+    colorizer: Colorizer,
+    part: Region,
+    tiling: Tiling | None = None,
+    hints: Hints | None = None,
 ) -> Iterator[Piece]:
     """Pieces of a part of a plane; begun again, smaller, whenever memory runs out."""
     prepared: Prepared | None = None
     while True:
         try:
-            prepared = prepared or prepare(plane, colorizer, tiling)
+            prepared = prepared or prepare(plane, colorizer, tiling, hints)
             yield from paint(plane, prepared, part, colorizer)
             return
         except (RuntimeError, MemoryError) as error:

@@ -1,5 +1,6 @@
 """A generator and its codec on a device: what predicts colours and decodes them."""
 
+import copy
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,10 +16,12 @@ from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS, Codec, enliven
 from napari_colorgan.errors import BadSetting, CheckpointError, NoColors
 from napari_colorgan.inference.device import choose_device, why_no_gpu
+from napari_colorgan.inference.hints import Palette
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.statistics import Statistics, StatisticsMeter
 from napari_colorgan.inference.tiling import Tiling
 from napari_colorgan.models import channels_last
+from napari_colorgan.models.compact import Compact
 
 _WINDOWS_AT_ONCE = {"cpu": 1, "cuda": 4, "mps": 2}
 _REMEMBERED = 1 << 21  # px of what predictions were made of: about 25 MB, 32 squares
@@ -71,7 +74,7 @@ class Colorizer:
                 f"and {self.codec.out_channels}. Export the checkpoint again."
             )
         self.vividness = settings.vividness
-        if generator.predicts_chroma:
+        if generator.knows_doubt:
             if self.vividness is None:
                 self.vividness = metadata.vividness or 0.0
         elif self.vividness is not None:
@@ -81,6 +84,9 @@ class Colorizer:
                 f"left out, for '{metadata.name}' does not tell how sure its colours "
                 "are",
             )
+        self.takes_hints = generator.takes_hints and metadata.codec == "lab"
+        self.takes_palette = generator.alternatives
+        self._palette = self._told(settings.palette)
         self.context: Context = settings.context or metadata.context
         self.working_size = settings.working_size or metadata.working_size
         self.stride = generator.stride
@@ -105,11 +111,31 @@ class Colorizer:
         )
         self._remembered: tuple[tuple[Tensor, Tensor], ...] = ()
 
+    def with_palette(self, palette: Palette | None) -> "Colorizer":
+        """Return one that asks for other colours; nothing is loaded again.
+
+        Raises
+        ------
+        BadSetting
+            The model takes no palette.
+        """
+        other = copy.copy(self)
+        other._palette = self._told(palette)
+        other.settings = replace(self.settings, palette=palette)
+        other._remembered = ()
+        return other
+
     @torch.inference_mode()
-    def predict(self, gray: Tensor, statistics: Statistics | None) -> Tensor:
+    def predict(
+        self,
+        gray: Tensor,
+        statistics: Statistics | None,
+        hints: Tensor | None = None,
+    ) -> Tensor:
         """Prediction (N, 2 or 3, H, W) in [-1, 1], on the CPU, for gray in [0, 1].
 
-        Sides are multiples of `stride`; `statistics` come from `measure`.
+        Sides are multiples of `stride`; `statistics` come from `measure`, `hints`
+        (N, 3, H, W) from `Hints.tensor`.
 
         Raises
         ------
@@ -119,7 +145,7 @@ class Colorizer:
         source = self.codec.encode(gray.to(self.device))
         source = source.contiguous(memory_format=torch.channels_last)
         if statistics is None:
-            prediction = self._generator(source)
+            prediction = self._generator(source, *self._given(hints, len(source)))
         else:
             here = {name: value.to(self.device) for name, value in statistics.items()}
             with self._lock:  # the call puts statistics into the one shared network
@@ -129,20 +155,56 @@ class Colorizer:
             raise NoColors(self.checkpoint.metadata.name)
         return result if self.vividness is None else enliven(result, self.vividness)
 
-    def predict_once(self, gray: Tensor) -> Tensor:
+    def predict_once(self, gray: Tensor, hints: Tensor | None = None) -> Tensor:
         """Predict with statistics of `gray` itself, or remember having done so.
 
         The latest pictures are known by their pixels, so that no change of an array
         goes unnoticed, and several regions of a plane cost one prediction.
         """
+        seen = gray if hints is None else torch.cat([gray, hints], dim=1)
         for known, prediction in self._remembered:
-            if torch.equal(known, gray):
+            if torch.equal(known, seen):
                 return prediction
-        prediction = self.predict(gray, self.measure(lambda: gray))
-        most = max(1, _REMEMBERED // gray.numel())
+        prediction = self.predict(gray, self.measure(lambda: gray), hints)
+        most = max(1, _REMEMBERED // seen.numel())
         # a new tuple, for other threads may be looking through the former
-        self._remembered = (*self._remembered, (gray, prediction))[-most:]
+        self._remembered = (*self._remembered, (seen, prediction))[-most:]
         return prediction
+
+    @torch.inference_mode()
+    def likelihoods(self, gray: Tensor, hints: Tensor | None = None) -> Tensor:
+        """How likely each colour of `color_bins` is, (N, Q, H / 4, W / 4), on the CPU.
+
+        Raises
+        ------
+        BadSetting
+            The model knows no alternatives.
+        """
+        generator = self._generator
+        if not (isinstance(generator, Compact) and generator.alternatives):
+            name = self.checkpoint.metadata.name
+            raise BadSetting("model", name, "one that knows how likely colours are")
+        source = self.codec.encode(gray.to(self.device))
+        answer = generator.answer(source, *self._given(hints, len(source)))
+        return answer.logits.float().softmax(1).cpu()
+
+    def _told(self, palette: Palette | None) -> Tensor | None:
+        """Return what the generator reads of a palette."""
+        if palette is None:
+            return None
+        if not self.takes_palette:
+            expected = f"left out, for '{self.checkpoint.metadata.name}' takes none"
+            raise BadSetting("palette", palette.name, expected)
+        return palette.tensor().to(self.device)
+
+    def _given(self, hints: Tensor | None, count: int) -> tuple[Tensor | None, ...]:
+        """Return what a generator is told beside its source."""
+        if hints is None and self._palette is None:
+            return ()
+        told = None if hints is None else hints.to(self.device)
+        if self._palette is None:
+            return (told,)
+        return told, self._palette.expand(count, -1)
 
     @torch.inference_mode()
     def measure(self, sample: Callable[[], Tensor]) -> Statistics | None:
@@ -162,6 +224,8 @@ class Colorizer:
         """Return the model and the settings that were really used, for metadata."""
         names = ("context", "device", "tile", "working_size", "vividness")
         values = {name: getattr(self.settings, name) for name in names}
+        if self.settings.palette is not None:
+            values["palette"] = self.settings.palette.record()
         return {
             "model": self.checkpoint.metadata.name,
             "digest": self.checkpoint.digest,

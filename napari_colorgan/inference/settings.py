@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.errors import BadSetting
+from napari_colorgan.inference.hints import Palette
 
 if TYPE_CHECKING:  # torch
     from napari_colorgan.checkpoints.store import Checkpoint
@@ -43,6 +44,8 @@ class ColorizerSettings:
     vividness: float | None = None
     """0 (cautious: pale where in doubt) to 1 (vivid), for models that know their
     doubts; None: the model's own."""
+    palette: Palette | None = None
+    """Which colours there are, for models that take a palette."""
 
     def __post_init__(self) -> None:
         if self.context not in (None, *get_args(Context)):

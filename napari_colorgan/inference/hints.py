@@ -1,0 +1,318 @@
+"""Colours that a user gives: hints at places, and a palette without places."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_colorgan.arrays import RGB
+from napari_colorgan.errors import BadImageFile, BadSetting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MOST_HINTS = 1000
+"""That a picture can have; generators learn with up to 60."""
+_LEAST_CHROMA = 1.5  # units of ab, on average, of a reference
+_LEAST_PIXELS = 64
+_SAMPLED = 512  # px; side of what is taken of a large reference
+_RADIUS = 4.0  # px
+_USUAL_CHROMA = 11.0  # units of ab; mean of photographs
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Which colours a picture has, without their places.
+
+    Small, picklable and comparable, so that all slides of a study can share one.
+    """
+
+    colors: tuple[float, ...] | None
+    """Share of each of the colours of `color_bins`; None: only the tint is known."""
+    tint: tuple[float, float, float] | None
+    """Mean a, b and chroma, in units of Lab; None: only the colours are known."""
+    strength: float = 0.5
+    """How likely it is that the palette fits, from 0 to 1: the generator believes it so
+    far. 1 is for another part of the same picture or slide."""
+    name: str = ""
+    """Of what it was taken from, for the metadata of a result."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= 1:  # also if it is NaN
+            raise BadSetting("strength of the palette", self.strength, "from 0 to 1")
+        if self.tint is not None and not all(np.isfinite(self.tint)):
+            raise BadSetting("tint", self.tint, "three finite numbers: a, b and chroma")
+        if self.colors is None and self.tint is None:
+            raise BadSetting("palette", None, "colours, a tint, or both")
+
+    @classmethod
+    def of(cls, reference: RGB, strength: float = 0.5, name: str = "") -> Self:
+        """Take the palette of a colour picture (Y, X, 3) uint8; alpha is left aside.
+
+        Raises
+        ------
+        BadSetting
+            It is gray, tiny or no RGB picture of 8 bits.
+        """
+        rgb = np.asarray(reference)
+        if rgb.ndim != 3 or rgb.shape[2] not in (3, 4) or rgb.dtype != np.uint8:
+            found = f"{rgb.dtype} of shape {rgb.shape}"
+            raise BadSetting("reference", found, "a colour picture (Y, X, 3) of uint8")
+        if rgb.shape[0] * rgb.shape[1] < _LEAST_PIXELS:
+            found = f"{rgb.shape[0]} x {rgb.shape[1]} px"
+            raise BadSetting("reference", found, f"of {_LEAST_PIXELS} pixels or more")
+        import torch
+
+        from napari_colorgan.color import AB_SCALE, rgb_to_lab
+        from napari_colorgan.color_bins import color_histogram
+
+        step = [max(1, side // _SAMPLED) for side in rgb.shape[:2]]
+        sample = rgb[:: step[0], :: step[1], :3].copy()
+        lab = rgb_to_lab(torch.from_numpy(sample).permute(2, 0, 1)[None] / 255)
+        a, b = lab[0, 1:].mean((1, 2)).tolist()
+        chroma = lab[0, 1:].norm(dim=0).mean().item()
+        if chroma < _LEAST_CHROMA:
+            raise BadSetting("reference", name or "a gray picture", "one with colour")
+        colors = color_histogram(lab[:, 1:] / AB_SCALE)[0].tolist()
+        return cls(tuple(colors), (a, b, chroma), strength, name)
+
+    @classmethod
+    def tinted(cls, a: float, b: float, strength: float = 1.0) -> Self:
+        """Ask for a mean colour alone: a from green to red, b from blue to yellow."""
+        chroma = max(float(np.hypot(a, b)), _USUAL_CHROMA)
+        return cls(None, (a, b, chroma), strength, f"tint {a:.0f}, {b:.0f}")
+
+    def believed(self, strength: float) -> Self:
+        """Return the palette with another strength."""
+        return replace(self, strength=strength)
+
+    def record(self) -> dict[str, Any]:
+        """Return what the metadata of a result say of it."""
+        said = {"name": self.name, "strength": self.strength, "tint": self.tint}
+        return {name: value for name, value in said.items() if value not in ("", None)}
+
+    def tensor(self) -> "Tensor":
+        """Return what generators take, (1, P); see `models.compact.palette_input`."""
+        import torch
+
+        from napari_colorgan.color import AB_SCALE
+        from napari_colorgan.color_bins import BIN_COUNT
+        from napari_colorgan.models.compact import palette_input
+
+        colors = torch.zeros(1, BIN_COUNT)
+        if self.colors is not None:
+            if len(self.colors) != BIN_COUNT:
+                expected = f"{BIN_COUNT} shares, as Palette.of counts them"
+                raise BadSetting("palette", f"of {len(self.colors)} colours", expected)
+            colors[0] = torch.tensor(self.colors)
+        tint = torch.tensor([self.tint or (0.0, 0.0, 0.0)]) / AB_SCALE
+        return palette_input(
+            colors,
+            tint,
+            strength=torch.tensor([self.strength]),
+            has_colors=torch.tensor([float(self.colors is not None)]),
+            has_tint=torch.tensor([float(self.tint is not None)]),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hints:
+    """Colours of places.
+
+    Parameters
+    ----------
+    points : (K, 2) rows and columns in px, or (K, D) with the index of a plane before
+        them; with two, they hold for every plane
+    colors : (K, 3) uint8, sRGB; of them, generators read hue and chroma
+    radius : px around a point to which its colour belongs; a number, or (K,)
+
+    Raises
+    ------
+    BadSetting
+        Numbers are missing, not finite or too many, or one place has two colours.
+    """
+
+    points: npt.NDArray[np.float64]
+    colors: npt.NDArray[np.uint8]
+    radius: float | npt.NDArray[np.float64] = _RADIUS
+
+    def __post_init__(self) -> None:
+        points = np.atleast_2d(np.asarray(self.points, float))
+        colors = np.atleast_2d(np.asarray(self.colors))
+        if points.ndim != 2 or points.shape[1] < 2:
+            raise BadSetting(
+                "points", f"of shape {points.shape}", "(K, 2): row, column"
+            )
+        if colors.shape != (len(points), 3):
+            found = f"of shape {colors.shape}"
+            raise BadSetting("colors", found, f"({len(points)}, 3), one for each point")
+        if len(points) > MOST_HINTS:
+            raise BadSetting("hints", len(points), f"at most {MOST_HINTS}")
+        numbers = colors.astype(float)
+        if not (np.isfinite(numbers) & (numbers >= 0) & (numbers <= 255)).all():
+            raise BadSetting("colors", "not finite or outside", "levels from 0 to 255")
+        radius = np.broadcast_to(np.asarray(self.radius, float), len(points))
+        if not np.isfinite(points).all():
+            raise BadSetting("points", "not finite", "rows and columns in px")
+        if not (np.isfinite(radius) & (radius >= 0)).all():
+            raise BadSetting("radius", self.radius, "0 px or more")
+        colors = colors.astype(np.uint8)
+        _check_unique(points, colors)
+        object.__setattr__(self, "points", points)
+        object.__setattr__(self, "colors", colors)
+        object.__setattr__(self, "radius", radius)
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def of_plane(self, index: Sequence[int], shape: tuple[int, int]) -> "Hints | None":
+        """Hints of one plane, as rows and columns; None if it has none.
+
+        Raises
+        ------
+        BadSetting
+            A hint lies outside the plane, or the array has no such planes.
+        """
+        leading = self.points.shape[1] - 2
+        if leading not in (0, len(index)):
+            found = f"points of {self.points.shape[1]} coordinates"
+            raise BadSetting("hints", found, f"of 2 or {2 + len(index)}")
+        here = (np.rint(self.points[:, :leading]) == np.array(index)[:leading]).all(1)
+        points = self.points[here][:, leading:]
+        outside = (points < -0.5).any(1) | (points > np.array(shape) - 0.5).any(1)
+        if outside.any():
+            y, x = points[outside][0]
+            raise BadSetting(
+                "a hint",
+                f"at row {y:.0f}, column {x:.0f}",
+                f"inside the picture of {shape[0]} x {shape[1]} px",
+            )
+        if not here.any():
+            return None
+        return Hints(points, self.colors[here], np.asarray(self.radius)[here])
+
+    def tensor(
+        self, rows: range, columns: range, size: tuple[int, int]
+    ) -> "Tensor | None":
+        """Return what generators take, (1, 3, h, w), of the part of a plane they see.
+
+        Parameters
+        ----------
+        rows, columns : of the part, px
+        size : height and width, px, at which it is seen
+        """
+        import torch
+
+        from napari_colorgan.color import AB_SCALE, rgb_to_lab
+
+        rgb = torch.from_numpy(self.colors)[..., None, None] / 255  # (K, 3, 1, 1)
+        ab = rgb_to_lab(rgb)[:, 1:] / AB_SCALE
+        hints = torch.zeros(1, 3, *size)
+        spans = [
+            _span(self.points[:, axis], self.radius, part, seen)
+            for axis, (part, seen) in enumerate(zip((rows, columns), size, strict=True))
+        ]
+        for color, *(top, bottom, left, right) in zip(
+            ab, *np.stack(spans[0]).tolist(), *np.stack(spans[1]).tolist(), strict=True
+        ):
+            place = (0, slice(None), slice(top, bottom), slice(left, right))
+            hints[place] = torch.cat([color, torch.ones(1, 1, 1)])
+        return hints if hints[:, 2].any() else None
+
+
+def read_palette(path: Path, strength: float = 0.5) -> Palette:
+    """Take the palette of a colour picture in a file; of a stack, its first plane.
+
+    Raises
+    ------
+    BadImageFile, BadSetting
+    """
+    from napari_colorgan.image_io.reading import read_image
+
+    picture = np.asarray(read_image(path).array)
+    while picture.ndim > 3:
+        picture = picture[0]
+    if picture.dtype == np.uint16:
+        picture = (picture >> 8).astype(np.uint8)
+    return Palette.of(picture, strength, path.name)
+
+
+def read_hints(path: Path) -> Hints:
+    """Read hints from a CSV file, such as napari saves of points, with colours.
+
+    Columns `axis-0`, `axis-1`, ... (the last two are row and column), then `color`
+    (``#c04020``) or `red`, `green`, `blue` (0 to 255); `radius` in px may follow.
+
+    Raises
+    ------
+    BadImageFile, BadSetting
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error) as error:
+        raise BadImageFile(
+            f"'{path}' cannot be read as a table of hints ({error}). Give a CSV file "
+            "with columns axis-0, axis-1 and color."
+        ) from error
+    names = [name for name in (table[0] if table else ()) if name]
+    axes = sorted(name for name in names if name.startswith("axis-"))
+    channels = ("red", "green", "blue")
+    if len(axes) < 2 or not ("color" in names or set(channels) <= set(names)):
+        found = ", ".join(names) or "no rows"
+        expected = "axis-0, axis-1 and color (#c04020), or red, green and blue"
+        raise BadSetting(f"columns of '{path.name}'", found, expected)
+    points, colors, radii = [], [], []
+    for number, row in enumerate(table, 2):
+        try:
+            points.append([float(row[axis]) for axis in axes])
+            if "color" in names:
+                colors.append([float(level) for level in _from_hex(row["color"])])
+            else:
+                colors.append([float(row[channel]) for channel in channels])
+            radii.append(float(row.get("radius") or _RADIUS))
+        except (TypeError, ValueError):
+            found = ", ".join(str(value) for value in row.values())
+            expected = "numbers of px, and a colour like #c04020"
+            raise BadSetting(
+                f"line {number} of '{path.name}'", found, expected
+            ) from None
+    return Hints(np.array(points), np.array(colors), np.array(radii))
+
+
+def _from_hex(text: str) -> bytes:
+    digits = text.strip().removeprefix("#")
+    if len(digits) != 6:
+        raise ValueError(text)
+    return bytes.fromhex(digits)
+
+
+def _span(
+    centers: npt.NDArray[np.float64], radius: Any, part: range, seen: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """First and last px, in what is seen, of squares around centres in a plane."""
+    factor = seen / len(part)
+    middle = (centers + 0.5 - part.start) * factor
+    reach = radius * factor
+    here = np.floor(middle)  # it is never lost, however small it is seen
+    first = np.minimum(np.ceil(middle - reach - 0.5), here).astype(int)
+    last = np.maximum(np.floor(middle + reach - 0.5), here).astype(int) + 1
+    return first.clip(0, seen), last.clip(0, seen)
+
+
+def _check_unique(
+    points: npt.NDArray[np.float64], colors: npt.NDArray[np.uint8]
+) -> None:
+    known: dict[tuple[int, ...], tuple[int, ...]] = {}
+    for point, color in zip(np.rint(points).astype(int), colors, strict=True):
+        place, said = tuple(point.tolist()), tuple(color.tolist())
+        if known.setdefault(place, said) != said:
+            raise BadSetting(
+                f"the hint at row {place[-2]}, column {place[-1]}",
+                f"{known[place]} and {said}",
+                "of one colour: take one of the two away",
+            )

@@ -1,0 +1,238 @@
+"""Colours that a user gives: hints at places, and palettes without."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from napari_colorgan import Colorizer, Hints, Palette, colorize, suggest
+from napari_colorgan.checkpoints.metadata import Metadata
+from napari_colorgan.checkpoints.store import Checkpoint
+from napari_colorgan.color import AB_SCALE, rgb_to_lab
+from napari_colorgan.errors import BadImageFile, BadSetting
+from napari_colorgan.inference.hints import MOST_HINTS, read_hints, read_palette
+from napari_colorgan.inference.settings import ColorizerSettings
+from napari_colorgan.inference.source import Source
+from napari_colorgan.models.compact import Compact
+
+RED = (200, 60, 40)
+TINY = {"widths": [8, 8, 8, 8], "alternatives": True, "attention": 1}
+
+
+@pytest.fixture(scope="module")
+def listening():
+    """A checkpoint whose answers follow from what it is told."""
+    torch.manual_seed(3)
+    network = Compact(**TINY)
+    for module in network.modules():
+        for parameter in module.parameters(recurse=False):
+            torch.nn.init.normal_(parameter, std=0.2)
+    return Checkpoint(Metadata(generator="compact", options=TINY), network.state_dict())
+
+
+@pytest.fixture
+def gray():
+    return np.random.default_rng(4).integers(0, 256, (96, 128), np.uint8)
+
+
+def difference(a, b):
+    return np.abs(a.astype(int) - b).max(-1)
+
+
+# -- hints
+
+
+def test_a_hint_becomes_its_color_where_it_is():
+    told = Hints([[10, 20], [30, 40]], [RED, (0, 0, 255)], 3.0)
+    seen = told.tensor(range(64), range(64), (64, 64))
+    assert seen.shape == (1, 3, 64, 64)
+    ab = rgb_to_lab(torch.tensor(RED).view(1, 3, 1, 1) / 255)[0, 1:, 0, 0] / AB_SCALE
+    assert torch.allclose(seen[0, :2, 10, 20], ab, atol=1e-6)
+    assert seen[0, 2, 7:14, 17:24].all()
+    assert seen[0, 2].sum() == 2 * 7 * 7
+
+
+def test_a_part_of_a_plane_sees_its_hints_at_its_own_size():
+    told = Hints([[100, 60]], [RED], 8.0)
+    half = told.tensor(range(80, 120), range(40, 80), (20, 20))
+    rows, columns = half[0, 2].nonzero().T
+    for at in (rows, columns):
+        assert at.float().mean() + 0.5 == pytest.approx(20.5 / 2, abs=0.5)
+        assert int(at.amax() - at.amin()) == 7
+    assert told.tensor(range(0, 50), range(0, 50), (50, 50)) is None
+    tiny = told.tensor(range(4000), range(4000), (40, 40))
+    assert tiny[0, 2].sum() == 1  # never lost
+
+
+def test_hints_of_stacks_belong_to_their_plane():
+    told = Hints([[0, 5, 5], [2, 6, 6]], [RED, RED])
+    assert told.of_plane((1,), (20, 20)) is None
+    assert told.of_plane((2,), (20, 20)).points.tolist() == [[6, 6]]
+    everywhere = Hints([[5, 5]], [RED])
+    assert len(everywhere.of_plane((1,), (20, 20))) == 1
+    with pytest.raises(BadSetting, match="3 coordinates"):
+        told.of_plane((), (20, 20))
+
+
+@pytest.mark.parametrize(
+    ("points", "colors", "radius", "message"),
+    [
+        ([[1, np.nan]], [RED], 4, "points is 'not finite'"),
+        ([[1, 2]], [(np.nan, 0, 0)], 4, "colors is 'not finite"),
+        ([[1, 2]], [(300, 0, 0)], 4, "from 0 to 255"),
+        ([[1, 2]], [RED, RED], 4, r"\(1, 3\), one for each point"),
+        ([[1, 2]], [RED], -1, "radius is -1"),
+        ([1, 2, 3][:1], [RED], 4, "of shape"),
+        ([[1, 2], [1.2, 2]], [RED, (0, 0, 9)], 4, "of one colour: take one"),
+        (np.zeros((MOST_HINTS + 1, 2)), [RED] * (MOST_HINTS + 1), 4, "at most 1000"),
+    ],
+)
+def test_bad_hints_are_refused_in_a_sentence(points, colors, radius, message):
+    with pytest.raises(BadSetting, match=message):
+        Hints(points, colors, radius)
+
+
+def test_a_hint_outside_the_picture_is_named(gray, listening):
+    with pytest.raises(BadSetting, match=r"row 96, column 5.*96 x 128 px"):
+        colorize(gray, listening, hints=Hints([[96, 5]], [RED]))
+
+
+def test_models_that_take_nothing_say_so(gray, make_checkpoint):
+    deaf = make_checkpoint("unet", {"depth": 5, "width": 4})
+    with pytest.raises(BadSetting, match="takes none"):
+        colorize(gray, deaf, hints=Hints([[5, 5]], [RED]))
+    with pytest.raises(BadSetting, match="takes none"):
+        colorize(gray, deaf, palette=Palette.tinted(10, 0))
+    with pytest.raises(BadSetting, match="how likely colours are"):
+        suggest(gray, (5, 5), deaf)
+
+
+@pytest.mark.parametrize("context", ["whole", "local"])
+def test_hints_change_colors_and_a_part_stays_part_of_the_whole(
+    gray, listening, context
+):
+    from napari_colorgan import colorize_region
+
+    colorizer = Colorizer(listening, context=context, working_size=96)
+    told = Hints([[40, 50]], [RED], 5.0)
+    plain, hinted = colorize(gray, colorizer), colorize(gray, colorizer, hints=told)
+    assert difference(plain, hinted)[35:45, 45:55].max() > 3
+    region = (slice(20, 60), slice(30, 90))
+    part = colorize_region(gray, colorizer, region, hints=told)
+    assert difference(part, hinted[region]).max() <= 1
+
+
+def test_hints_are_read_from_a_table_as_napari_writes_it(tmp_path):
+    file = tmp_path / "points.csv"
+    file.write_text("index,axis-0,axis-1,color\n0,3,4,#c83c28\n1,5.5,6,0000ff\n")
+    told = read_hints(file)
+    assert told.points.tolist() == [[3, 4], [5.5, 6]]
+    assert told.colors.tolist() == [list(RED), [0, 0, 255]]
+    file.write_text("axis-0,axis-1,axis-2,red,green,blue,radius\n1,3,4,9,8,7,2\n")
+    told = read_hints(file)
+    assert told.points.tolist() == [[1, 3, 4]] and told.radius.tolist() == [2]
+    for content, message in {
+        "index,axis-0\n0,1\n": "axis-0, axis-1 and color",
+        "": "no rows",
+        "axis-0,axis-1,color\n1,2,reddish\n": "line 2",
+        "axis-0,axis-1,color\n1,x,#000000\n": "line 2",
+    }.items():
+        file.write_text(content)
+        with pytest.raises(BadSetting, match=message):
+            read_hints(file)
+    with pytest.raises(BadImageFile, match="table of hints"):
+        read_hints(tmp_path / "missing.csv")
+
+
+# -- palettes
+
+
+def picture(color, side=32):
+    return np.full((side, side, 3), color, np.uint8)
+
+
+def test_a_palette_knows_the_tint_of_its_reference():
+    palette = Palette.of(picture(RED), name="red.png")
+    lab = rgb_to_lab(torch.tensor(RED).view(1, 3, 1, 1) / 255)[0, :, 0, 0]
+    assert palette.tint[:2] == pytest.approx(lab[1:].tolist(), abs=0.01)
+    assert sum(palette.colors) == pytest.approx(1, abs=1e-4)
+    assert palette == pickle.loads(pickle.dumps(palette))
+    assert hash(palette) == hash(Palette.of(picture(RED), name="red.png"))
+    assert palette.believed(0.9).strength == 0.9
+    assert palette.record()["name"] == "red.png"
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        (picture((90, 90, 90)), "one with colour"),
+        (picture(RED, side=4), "64 pixels or more"),
+        (np.zeros((32, 32), np.uint8), r"\(Y, X, 3\)"),
+        (np.zeros((32, 32, 3), np.float32), "uint8"),
+    ],
+)
+def test_references_without_colors_are_refused(reference, message):
+    with pytest.raises(BadSetting, match=message):
+        Palette.of(reference)
+
+
+def test_impossible_palettes_are_refused():
+    with pytest.raises(BadSetting, match="from 0 to 1"):
+        Palette.tinted(3, 4, strength=float("nan"))
+    with pytest.raises(BadSetting, match="finite"):
+        Palette.tinted(float("inf"), 4)
+    with pytest.raises(BadSetting, match="colours, a tint, or both"):
+        Palette(None, None)
+    with pytest.raises(BadSetting, match="252 shares"):
+        Palette((0.5, 0.5), None).tensor()
+
+
+def test_a_palette_changes_colors_and_stands_in_the_record(gray, listening):
+    palette = Palette.of(picture(RED), name="red.png")
+    settings = ColorizerSettings(model=listening, palette=palette)
+    colorizer = Colorizer(settings)
+    plain, tinted = colorize(gray, listening), colorize(gray, colorizer)
+    assert difference(plain, tinted).max() > 3
+    assert np.array_equal(colorize(gray, listening, palette=palette), tinted)
+    assert colorizer.used()["palette"]["name"] == "red.png"
+    assert "palette" not in Colorizer(listening).used()
+    other = Colorizer(listening).with_palette(palette)
+    assert other.used() == colorizer.used()
+    assert np.array_equal(colorize(gray, other), tinted)
+    assert np.array_equal(colorize(gray, other.with_palette(None)), plain)
+
+
+def test_palettes_are_read_from_files(tmp_path):
+    Image.fromarray(picture(RED)).save(tmp_path / "red.png")
+    palette = read_palette(tmp_path / "red.png", 0.8)
+    assert (palette.name, palette.strength) == ("red.png", 0.8)
+    with pytest.raises(BadImageFile):
+        read_palette(tmp_path / "missing.png")
+
+
+# -- suggestions
+
+
+@pytest.mark.parametrize("context", ["whole", "local"])
+def test_suggestions_are_colors_of_the_place_in_order(gray, listening, context):
+    colorizer = Colorizer(listening, context=context)
+    found = suggest(gray, (40, 50), colorizer, count=4)
+    likely = [suggestion.likelihood for suggestion in found]
+    assert 1 <= len(found) <= 4
+    assert likely == sorted(likely, reverse=True) and sum(likely) <= 1 + 1e-5
+    lightness = rgb_to_lab(
+        torch.tensor([s.rgb for s in found]).view(-1, 3, 1, 1) / 255
+    )[:, 0]
+    own = rgb_to_lab(torch.full((1, 3, 1, 1), gray[40, 50] / 255))[:, 0]
+    assert (lightness - own).abs().max() < 1
+    with pytest.raises(BadSetting, match="inside the picture of 96 x 128"):
+        suggest(gray, (96, 50), colorizer)
+
+
+def test_suggestions_listen_to_hints(gray, listening):
+    source = Source.of(gray)
+    plain = suggest(source, (40, 50), listening)
+    told = suggest(source, (40, 50), listening, hints=Hints([[40, 50]], [RED]))
+    assert plain != told
