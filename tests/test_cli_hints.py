@@ -50,14 +50,16 @@ def run(folder, tmp_path, monkeypatch):
     return colored
 
 
-def test_a_reference_and_hints_are_those_of_python(run, folder):
+def test_a_reference_and_hints_are_those_of_python(run, folder, tmp_path):
     model = load(folder / "model.safetensors")
     gray = read_image(folder / "gray.png").array
     palette = Palette.of(np.full((32, 32, 3), RED, np.uint8), 0.9, "red.png")
     hints = Hints([[20, 30]], [RED])
+    out = tmp_path / "out.png"
     plain, _ = run()
     tinted, _ = run("--reference", "red.png", "--strength", "0.9")
     hinted, _ = run("--hints", "hints.csv")
+    assert read_image(out).tags.made["hints"] == 1
     assert np.array_equal(tinted, colorize(gray, model, palette=palette))
     assert np.array_equal(hinted, colorize(gray, model, hints=hints))
     assert not np.array_equal(plain, tinted) and not np.array_equal(plain, hinted)

@@ -137,6 +137,7 @@ def test_pressing_colorize_gives_a_new_colour_layer_where_its_source_is(
     )
     assert result.units == source.units and result.axis_labels == source.axis_labels
     made = result.metadata["colorgan"]
+    assert "invented" in made["note"]
     assert made["model"] == MODEL and made["complete"] and len(made["digest"]) == 64
     assert made["limits"] == tuple(source.contrast_limits)
     np.testing.assert_array_equal(

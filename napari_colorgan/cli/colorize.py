@@ -151,7 +151,8 @@ def _colorize_one(
             colorizer = run.finish(job, remember)
             if last is None:
                 run.exit_if_stopped(f"nothing was coloured, '{result}' is not written")
-            file.made = record_of(gray, colorizer, source.name, last)
+            given = {} if hints is None else {"hints": len(hints)}
+            file.made = record_of(gray, colorizer, source.name, last, **given)
         say_notes([*notes, colorizer.note])
         used = "its lightness" if gray.channels == "color" else "gray values"
         say(

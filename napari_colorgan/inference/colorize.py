@@ -14,6 +14,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import BadArray, BadSetting, ColorganWarning, OutOfMemory
+from napari_colorgan.image_io.tags import NOTE
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.events import (
     InvalidPixels,
@@ -292,7 +293,7 @@ def record_of(
     last : event of `colorize_job`; None if nothing is coloured yet
     more : what else there is to say, or instead
     """
-    record = {"version": __version__} | colorizer.used()
+    record = {"note": NOTE, "version": __version__} | colorizer.used()
     if last is not None and last.tiling is not None:
         record["tile"] = last.tiling.window
     return record | {
