@@ -2,6 +2,7 @@
 
 import pickle
 
+import dask.array
 import numpy as np
 import pytest
 import torch
@@ -68,12 +69,15 @@ def test_a_part_of_a_plane_sees_its_hints_at_its_own_size():
 
 def test_hints_of_stacks_belong_to_their_plane():
     told = Hints([[0, 5, 5], [2, 6, 6]], [RED, RED])
-    assert told.of_plane((1,), (20, 20)) is None
-    assert told.of_plane((2,), (20, 20)).points.tolist() == [[6, 6]]
+    assert told.of_plane((1,)) is None
+    assert told.of_plane((2,)).points.tolist() == [[6, 6]]
     everywhere = Hints([[5, 5]], [RED])
-    assert len(everywhere.of_plane((1,), (20, 20))) == 1
+    assert len(everywhere.of_plane((1,))) == 1
+    told.check((3, 20, 20))
     with pytest.raises(BadSetting, match="3 coordinates"):
-        told.of_plane((), (20, 20))
+        told.check((20, 20))
+    with pytest.raises(BadSetting, match=r"plane 2, row 6.*2 x 20 x 20 px"):
+        told.check((2, 20, 20))
 
 
 @pytest.mark.parametrize(
@@ -107,6 +111,15 @@ def test_models_that_take_nothing_say_so(gray, make_checkpoint):
         colorize(gray, deaf, palette=Palette.tinted(10, 0))
     with pytest.raises(BadSetting, match="how likely colours are"):
         suggest(gray, (5, 5), deaf)
+
+
+def test_hints_of_a_lazy_stack_reach_their_plane(gray, listening):
+    stack = np.stack([gray, gray, gray])
+    told = Hints([[1, 40, 50]], [RED], 5.0)
+    colored = colorize(dask.array.from_array(stack), listening, axes="TYX", hints=told)
+    assert np.array_equal(colored[0], colored[2])
+    assert difference(colored[1], colored[0]).max() > 3
+    assert np.array_equal(colored, colorize(stack, listening, axes="TYX", hints=told))
 
 
 @pytest.mark.parametrize("context", ["whole", "local"])

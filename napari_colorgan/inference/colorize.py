@@ -86,11 +86,13 @@ def colorize_job(
     if tuple(out.shape) != shape or out.dtype != np.uint8:
         what = f"{out.dtype} of shape {tuple(out.shape)}"
         raise BadSetting("out", what, f"uint8 of shape {shape}")
+    hints = colorizer.checked(hints, source.shape)
     before, left, invalid = 0, source.count, 0
     tiling: Tiling | None = None
     for plane in source.planes(first):
         here = 0
-        for piece in _pieces(plane.loaded(), colorizer, plane.whole, tiling, hints):
+        told = None if hints is None else hints.of_plane(plane.index)
+        for piece in _pieces(plane.loaded(), colorizer, plane.whole, tiling, told):
             out[(*plane.index, *piece.region)] = piece.rgb
             # a plane that is begun again is also counted again
             here = piece.invalid if piece.number == 1 else here + piece.invalid
@@ -221,7 +223,9 @@ def region_job(
     if not out.size:
         return out
     part = (slice(top, bottom), slice(left, right))
-    for piece in _pieces(plane, colorizer, part, hints=hints):
+    hints = colorizer.checked(hints, source.shape)
+    told = None if hints is None else hints.of_plane(plane.index)
+    for piece in _pieces(plane, colorizer, part, hints=told):
         y, x = piece.region
         out[y.start - top : y.stop - top, x.start - left : x.stop - left] = piece.rgb
         done, total = piece.number, piece.count

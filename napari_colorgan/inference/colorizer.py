@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS, Codec, enliven
 from napari_colorgan.errors import BadSetting, CheckpointError, NoColors
 from napari_colorgan.inference.device import choose_device, why_no_gpu
-from napari_colorgan.inference.hints import Palette
+from napari_colorgan.inference.hints import Hints, Palette
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.statistics import Statistics, StatisticsMeter
 from napari_colorgan.inference.tiling import Tiling
@@ -142,8 +142,7 @@ class Colorizer:
         NoColors
             It is not finite, which is the model's fault: gray always is.
         """
-        source = self.codec.encode(gray.to(self.device))
-        source = source.contiguous(memory_format=torch.channels_last)
+        source = self._encoded(gray)
         if statistics is None:
             prediction = self._generator(source, *self._given(hints, len(source)))
         else:
@@ -179,14 +178,38 @@ class Colorizer:
         ------
         BadSetting
             The model knows no alternatives.
+        NoColors
+            What it says is not finite.
         """
-        generator = self._generator
+        generator, name = self._generator, self.checkpoint.metadata.name
         if not (isinstance(generator, Compact) and generator.alternatives):
-            name = self.checkpoint.metadata.name
             raise BadSetting("model", name, "one that knows how likely colours are")
-        source = self.codec.encode(gray.to(self.device))
+        source = self._encoded(gray)
         answer = generator.answer(source, *self._given(hints, len(source)))
-        return answer.logits.float().softmax(1).cpu()
+        likelihoods = answer.logits.float().softmax(1).cpu()
+        if not likelihoods.sum().isfinite():
+            raise NoColors(name)
+        return likelihoods
+
+    def checked(self, hints: Hints | None, shape: Sequence[int]) -> Hints | None:
+        """Return hints for an array of gray pictures (..., Y, X), if they can be used.
+
+        Raises
+        ------
+        BadSetting
+            The model takes no hints, or one is outside.
+        """
+        if hints is not None:
+            if not self.takes_hints:
+                expected = f"left out, for '{self.checkpoint.metadata.name}' takes none"
+                raise BadSetting("hints", len(hints), expected)
+            hints.check(shape)
+        return hints
+
+    def _encoded(self, gray: Tensor) -> Tensor:
+        """Return what the generator sees of gray in [0, 1], on the device."""
+        source = self.codec.encode(gray.to(self.device))
+        return source.contiguous(memory_format=torch.channels_last)
 
     def _told(self, palette: Palette | None) -> Tensor | None:
         """Return what the generator reads of a palette."""

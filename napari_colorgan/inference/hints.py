@@ -169,30 +169,37 @@ class Hints:
     def __len__(self) -> int:
         return len(self.points)
 
-    def of_plane(self, index: Sequence[int], shape: tuple[int, int]) -> "Hints | None":
-        """Hints of one plane, as rows and columns; None if it has none.
+    def check(self, shape: Sequence[int]) -> None:
+        """Check that all hints lie inside an array of gray pictures (..., Y, X).
 
         Raises
         ------
         BadSetting
-            A hint lies outside the plane, or the array has no such planes.
+            One lies outside, or points have another number of coordinates.
         """
-        leading = self.points.shape[1] - 2
-        if leading not in (0, len(index)):
-            found = f"points of {self.points.shape[1]} coordinates"
-            raise BadSetting("hints", found, f"of 2 or {2 + len(index)}")
-        here = (np.rint(self.points[:, :leading]) == np.array(index)[:leading]).all(1)
-        points = self.points[here][:, leading:]
-        outside = (points < -0.5).any(1) | (points > np.array(shape) - 0.5).any(1)
-        if outside.any():
-            y, x = points[outside][0]
+        count = self.points.shape[1]
+        if count not in (2, len(shape)):
+            expected = " or ".join(map(str, sorted({2, len(shape)})))
             raise BadSetting(
-                "a hint",
-                f"at row {y:.0f}, column {x:.0f}",
-                f"inside the picture of {shape[0]} x {shape[1]} px",
+                "hints", f"points of {count} coordinates", f"of {expected}"
             )
+        sides = np.array(shape[-count:])
+        outside = (self.points < -0.5) | (self.points > sides - 0.5)
+        if outside.any():
+            *index, y, x = self.points[outside.any(1)][0]
+            plane = f"plane {', '.join(f'{i:.0f}' for i in index)}, " if index else ""
+            found = f"at {plane}row {y:.0f}, column {x:.0f}"
+            size = " x ".join(map(str, sides))
+            expected = f"inside the picture of {size} px"
+            raise BadSetting("a hint", found, expected)
+
+    def of_plane(self, index: Sequence[int]) -> "Hints | None":
+        """Hints of one plane, as rows and columns; None if it has none."""
+        leading = self.points.shape[1] - 2
+        here = (np.rint(self.points[:, :leading]) == np.array(index)[:leading]).all(1)
         if not here.any():
             return None
+        points = self.points[here][:, leading:]
         return Hints(points, self.colors[here], np.asarray(self.radius)[here])
 
     def tensor(

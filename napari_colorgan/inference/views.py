@@ -17,7 +17,6 @@ from torch import Tensor
 
 from napari_colorgan.arrays import RGB, Region
 from napari_colorgan.color import spread
-from napari_colorgan.errors import BadSetting
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.source import Plane, reflect
@@ -36,7 +35,6 @@ _LONGEST = 16  # sides of that square: around a thin strip, the border is what c
 _GRID = 32  # px; stride of the compact generator
 _MOST_ENLARGED = 4.0  # beyond that, a tiny plane would only become a blur
 _BAND = 512  # px; side of the pieces in which `whole` decodes
-_SUGGESTION_SIDE = 384  # px; what `local` sees around a place
 _MEASURED_WINDOWS = 16
 _MEASURED_SIDE = 512  # px; they are this small, to fit into memory together
 
@@ -171,36 +169,16 @@ def prepare(
     Parameters
     ----------
     tiling : of `local` context; default the colorizer's
-    hints : colours that the user gave, for this plane or for several
+    hints : colours that the user gave for this plane, checked
 
     Raises
     ------
     NoColors
-    BadSetting
-        The model takes no hints, or one is outside the plane.
     """
-    hints = given_hints(hints, plane, colorizer)
     if colorizer.context == "whole":
         return Whole(_predicted(plane, colorizer, hints))
     statistics = colorizer.measure(lambda: _sample(plane, colorizer.stride))
     return Local(statistics, tiling or colorizer.tiling, hints)
-
-
-def given_hints(
-    hints: Hints | None, plane: Plane, colorizer: Colorizer
-) -> Hints | None:
-    """Hints of a plane, checked; None if it has none.
-
-    Raises
-    ------
-    BadSetting
-    """
-    if hints is None:
-        return None
-    if not colorizer.takes_hints:
-        name = colorizer.checkpoint.metadata.name
-        raise BadSetting("hints", len(hints), f"left out, for '{name}' takes none")
-    return hints.of_plane(plane.index, plane.shape)
 
 
 def paint(
@@ -236,7 +214,7 @@ def _predicted(plane: Plane, colorizer: Colorizer, hints: Hints | None) -> Tenso
     the sky begins tells that it is sky. So sides are stretched to a multiple of 32 px
     instead of padded; only strides above that need reflection.
     """
-    gray, shown = _seen(plane, colorizer, hints)
+    gray, shown = seen(plane, colorizer, hints)
     stride = colorizer.stride
     size = gray.shape[-2:]
     y, x = (reflect(range(-(-length // stride) * stride), length) for length in size)
@@ -244,10 +222,10 @@ def _predicted(plane: Plane, colorizer: Colorizer, hints: Hints | None) -> Tenso
     return prediction[..., : size[0], : size[1]]
 
 
-def _seen(
+def seen(
     plane: Plane, colorizer: Colorizer, hints: Hints | None
 ) -> tuple[Tensor, Tensor | None]:
-    """Return a plane and its hints as `whole` sees them, (1, 1 or 3, h, w)."""
+    """Return a plane (1, 1, h, w) and its hints (1, 3, h, w) as `whole` sees them."""
     height, width = working_shape(plane.shape, colorizer.working_size)
     size = (_on_grid(height), _on_grid(width))
     factor = max(1, min(p // s for p, s in zip(plane.shape, size, strict=True)))
@@ -259,36 +237,6 @@ def _seen(
         return gray, None
     rows, columns = (range(length) for length in plane.shape)
     return gray, hints.tensor(rows, columns, size)
-
-
-def likelihoods_at(
-    plane: Plane, colorizer: Colorizer, place: tuple[int, int], hints: Hints | None
-) -> Tensor:
-    """How likely each colour of `color_bins` is at a pixel of a plane, (Q,).
-
-    Raises
-    ------
-    BadSetting, NoColors
-    """
-    hints = given_hints(hints, plane, colorizer)
-    if colorizer.context == "whole":
-        gray, shown = _seen(plane, colorizer, hints)
-        inside = zip(place, plane.shape, strict=True)
-        parts = [(at + 0.5) / length for at, length in inside]
-    else:
-        half = _SUGGESTION_SIDE // 2
-        rows, columns = (range(at - half, at + half) for at in place)
-        gray = torch.from_numpy(plane.reflected(rows, columns))[None, None]
-        shown = (
-            None if hints is None else hints.tensor(rows, columns, (2 * half, 2 * half))
-        )
-        parts = [0.5, 0.5]
-    likelihoods = colorizer.likelihoods(gray, shown)[0]
-    y, x = (
-        min(int(part * length), length - 1)
-        for part, length in zip(parts, likelihoods.shape[1:], strict=True)
-    )
-    return likelihoods[:, y, x]
 
 
 def _sample(plane: Plane, stride: int) -> Tensor:
