@@ -116,6 +116,23 @@ def test_palettes_fit_the_crops_that_they_are_given_with():
     assert torch.corrcoef(torch.stack([tint[:, 0], mean[:, 0]]))[0, 1] > 0.9
 
 
+def test_a_palette_that_is_not_given_says_nothing(archive):
+    pictures = list(Archive(archive, 64))
+
+    def told(share):
+        config = TrainConfig(crop=32, batch=64, palettes=share)
+        sampler = PictureSampler(
+            [pictures], config, LabCodec(), hints=True, palettes=True
+        )
+        return sampler.batch(0).palette
+
+    assert told(0.0) is None
+    half = told(0.5)
+    missing = (half[:, -3:-1] == 0).all(1)
+    assert 0.2 < missing.float().mean() < 0.8
+    assert not half[missing].any()
+
+
 def test_a_real_photograph_survives_packing(tmp_path):
     (data, _, _), *_ = sample_data.photograph()
     rgb = np.repeat(np.asarray(data)[..., None], 3, -1)

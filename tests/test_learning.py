@@ -94,7 +94,7 @@ def told(color):
     """Return palettes of four pictures of one colour."""
     picture = torch.tensor(color).view(1, 2, 1, 1).expand(4, 2, 4, 4)
     sure = torch.ones(4)
-    return simulate_palettes(picture, sure, 1.0, np.random.default_rng(1))
+    return simulate_palettes(picture, sure, np.random.default_rng(1))
 
 
 def doubtful_trainer(steps=40, **settings):

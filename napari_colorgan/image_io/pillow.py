@@ -10,7 +10,8 @@ from napari_colorgan.arrays import Array
 from napari_colorgan.image_io import color_spaces, pixel_size, tags
 from napari_colorgan.image_io.image_file import ORIENTATION, ImageFile, upright
 
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")  # none runs another program
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+"""That Pillow reads; none runs another program."""
 
 
 def read_with_pillow(path: Path, axes: str | None) -> ImageFile:
@@ -18,7 +19,7 @@ def read_with_pillow(path: Path, axes: str | None) -> ImageFile:
     with warnings.catch_warnings():
         # a scan of 100 megapixels is no attack; twice as much is refused as an error
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(path, formats=FORMATS) as image:
             size = pixel_size.of_dpi(image.info.get("dpi"))
             is_png = image.format == "PNG"
             profile = image.info.get("icc_profile")

@@ -6,16 +6,20 @@ once.
 
 import io
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import overload
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io.folders import SUFFIXES
+from napari_colorgan.image_io.pillow import FORMATS
 from napari_colorgan.training.pictures import Picture, shrunk, to_lab
+
+_SUFFIXES = [suffix for suffix in SUFFIXES if suffix not in (".tif", ".tiff")]
 
 
 class Archive(Sequence[Picture]):
@@ -39,7 +43,13 @@ class Archive(Sequence[Picture]):
             with zipfile.ZipFile(path) as file:
                 self._names = sorted(filter(_is_picture, file.namelist()))
                 self._files = [file.read(name) for name in self._names]
-        except (OSError, zipfile.BadZipFile, RuntimeError) as error:
+        except (
+            OSError,
+            EOFError,
+            RuntimeError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             raise BadImageFile(
                 f"'{path}' cannot be read as an archive ({error}). Give a .zip file of "
                 "colour pictures, or a folder."
@@ -47,7 +57,7 @@ class Archive(Sequence[Picture]):
         if not self._files:
             raise BadImageFile(
                 f"'{path}' holds no pictures. Give an archive of files of one of the "
-                f"types {', '.join(SUFFIXES)}."
+                f"types {', '.join(_SUFFIXES)}."
             )
 
     def __len__(self) -> int:
@@ -67,9 +77,9 @@ class Archive(Sequence[Picture]):
         if isinstance(index, slice):
             return [self[number] for number in range(len(self))[index]]
         try:
-            with Image.open(io.BytesIO(self._files[index])) as image:
-                color = np.asarray(image.convert("RGB"))
-        except (OSError, ValueError) as error:
+            with Image.open(io.BytesIO(self._files[index]), formats=FORMATS) as image:
+                color = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        except Exception as error:  # decoders raise a dozen types on damaged files
             raise BadImageFile(
                 f"'{self._names[index]}' in '{self._path}' cannot be read ({error}). "
                 "Take it out of the archive."
@@ -83,4 +93,4 @@ def is_archive(path: Path) -> bool:
 
 
 def _is_picture(name: str) -> bool:
-    return Path(name).suffix.lower() in SUFFIXES
+    return Path(name).suffix.lower() in _SUFFIXES

@@ -58,23 +58,18 @@ def simulate_hints(
 
 
 def simulate_palettes(
-    references: Tensor, strength: Tensor, share: float, rng: np.random.Generator
-) -> Tensor | None:
+    references: Tensor, strength: Tensor, rng: np.random.Generator
+) -> Tensor:
     """Palettes as a user might give them; (N, P), see `models.compact.palette_input`.
 
-    They are a little wrong, and a part of them hold colours or a tint alone. None if no
-    crop gets any.
+    They are a little wrong, and a part of them hold colours or a tint alone.
 
     Parameters
     ----------
     references : (N, 2, H, W), scaled ab of pictures that palettes are taken from
     strength : (N,), how likely it is that each fits
-    share : of the crops, that get a palette
     """
     n = len(references)
-    given = rng.random(n) < share
-    if not given.any():
-        return None
 
     def numbers(values: np.ndarray) -> Tensor:
         return torch.from_numpy(values.astype(np.float32)).to(references.device)
@@ -88,8 +83,8 @@ def simulate_palettes(
         color_histogram(references),
         mean_tint(references),
         strength=strength,
-        has_colors=numbers(given & (part >= _ONLY_TINT)),
-        has_tint=numbers(given & (part < 1 - _ONLY_COLORS)),
+        has_colors=numbers(part >= _ONLY_TINT),
+        has_tint=numbers(part < 1 - _ONLY_COLORS),
     )
 
 

@@ -22,6 +22,7 @@ from napari_colorgan.color import (
     lightness_to_gray,
     rgb_to_lab,
 )
+from napari_colorgan.models.compact import palette_length
 from napari_colorgan.training.archives import Archive
 from napari_colorgan.training.augment import Augmentation
 from napari_colorgan.training.crops import Cut, show, thumbnail, turn
@@ -161,11 +162,11 @@ class Sampler(ABC):
         another: Callable[[], RGB],
         rng: np.random.Generator,
     ) -> Cut:
-        """Give a cut something to take its palette from, of its picture or another.
+        """Give a share of cuts what a palette is taken from: their picture or another.
 
-        How likely that is its own is what the generator is told.
+        How likely that is their own is what the generator is told.
         """
-        if not self._palettes:
+        if rng.random() >= self._palettes:
             return cut
         strength = draw_strength(rng)
         own = rng.random() < strength
@@ -174,6 +175,7 @@ class Sampler(ABC):
 
     def _palette(self, cuts: Sequence[Cut], rng: np.random.Generator) -> Tensor | None:
         """Palettes (N, P) of what was cut out; None if there are none."""
+        given = [cut.reference is not None for cut in cuts]
         references = [cut.reference for cut in cuts if cut.reference is not None]
         if not references:
             return None
@@ -183,8 +185,10 @@ class Sampler(ABC):
             ab = shown[:, 1:].float().mul_(1 / AB_BYTES).sub_(1)
         else:
             ab = rgb_to_lab(shown / 255)[:, 1:] / AB_SCALE
-        strength = torch.tensor([cut.strength for cut in cuts]).to(ab)
-        return simulate_palettes(ab, strength, self._palettes, rng)
+        strength = torch.tensor([cut.strength for cut in cuts]).to(ab)[given]
+        palettes = ab.new_zeros((len(cuts), palette_length()))
+        palettes[given] = simulate_palettes(ab, strength, rng)
+        return palettes
 
     def _parted(self, planes: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Gray in [0, 1], the target, and where it counts."""
