@@ -18,8 +18,8 @@ from napari_colorgan.color import (
 )
 from napari_colorgan.errors import BadImageFile
 from napari_colorgan.training.archives import Archive, is_archive
+from napari_colorgan.training.picture_sampler import PictureSampler
 from napari_colorgan.training.pictures import AB_BYTES, Picture, to_lab
-from napari_colorgan.training.samplers import PictureSampler
 from napari_colorgan.training.settings import TrainConfig
 
 RANDOM = np.random.default_rng(2).integers(0, 256, (64, 96, 3), np.uint8)

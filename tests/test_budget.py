@@ -14,7 +14,7 @@ from napari_colorgan.training import budget
 from napari_colorgan.training.budget import Measuring, plan_job, trainer_of_copies
 from napari_colorgan.training.networks import make_discriminator
 from napari_colorgan.training.pairs import pairs_of
-from napari_colorgan.training.samplers import PatchSampler
+from napari_colorgan.training.patch_sampler import PatchSampler
 from napari_colorgan.training.settings import FineTuneConfig
 from napari_colorgan.training.trainer import Trainer
 

@@ -9,13 +9,13 @@ from skimage import color, data
 from napari_colorgan.color import CODECS
 from napari_colorgan.job import finish
 from napari_colorgan.training.crops import turn
+from napari_colorgan.training.picture_sampler import PictureSampler, _spread_evenly
 from napari_colorgan.training.pictures import (
     AB_BYTES,
     Picture,
     PictureFile,
     read_pictures_job,
 )
-from napari_colorgan.training.samplers import PictureSampler, _spread_evenly
 from napari_colorgan.training.settings import TrainConfig
 
 PICTURES = [data.astronaut()[::2, ::2], data.coffee()[::2, ::2], data.chelsea()]

@@ -13,12 +13,8 @@ from napari_colorgan.color_bins import (
 )
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models import GENERATORS, GeneratorSpec, build, count_parameters
-from napari_colorgan.models.compact import (
-    HINT_CHANNELS,
-    Compact,
-    palette_input,
-    palette_length,
-)
+from napari_colorgan.models.compact import HINT_CHANNELS, Compact
+from napari_colorgan.models.palette import palette_input, palette_length
 from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.models.resnet import ResNet
 from napari_colorgan.models.unet import UNet

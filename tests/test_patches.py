@@ -11,7 +11,8 @@ from skimage import data
 
 from napari_colorgan.color import LabCodec, RgbCodec
 from napari_colorgan.training.pairs import Pair, pairs_of, split
-from napari_colorgan.training.samplers import Batch, PatchSampler
+from napari_colorgan.training.patch_sampler import PatchSampler
+from napari_colorgan.training.samplers import Batch
 from napari_colorgan.training.settings import FineTuneConfig
 
 MAGENTA = (255, 0, 255)

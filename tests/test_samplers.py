@@ -8,8 +8,8 @@ from skimage import color
 
 from napari_colorgan.color import CODECS
 from napari_colorgan.job import finish
+from napari_colorgan.training.picture_sampler import PictureSampler
 from napari_colorgan.training.pictures import list_files, read_pictures_job
-from napari_colorgan.training.samplers import PictureSampler
 from napari_colorgan.training.settings import TrainConfig
 
 WHOLE = {"context": "whole"}

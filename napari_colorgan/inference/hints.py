@@ -96,12 +96,12 @@ class Palette:
         return {name: value for name, value in said.items() if value not in ("", None)}
 
     def tensor(self) -> "Tensor":
-        """Return what generators take, (1, P); see `models.compact.palette_input`."""
+        """Return what generators take, (1, P); see `models.palette.palette_input`."""
         import torch
 
         from napari_colorgan.color import AB_SCALE
         from napari_colorgan.color_bins import BIN_COUNT
-        from napari_colorgan.models.compact import palette_input
+        from napari_colorgan.models.palette import palette_input
 
         colors = torch.zeros(1, BIN_COUNT)
         if self.colors is not None:

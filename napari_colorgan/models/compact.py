@@ -7,7 +7,6 @@ resolution: the eye, like every video format, sees colour at half the detail of
 lightness. No layer normalises over a picture, so its windows agree.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -18,6 +17,8 @@ from torch import Tensor, nn
 
 from napari_colorgan.color_bins import BIN_COUNT, mean_color
 from napari_colorgan.errors import BadSetting
+from napari_colorgan.models.attention import Attention
+from napari_colorgan.models.palette import PaletteInput
 
 HINT_CHANNELS = 3
 """Channels of a hint tensor: scaled a and b where a hint is given, and a 0/1 mask."""
@@ -46,8 +47,6 @@ _STAGES = (
 )
 _FEATURE_SCALE = 1 / 6  # standard deviation of the trunk's features on photographs
 _SKIPS = (0, 1, 2, 4, 6)  # stages whose outputs, at strides 2 to 32, the decoder reads
-_HEADS = 4  # of attention
-_PALETTE_WIDTH = 128
 _LIKELIHOOD_STEP = 2  # of the decoder: at stride 4
 _SHARPNESS = 4.0  # exponent of the likelihoods
 
@@ -80,7 +79,7 @@ class Compact(nn.Module):
     ------
     source : (N, 1, H, W) float32, L scaled to [-1, 1]; sides are multiples of 32 px
     hints : (N, 3, H, W) float32 or None; ab scaled to [-1, 1] times mask, mask 0 or 1
-    palette : (N, P) float32 or None; see `palette_input`
+    palette : (N, P) float32 or None; see `palette.palette_input`
     returns : (N, out_channels, H, W) float32 in [-1, 1], and with `predicts_chroma` one
         channel more, with `alternatives` two; see `color.enliven`
 
@@ -141,10 +140,10 @@ class Compact(nn.Module):
             self.decoder.append(_UpStep(below, skip, out, twice=skip != skips[-1]))
         if out_channels == 3:  # fine detail is invented too, from the source itself
             self.decoder.append(_UpStep(widths[-1], 1, 16, twice=False))
-        layers = (_Attention(widths[0]) for _ in range(attention))
+        layers = (Attention(widths[0]) for _ in range(attention))
         self.attention = nn.Sequential(*layers)
         if alternatives:
-            self.palette = _PaletteInput(widths)
+            self.palette = PaletteInput(widths)
             self.likelihood = nn.Conv2d(widths[_LIKELIHOOD_STEP], BIN_COUNT, 1)
         self.head = nn.Conv2d(
             16 if out_channels == 3 else widths[-1],
@@ -297,78 +296,6 @@ class _UpStep(nn.Module):
         return x if self.refine is None else F.relu(self.refine(x))
 
 
-class _Attention(nn.Module):
-    """Let every place look at all others: what was said of one holds for its like.
-
-    A pre-norm transformer layer (Vaswani et al. 2017, arXiv 1706.03762) over the places
-    of a feature map; it starts as the identity.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.queries = nn.Linear(width, 3 * width)
-        self.join = nn.Linear(width, width)
-        self.norm_each = nn.LayerNorm(width)
-        self.widen = nn.Linear(width, 2 * width)
-        self.narrow = nn.Linear(2 * width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        n, width, rows, columns = x.shape
-        tokens = x.flatten(2).transpose(1, 2)  # (N, rows * columns, width)
-        parts = self.queries(self.norm(tokens)).view(n, -1, 3, _HEADS, width // _HEADS)
-        queries, keys, values = parts.permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(queries, keys, values)
-        tokens = tokens + self.join(seen.transpose(1, 2).reshape(n, -1, width))
-        tokens = tokens + self.narrow(F.gelu(self.widen(self.norm_each(tokens))))
-        result: Tensor = tokens.transpose(1, 2).reshape(n, width, rows, columns)
-        return result
-
-
-class _PaletteInput(nn.Module):
-    """What a palette adds to the features of each level, and to the logits."""
-
-    def __init__(self, widths: Sequence[int]) -> None:
-        super().__init__()
-        self.read = nn.Linear(palette_length(), _PALETTE_WIDTH)
-        self.think = nn.Linear(_PALETTE_WIDTH, _PALETTE_WIDTH)
-        outs = (*widths, BIN_COUNT)
-        self.tell = nn.ModuleList(nn.Linear(_PALETTE_WIDTH, out) for out in outs)
-
-    def forward(self, palette: Tensor) -> list[Tensor]:
-        x = F.relu(self.think(F.relu(self.read(palette))))
-        return [tell(x)[..., None, None] for tell in self.tell]
-
-
-def palette_length() -> int:
-    """How many numbers `palette_input` has."""
-    return BIN_COUNT + 6
-
-
-def palette_input(
-    histogram: Tensor,
-    tint: Tensor,
-    *,
-    strength: Tensor,
-    has_colors: Tensor,
-    has_tint: Tensor,
-) -> Tensor:
-    """Tell palettes to a generator: (N, P), zeros where nothing is given.
-
-    Parameters
-    ----------
-    histogram : (N, Q), which colours occur; see `color_bins.color_histogram`
-    tint : (N, 3), mean (a, b) and mean chroma, scaled; see `color_bins.mean_tint`
-    strength : (N,) in [0, 1], how likely it is that the palette fits the picture
-    has_colors, has_tint : (N,) of 0 or 1, whether histogram and tint count
-    """
-    colors, tinted = has_colors[:, None], has_tint[:, None]
-    # rare colours count, too; and all are about as large as features are
-    parts = [3 * histogram.sqrt() * colors, 4 * tint * tinted, colors, tinted]
-    given = torch.maximum(colors, tinted)
-    return torch.cat([*parts, strength[:, None] * given], dim=1)
-
-
 def _hint_conv(out: int, stride: int = 1) -> nn.Conv2d:
     padding = 1 if stride == 1 else 0
     return nn.Conv2d(HINT_CHANNELS, out, 3, stride=stride, padding=padding, bias=False)
@@ -412,9 +339,9 @@ def _initialise(network: Compact) -> None:
         module for name, module in network.named_modules() if name.endswith("hints")
     ]
     for module in network.modules():
-        if isinstance(module, _Attention):
+        if isinstance(module, Attention):
             silent += [module.join, module.narrow]
-        elif isinstance(module, _PaletteInput):
+        elif isinstance(module, PaletteInput):
             silent += module.tell
     for layer in silent:
         for parameter in layer.parameters():

@@ -13,7 +13,7 @@ from torch import nn
 from napari_colorgan.errors import Stopped
 from napari_colorgan.job import STOP, Job, Progress, is_out_of_memory
 from napari_colorgan.models.patchgan import PatchDiscriminator
-from napari_colorgan.training.samplers import PatchSampler
+from napari_colorgan.training.patch_sampler import PatchSampler
 from napari_colorgan.training.settings import FineTuneConfig, Precision
 from napari_colorgan.training.trainer import Trainer
 

@@ -33,11 +33,11 @@ from napari_colorgan.training.networks import (
 )
 from napari_colorgan.training.outcome import Outcome, install_trained_job
 from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, split
+from napari_colorgan.training.patch_sampler import PatchSampler
 from napari_colorgan.training.precision import precisions
 from napari_colorgan.training.provenance import describe_fine_tuned
 from napari_colorgan.training.resuming import read_state_of_pairs
 from napari_colorgan.training.runs import RunSettings
-from napari_colorgan.training.samplers import PatchSampler
 from napari_colorgan.training.settings import (
     CODEC_OF,
     START,

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_colorgan.color_bins import color_histogram, mean_tint
-from napari_colorgan.models.compact import palette_input
+from napari_colorgan.models.palette import palette_input
 from napari_colorgan.training.squares import last_painted, squares
 
 MOST_HINTS = 60
@@ -60,7 +60,7 @@ def simulate_hints(
 def simulate_palettes(
     references: Tensor, strength: Tensor, rng: np.random.Generator
 ) -> Tensor:
-    """Palettes as a user might give them; (N, P), see `models.compact.palette_input`.
+    """Palettes as a user might give them; (N, P), see `models.palette.palette_input`.
 
     They are a little wrong, and a part of them hold colours or a tint alone.
 

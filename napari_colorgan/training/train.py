@@ -18,6 +18,7 @@ from napari_colorgan.training.left_out import LeftOut
 from napari_colorgan.training.loop import Course, Loop
 from napari_colorgan.training.networks import give_weights, make_discriminator
 from napari_colorgan.training.pairs import Pair, decide_task
+from napari_colorgan.training.picture_sampler import PictureSampler
 from napari_colorgan.training.pictures import (
     Picture,
     PictureFile,
@@ -28,7 +29,6 @@ from napari_colorgan.training.precision import untimed_precision
 from napari_colorgan.training.provenance import describe_trained
 from napari_colorgan.training.recipe import Recipe
 from napari_colorgan.training.resuming import read_state_of_folders
-from napari_colorgan.training.samplers import PictureSampler
 from napari_colorgan.training.settings import Task
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.validation import HELD_OUT, read_validation_job

@@ -47,7 +47,7 @@ from napari_colorgan.training.networks import (
     make_generator,
 )
 from napari_colorgan.training.pairs import Pair, pairs_of
-from napari_colorgan.training.samplers import PatchSampler
+from napari_colorgan.training.patch_sampler import PatchSampler
 from napari_colorgan.training.scoring import color_pair, score
 from napari_colorgan.training.settings import FineTuneConfig
 from napari_colorgan.training.trainer import Trainer

@@ -19,9 +19,11 @@ import napari_colorgan.training
 from napari_colorgan.color import LabCodec
 from napari_colorgan.job import finish
 from napari_colorgan.training.pairs import pairs_of
+from napari_colorgan.training.patch_sampler import PatchSampler
+from napari_colorgan.training.picture_sampler import PictureSampler
 from napari_colorgan.training.pictures import PictureFile, read_pictures_job
 from napari_colorgan.training.recipe import Recipe
-from napari_colorgan.training.samplers import PatchSampler, PictureSampler, Sampler
+from napari_colorgan.training.samplers import Sampler
 from napari_colorgan.training.settings import FineTuneConfig
 
 RECIPES = Path(napari_colorgan.training.__file__).parent / "recipes"
