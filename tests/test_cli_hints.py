@@ -71,6 +71,7 @@ def test_a_reference_and_hints_are_those_of_python(run, folder, tmp_path):
         (["--reference", "gray.png"], "a colour picture (Y, X, 3) of uint8"),
         (["--reference", "absent.png"], "absent.png"),
         (["--reference", "red.png", "--strength", "2"], "from 0 to 1"),
+        (["--strength", "0.7"], "used together with --reference"),
         (["--hints", "red.png"], "table of hints"),
         (["--model", "micro", "--reference", "red.png"], "'micro' takes none"),
     ],

@@ -14,7 +14,13 @@ from napari_colorgan.cli._batch import (
     color_into_job,
     list_items,
 )
-from napari_colorgan.cli._options import ContextChoice, Device, ModelName, Vividness
+from napari_colorgan.cli._options import (
+    ContextChoice,
+    Device,
+    ModelName,
+    Vividness,
+    given,
+)
 from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say, say_notes
 from napari_colorgan.errors import BadImageFile, BadSetting
@@ -67,11 +73,11 @@ def colorize(
         ),
     ] = None,
     strength: Annotated[
-        float,
+        float | None,
         typer.Option(
-            help="How likely it is that these fit, 0 to 1; 1: of the same slide."
+            help="How likely it is that these fit, 0 to 1 (0.5); 1: of the same slide."
         ),
-    ] = 0.5,
+    ] = None,
     hints: Annotated[
         Path | None,
         typer.Option(
@@ -100,23 +106,27 @@ def colorize(
     """
     choices = Choices(axes, limits, from_color, force)
     zoo.find(model)  # quick to say that there is none
+    if reference is None and strength is not None:
+        raise BadSetting("--strength", strength, "used together with --reference")
     settings = ColorizerSettings(
         model=model,
         context=context,
         device=device,
         tile=tile,
         vividness=vividness,
-        palette=None if reference is None else read_palette(reference, strength),
+        palette=None
+        if reference is None
+        else read_palette(reference, **given(strength=strength)),
     )
-    given = None if hints is None else read_hints(hints)
+    told = None if hints is None else read_hints(hints)
     # one file and a folder, for a pattern of the shell may match one file only
     into_folder = result.is_dir() and not result.suffix
     if len(sources) > 1 or sources[0].is_dir() or into_folder:
-        if given is not None:
+        if told is not None:
             raise BadSetting("--hints", str(hints), "left out for several pictures")
         _colorize_many(sources, result, choices, settings, skip=skip)
     else:
-        _colorize_one(sources[0], result, choices, settings, given)
+        _colorize_one(sources[0], result, choices, settings, told)
 
 
 def _colorize_one(
@@ -151,8 +161,8 @@ def _colorize_one(
             colorizer = run.finish(job, remember)
             if last is None:
                 run.exit_if_stopped(f"nothing was coloured, '{result}' is not written")
-            given = {} if hints is None else {"hints": len(hints)}
-            file.made = record_of(gray, colorizer, source.name, last, **given)
+            more = {} if hints is None else {"hints": len(hints)}
+            file.made = record_of(gray, colorizer, source.name, last, **more)
         say_notes([*notes, colorizer.note])
         used = "its lightness" if gray.channels == "color" else "gray values"
         say(
