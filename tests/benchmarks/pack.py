@@ -1,8 +1,8 @@
 """Pack folders of colour pictures into archives that `colorgan train` reads.
 
 One archive for each folder, or several where it would be larger than `--most`. Pictures
-are reduced and written as WebP; those without colour are left out. The same pictures
-give the same archives.
+are reduced and written as WebP, but small JPEG files are taken as they are; those
+without colour are left out. The same pictures give the same archives.
 """
 
 import io
@@ -51,7 +51,7 @@ def main(
             encode = partial(encoded, side=side, quality=quality)
             contents = pool.map(encode, paths, chunksize=32)
             files = (
-                (path.relative_to(folder.folder).with_suffix(".webp").as_posix(), file)
+                (path.relative_to(folder.folder).with_suffix(file[0]).as_posix(), file[1])
                 for path, file in zip(paths, contents, strict=True)
                 if file is not None
             )
@@ -79,18 +79,21 @@ def write(
     return count
 
 
-def encoded(path: Path, side: int, quality: int) -> bytes | None:
-    """Read and reduce a picture; None if it has no colour or cannot be read."""
+def encoded(path: Path, side: int, quality: int) -> tuple[str, bytes] | None:
+    """Suffix and content of a reduced picture; None without colour, or if unreadable."""
     try:
         planes = read_color_file(path.name, path)
     except ColorganError:
         return None
     if not planes or not is_color(planes[0][1]):
         return None
+    color = planes[0][1]
+    if min(color.shape[:2]) <= side and path.suffix.lower() in (".jpg", ".jpeg"):
+        return ".jpg", path.read_bytes()
     content = io.BytesIO()
-    rgb = np.ascontiguousarray(shrunk(planes[0][1], side))
+    rgb = np.ascontiguousarray(shrunk(color, side))
     Image.fromarray(rgb).save(content, "webp", quality=quality)
-    return content.getvalue()
+    return ".webp", content.getvalue()
 
 
 if __name__ == "__main__":
