@@ -7,7 +7,9 @@ import torch
 from napari_colorgan.color_bins import BIN_CENTERS, BIN_COUNT
 from napari_colorgan.training.guidance import (
     MOST_HINTS,
+    draw_recoloring,
     draw_strength,
+    recolor,
     simulate_hints,
     simulate_palettes,
 )
@@ -87,3 +89,16 @@ def test_strength_says_how_often_a_palette_fits():
     assert (drawn == 1).mean() == pytest.approx(0.3, abs=0.07)
     references = torch.rand(4, 2, 24, 24)
     assert palettes(references, strength=0.25)[:, -1].tolist() == [0.25] * 4
+
+
+def test_recoloring_turns_all_colors_and_leaves_gray():
+    rng = np.random.default_rng(9)
+    ab = torch.rand(6, 2, 8, 8) - 0.5
+    maps = [draw_recoloring(rng) for _ in range(5)] + [None]
+    turned = recolor(ab, maps)
+    assert torch.equal(turned[-1], ab[-1])
+    assert ((turned[:5] - ab[:5]).norm(dim=1).mean((1, 2)) > 0.02).all()
+    assert torch.allclose(turned - recolor(ab / 2, maps), turned / 2, atol=1e-6)
+    assert not recolor(torch.zeros(6, 2, 1, 1), maps).any()
+    lengths = np.linalg.svd(np.stack([draw_recoloring(rng) for _ in range(99)]))[1]
+    assert 0.3 < lengths.min() and lengths.max() < 1.5

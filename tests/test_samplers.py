@@ -7,9 +7,10 @@ from PIL import Image
 from skimage import color
 
 from napari_colorgan.color import CODECS
+from napari_colorgan.color_bins import BIN_COUNT
 from napari_colorgan.job import finish
 from napari_colorgan.training.picture_sampler import PictureSampler
-from napari_colorgan.training.pictures import list_files, read_pictures_job
+from napari_colorgan.training.pictures import Picture, list_files, read_pictures_job
 from napari_colorgan.training.settings import TrainConfig
 
 WHOLE = {"context": "whole"}
@@ -169,3 +170,19 @@ def test_training_sources_have_the_lightness_of_the_pictures(photos, settings):
     lab = color.rgb2lab(rgb.movedim(1, -1).numpy())
     assert np.allclose((source[:, 0] + 1) * 50, lab[..., 0], atol=0.01)
     assert np.allclose(target.movedim(1, -1) * 110, lab[..., 1:], atol=0.01)
+
+
+def test_palettes_of_recolored_crops_tell_their_new_colors(photo):
+    pictures = [Picture(photo[:256, :256])]
+    many = {"batch": 40, "palettes": 1.0, "recolor": 1.0, "crop": 192}
+    settings = config(context="whole", min_scale=1.0, hints=0.0, **many)
+    codec = CODECS["lab"]()
+    turned = PictureSampler([pictures], settings, codec, hints=False, palettes=True)
+    batch = turned.batch(0)
+    tints = batch.target.mean((2, 3))
+    assert tints.std(0).min() > 0.02  # of one and the same picture
+    told = batch.palette[:, BIN_COUNT : BIN_COUNT + 2] / 4
+    tinted = batch.palette[:, BIN_COUNT + 4] > 0
+    alike = torch.cosine_similarity(told, tints)[tinted]
+    assert len(alike) > 20 and alike.mean() > 0.9
+    assert (batch.palette[:, -1] == 1).all()  # it is certain

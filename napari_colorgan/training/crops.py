@@ -26,6 +26,8 @@ class Cut:
     """(Y, X, 3), a little of the picture that its palette is taken from."""
     strength: float = 1.0
     """How likely it is that this palette fits."""
+    recoloring: npt.NDArray[np.float64] | None = None
+    """(2, 2), what a and b of both become; None: they stay."""
 
     @property
     def sizes(self) -> tuple[int, ...]:

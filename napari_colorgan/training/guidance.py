@@ -1,6 +1,10 @@
 """What users tell a generator, simulated from the truth: hints and palettes."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,6 +23,10 @@ _CERTAIN = 0.3  # share of palettes that are the truth's own for sure
 _ONLY_COLORS, _ONLY_TINT = 0.2, 0.25  # shares of palettes that hold but a part
 _SCALED = 0.12  # standard deviation of the logarithm of chroma, as references are off
 _TINTED = 0.012  # standard deviation of the tint of half of them, of scaled ab
+_STRETCHED = (0.4, 1.25)  # how far apart two opposite hues are afterwards, were they 1
+
+Recoloring = npt.NDArray[np.float64]
+"""(2, 2): what a and b become, as parts of both."""
 
 
 def simulate_hints(
@@ -92,6 +100,29 @@ def draw_strength(rng: np.random.Generator) -> float:
     """Draw how likely it is that a palette fits, 0 to 1; many fit for sure."""
     certain, strength = rng.random(2).tolist()
     return 1.0 if certain < _CERTAIN else strength
+
+
+def draw_recoloring(rng: np.random.Generator) -> Recoloring:
+    """Draw a linear map of (a, b), (2, 2), that turns colours into those of no dye yet.
+
+    Gray stays gray, as glass and paper do; hues are turned and perhaps mirrored, and
+    come closer together or farther apart.
+    """
+    turned, turned_again = 2 * math.pi * rng.random(2)
+    lengths = np.exp(rng.uniform(*np.log(_STRETCHED), 2))
+    map_: Recoloring = _turn(turned) @ np.diag(lengths) @ _turn(turned_again)
+    return map_ @ np.diag([1, rng.choice([-1, 1])])
+
+
+def recolor(ab: Tensor, maps: Sequence[Recoloring | None]) -> Tensor:
+    """Turn the colours of pictures (N, 2, H, W), each by its map; None: it stays."""
+    given = [np.eye(2) if each is None else each for each in maps]
+    return torch.einsum("nij,njhw->nihw", torch.from_numpy(np.stack(given)).to(ab), ab)
+
+
+def _turn(angle: float) -> npt.NDArray[np.float64]:
+    cos, sin = math.cos(angle), math.sin(angle)
+    return np.array([[cos, -sin], [sin, cos]])
 
 
 def _clicked(

@@ -23,7 +23,9 @@ from napari_colorgan.models.palette import palette_length
 from napari_colorgan.training.augment import Augmentation
 from napari_colorgan.training.crops import Cut, show, thumbnail, turn
 from napari_colorgan.training.guidance import (
+    draw_recoloring,
     draw_strength,
+    recolor,
     simulate_hints,
     simulate_palettes,
 )
@@ -102,6 +104,7 @@ class Sampler(ABC):
         self._augmentation = Augmentation(config, codec.name)
         self._hints = config.hints if hints else 0.0
         self._palettes = config.palettes if palettes else 0.0
+        self._recolor = config.recolor
         self._smooth = smooth
         self._upright = upright
         self._device = device
@@ -121,6 +124,8 @@ class Sampler(ABC):
         planes = show(cuts, self._side, self._works_on, smooth=self._smooth)
         turn(planes, rng, upright=self._upright)
         gray, target, weight = self._parted(planes)
+        if any(cut.recoloring is not None for cut in cuts):
+            target = recolor(target, [cut.recoloring for cut in cuts])
         self._augmentation.change(gray, rng)
         hints = simulate_hints(target, self._hints, rng)
         palette = self._palette(cuts, rng)
@@ -163,11 +168,15 @@ class Sampler(ABC):
         """
         if rng.random() >= self._palettes:
             return cut
-        strength = draw_strength(rng)
+        strength, recoloring = draw_strength(rng), None
+        if self._recolor and rng.random() < self._recolor:
+            strength, recoloring = 1.0, draw_recoloring(rng)
         if rng.random() >= strength:
             picture = pictures[others[int(rng.integers(len(others)))]]
         reference = thumbnail(picture.color, rng)
-        return replace(cut, reference=reference, strength=strength)
+        return replace(
+            cut, reference=reference, strength=strength, recoloring=recoloring
+        )
 
     def _palette(self, cuts: Sequence[Cut], rng: np.random.Generator) -> Tensor | None:
         """Palettes (N, P) of what was cut out; None if there are none."""
@@ -175,12 +184,14 @@ class Sampler(ABC):
         references = [cut.reference for cut in cuts if cut.reference is not None]
         if not references:
             return None
+        recolorings = [cut.recoloring for cut in cuts if cut.reference is not None]
         shown = torch.from_numpy(np.stack(references)).permute(0, 3, 1, 2)
         shown = shown.to(self._works_on)
         if self._is_lab:
             ab = shown[:, 1:].float().mul_(1 / AB_BYTES).sub_(1)
         else:
             ab = rgb_to_lab(shown / 255)[:, 1:] / AB_SCALE
+        ab = recolor(ab, recolorings)
         strength = torch.tensor([cut.strength for cut in cuts]).to(ab)[given]
         palettes = ab.new_zeros((len(cuts), palette_length()))
         palettes[given] = simulate_palettes(ab, strength, rng)

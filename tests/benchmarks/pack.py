@@ -51,7 +51,10 @@ def main(
             encode = partial(encoded, side=side, quality=quality)
             contents = pool.map(encode, paths, chunksize=32)
             files = (
-                (path.relative_to(folder.folder).with_suffix(file[0]).as_posix(), file[1])
+                (
+                    path.relative_to(folder.folder).with_suffix(file[0]).as_posix(),
+                    file[1],
+                )
                 for path, file in zip(paths, contents, strict=True)
                 if file is not None
             )
@@ -80,7 +83,7 @@ def write(
 
 
 def encoded(path: Path, side: int, quality: int) -> tuple[str, bytes] | None:
-    """Suffix and content of a reduced picture; None without colour, or if unreadable."""
+    """Suffix and content of a reduced picture; None without colour, or unreadable."""
     try:
         planes = read_color_file(path.name, path)
     except ColorganError:
