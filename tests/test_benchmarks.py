@@ -1,7 +1,9 @@
 """The benchmarks measure what their tables say."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -24,7 +26,7 @@ from feature_distance import EfficientNetLite2, frechet_distance
 from near_duplicates import near_duplicates
 from peer_comparison import GRAY, compare, comparison_rows, together
 
-from napari_colorgan import Colorizer, save
+from napari_colorgan import save
 from napari_colorgan.training.archives import Archive
 
 RED = (45.0, 25.0)
@@ -261,7 +263,7 @@ def test_gains_have_a_row_for_each_run(run, model, photos):
 
 
 def test_help_is_that_of_the_picture_or_of_the_next(make_checkpoint, photos):
-    first, second, *_ = cases = guidance.list_cases(Collection("some", photos), None)
+    first, second, *_ = cases = guidance.list_cases(Collection("some", photos))
     assert first.other is second.pair and cases[-1].other is first.pair
     palette, _ = guidance.own(first)
     assert palette.strength == 1
@@ -272,10 +274,22 @@ def test_help_is_that_of_the_picture_or_of_the_next(make_checkpoint, photos):
     y, x = hints.points[0].astype(int)
     inside = first.pair.color[y - 4 : y + 5, x - 4 : x + 5].mean((0, 1))
     assert np.abs(inside - hints.colors[0]).max() <= 0.5
-    gray = make_checkpoint("compact", {"alternatives": True}, working_size=64)
-    colorizer = Colorizer(gray, "cpu", context="whole")
-    for guide in (guidance.nothing, guidance.own, guidance.hints(1)):
-        assert guidance.cell(colorizer, cases[:1], guide).endswith(" %")
+    right, *_ = guidance.list_cases(Collection("some", photos), halves=True)
+    both = [right.other.color, right.pair.color]
+    assert np.array_equal(np.hstack(both), first.pair.color)
+
+
+def test_guidance_prints_a_table_for_each_folder(make_checkpoint, photos, tmp_path):
+    small = make_checkpoint("compact", {"alternatives": True}, working_size=64)
+    path = tmp_path / "small.safetensors"
+    save(replace(small, metadata=replace(small.metadata, context="whole")), path)
+    runs = guidance.runs_of(str(path))
+    case = guidance.list_cases(Collection("some", photos), 1)
+    gray, _ = guidance.measured(runs[0], case, None)
+    assert guidance.cells(gray, gray, 0.1) == ["+0.00 dB", "0 %", ANY, "0.1000"]
+    for run in runs[-4:]:
+        figures, away = guidance.measured(run, case, None)
+        assert away is None and figures.psnr > 0
 
 
 def test_packed_pictures_are_small_and_have_color(photos, tmp_path):

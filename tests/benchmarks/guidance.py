@@ -1,31 +1,34 @@
 """What colours given by a user are worth: palettes, tints and hints.
 
-Photographs are compared at 256 px (shorter side) with their true lightness, means over
-pictures: gain in PSNR over gray, and colourfulness as a part of the truth's. Hints are
-squares of 9 px with the true mean colour, anywhere. A palette of *another* picture is
-that of the next one in the folder, by name.
+Photographs are compared at 256 px (shorter side), micrographs at their own size, with
+their true lightness, means over pictures. Hints are squares of 9 px with the true mean
+colour, anywhere. A palette of *another* picture is that of the next one in the folder,
+by name; with `--halves`, that of the left half, and the right half is coloured.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
 import typer
 from collection import Collection
-from default_models import LEVELS, Folders, Limit, gain_cell, print_table
+from default_models import LEVELS, Folders, Limit, print_table
+from perceptual_distance import PerceptualDistance
 
+from napari_colorgan.arrays import RGB
 from napari_colorgan.inference.colorize import colorize
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.hints import Hints, Palette
-from napari_colorgan.metrics import colorfulness, psnr
+from napari_colorgan.metrics import Figures, compare
+from napari_colorgan.training.evaluate import WHOLE_SIDE
 from napari_colorgan.training.pairs import Pair
 from napari_colorgan.training.scoring import gray_rgb
 
 STRENGTHS = (0.25, 0.5, 1.0)
 HINT = 9  # px
 COUNTS = (1, 10, 50)
+HEADER = ("gain", "colourfulness", "CIEDE2000")
 
 
 @dataclass(frozen=True)
@@ -73,53 +76,111 @@ def hints(count: int) -> Guide:
     return guide
 
 
-def cell(colorizer: Colorizer, cases: Sequence[Case], guide: Guide) -> str:
-    """Mean gain and colourfulness."""
-    gains, colors, true = [], [], []
-    for case in cases:
-        palette, given = guide(case)
-        told = colorizer if palette is None else colorizer.with_palette(palette)
-        gray = case.pair.gray
-        image = colorize(gray, told, axes="YX", limits=(0, 1), hints=given)
-        truth = case.pair.color
-        gains.append(psnr(image, truth) - psnr(gray_rgb(case.pair), truth))
-        colors.append(colorfulness(image))
-        true.append(colorfulness(truth))
-    return gain_cell(float(np.mean(gains)), float(np.mean(colors) / np.mean(true)))
+@dataclass(frozen=True)
+class Run:
+    """What is made of all cases of a folder, in one way."""
+
+    name: str
+    make: Callable[[Case], RGB]
+
+
+def runs_of(model: str) -> list[Run]:
+    """Gray, alone at several vividness, and with help at the model's own."""
+
+    def guided(colorizer: Colorizer, guide: Guide) -> Callable[[Case], RGB]:
+        def make(case: Case) -> RGB:
+            palette, given = guide(case)
+            told = colorizer if palette is None else colorizer.with_palette(palette)
+            gray = case.pair.gray
+            return colorize(gray, told, axes="YX", limits=(0, 1), hints=given)
+
+        return make
+
+    colorizer = Colorizer(model, "cpu")
+    runs = [Run("gray", lambda case: gray_rgb(case.pair))]
+    for level in LEVELS:
+        vivid = Colorizer(model, "cpu", vividness=level)
+        runs.append(Run(f"vividness {level:g}", guided(vivid, nothing)))
+    guides = {"as it comes": nothing}
+    if colorizer.takes_palette:
+        guides |= {"true palette": own, "true tint": own_tint}
+        for strength in STRENGTHS:
+            name = f"palette of another, strength {strength:g}"
+            guides[name] = others(strength)
+    guides |= {f"{count} hints": hints(count) for count in COUNTS}
+    return runs + [Run(name, guided(colorizer, guides[name])) for name in guides]
 
 
 def main(
     model: Annotated[str, typer.Argument(help="A model's name, or a path.")],
     folders: Folders,
     limit: Limit = None,
+    halves: Annotated[
+        bool, typer.Option(help="Colour right halves, with the palette of the left.")
+    ] = False,
+    distance: Annotated[
+        bool, typer.Option(help="VGG/HED distance, too: see perceptual_distance.py.")
+    ] = False,
 ) -> None:
-    """Print what a model makes of photographs, alone and with help."""
-    runs: dict[str, tuple[float | None, Guide]] = {
-        f"vividness {level:g}": (level, nothing) for level in LEVELS
-    }
-    runs["nothing given"] = (None, nothing)
-    runs["true palette"] = (None, own)
-    runs["true tint"] = (None, own_tint)
-    for strength in STRENGTHS:
-        name = f"palette of another, strength {strength:g}"
-        runs[name] = (None, others(strength))
-    runs |= {f"{count} hints": (None, hints(count)) for count in COUNTS}
-    cases = {folder.name: list_cases(folder, limit) for folder in folders}
-    rows = []
-    for name, (level, guide) in runs.items():
-        settings = {} if level is None else {"vividness": level}
-        colorizer = Colorizer(model, "cpu", **settings)
-        cells = [cell(colorizer, of_folder, guide) for of_folder in cases.values()]
-        rows.append((name, *cells))
-    print_table((f"`{Path(model).stem}`", *cases), rows)
+    """Print what a model makes of pictures, alone and with help: a table a folder."""
+    measure = PerceptualDistance() if distance else None
+    runs = runs_of(model)
+    side = WHOLE_SIDE if Colorizer(model, "cpu").context == "whole" else None
+    for folder in folders:
+        cases = list_cases(folder, limit, side=side, halves=halves)
+        gray = None
+        rows = []
+        for run in runs:
+            figures, away = measured(run, cases, measure)
+            gray = gray or figures
+            rows.append((run.name, *cells(figures, gray, away)))
+        header = (*HEADER, "VGG/HED distance") if distance else HEADER
+        title = f"`{model.rpartition('/')[2]}`, {folder.name} ({len(cases)})"
+        print_table((title, *header), rows)
 
 
-def list_cases(folder: Collection, limit: int | None) -> list[Case]:
-    pairs = list(folder.pairs(limit))
-    return [
-        Case(pair, pairs[(number + 1) % len(pairs)], number)
-        for number, pair in enumerate(pairs)
+def measured(
+    run: Run, cases: Sequence[Case], measure: PerceptualDistance | None
+) -> tuple[Figures, float | None]:
+    """Means over pictures; the distance, too, if it is measured."""
+    figures, away = [], []
+    for case in cases:
+        image, truth = run.make(case), case.pair.color
+        figures.append(compare(image, truth))
+        if measure is not None:
+            away.append(measure(image, truth))
+    return Figures.mean(figures), float(np.mean(away)) if away else None
+
+
+def cells(figures: Figures, gray: Figures, away: float | None) -> list[str]:
+    shown = [
+        f"{figures.psnr - gray.psnr:+.2f} dB",
+        f"{100 * figures.colorfulness:.0f} %",
+        f"{figures.ciede2000:.1f}",
     ]
+    return shown if away is None else [*shown, f"{away:.4f}"]
+
+
+def list_cases(
+    folder: Collection,
+    limit: int | None = None,
+    *,
+    side: int | None = WHOLE_SIDE,
+    halves: bool = False,
+) -> list[Case]:
+    pairs = list(folder.pairs(limit, side))
+    if halves:
+        parted = [(half(pair, 1), half(pair, 0)) for pair in pairs]
+    else:
+        parted = list(zip(pairs, [*pairs[1:], *pairs[:1]], strict=True))
+    return [Case(*pair, number) for number, pair in enumerate(parted)]
+
+
+def half(pair: Pair, which: int) -> Pair:
+    """Left (0) or right (1) half of a pair."""
+    middle = pair.shape[1] // 2
+    part = (slice(None), slice(which * middle, (which + 1) * middle))
+    return replace(pair, gray=pair.gray[part], color=pair.color[part])
 
 
 if __name__ == "__main__":
