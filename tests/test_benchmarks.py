@@ -12,10 +12,12 @@ from PIL import Image
 from skimage import color, data
 from typer.testing import CliRunner
 
-sys.path.append(str(Path(__file__).parent / "benchmarks"))  # as for a script there
+BENCHMARKS = Path(__file__).parent / "benchmarks"
+sys.path += [str(BENCHMARKS), str(BENCHMARKS / "gpu")]  # as for scripts there
 
 import default_models
 import fine_tuning
+import gpu
 import guidance
 import micro_split
 import pack
@@ -28,6 +30,7 @@ from peer_comparison import GRAY, compare, comparison_rows, together
 
 from napari_colorgan import save
 from napari_colorgan.training.archives import Archive
+from napari_colorgan.training.recipe import Recipe, find_recipe
 
 RED = (45.0, 25.0)
 BROWN = (6.0, 14.0)
@@ -336,3 +339,13 @@ def test_samples_and_every_tenth_micrograph_are_held_out():
     parts = micro_split.split([Path(name) for name in names], {"BloodImage_00013"})
     assert [path.name for path in parts["held_out"]] == [names[i] for i in (0, 10, 13)]
     assert len(parts["train"]) == 17
+
+
+def test_a_gpu_gets_larger_batches_of_the_same_recipe(tmp_path):
+    usual = Recipe.from_toml(find_recipe("natural"))
+    gpu.write_recipe(tmp_path / "recipe.toml", "natural", usual, 256, 4000)
+    made = Recipe.from_toml(tmp_path / "recipe.toml").config
+    assert (made.batch, made.steps, made.palettes) == (256, 4000, usual.config.palettes)
+    share = usual.config.decoder_steps / usual.config.steps
+    assert made.decoder_steps / made.steps == pytest.approx(share, abs=1e-3)
+    assert made.learning_rate == gpu.MOST_RATE * usual.config.learning_rate

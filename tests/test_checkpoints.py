@@ -478,7 +478,9 @@ def models(tmp_path, monkeypatch, checkpoint):
     shipped.mkdir()
     user.mkdir(parents=True)
     monkeypatch.setattr(zoo, "_shipped_folder", lambda: shipped)
-    monkeypatch.setattr(zoo, "user_data_path", lambda *a, **k: tmp_path / "data")
+    monkeypatch.setattr(
+        "platformdirs.user_data_path", lambda *a, **k: tmp_path / "data"
+    )
     for name in ("smear", "nuclei"):
         save(checkpoint, user / f"{name}.safetensors")
     return shipped, user
@@ -496,7 +498,9 @@ def test_models_of_the_user_are_found(models, checkpoint):
 
 
 def test_a_missing_folder_has_no_models(models, monkeypatch, tmp_path):
-    monkeypatch.setattr(zoo, "user_data_path", lambda *a, **k: tmp_path / "absent")
+    monkeypatch.setattr(
+        "platformdirs.user_data_path", lambda *a, **k: tmp_path / "absent"
+    )
     assert zoo.list_models() == []
 
 

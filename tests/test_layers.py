@@ -169,6 +169,7 @@ def test_public_names_exist(name: str) -> None:
         ("napari_colorgan.training.settings", "torch napari qtpy"),
         ("napari_colorgan.training.events", "torch napari qtpy"),
         ("napari_colorgan.training.report", "torch napari qtpy"),
+        ("napari_colorgan.training.train", "napari qtpy pooch dask platformdirs"),
         ("napari_colorgan.checkpoints.metadata", "torch napari qtpy"),
         ("napari_colorgan.checkpoints.zoo", "torch napari qtpy"),
         ("napari_colorgan.sample_data", "torch napari qtpy"),

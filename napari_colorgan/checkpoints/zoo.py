@@ -12,8 +12,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from platformdirs import user_data_path
-
 from napari_colorgan.checkpoints.atomic import replace_later
 from napari_colorgan.checkpoints.cards import plain_card, retitled
 from napari_colorgan.checkpoints.metadata import Metadata, read_metadata
@@ -125,6 +123,8 @@ class Model:
 
 def user_folder() -> Path:
     """Where the user's own models are kept; it need not exist yet."""
+    from platformdirs import user_data_path  # only here: a GPU server may lack it
+
     return user_data_path("napari-colorgan", appauthor=False) / "models"
 
 

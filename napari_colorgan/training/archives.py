@@ -29,6 +29,7 @@ class Archive(Sequence[Picture]):
     ----------
     path : of the file
     side : px to which the shorter side of a picture is reduced
+    as_lab : keep gray, a and b; see `read_pictures_job`
 
     Raises
     ------
@@ -36,9 +37,10 @@ class Archive(Sequence[Picture]):
         It is no zip file, or holds no pictures.
     """
 
-    def __init__(self, path: Path, side: int) -> None:
+    def __init__(self, path: Path, side: int, *, as_lab: bool = True) -> None:
         self._path = path
         self._side = side
+        self._as_lab = as_lab
         try:
             with zipfile.ZipFile(path) as file:
                 self._names = sorted(filter(_is_picture, file.namelist()))
@@ -84,7 +86,8 @@ class Archive(Sequence[Picture]):
                 f"'{self._names[index]}' in '{self._path}' cannot be read ({error}). "
                 "Take it out of the archive."
             ) from error
-        return to_lab(Picture(shrunk(color, self._side)))
+        picture = Picture(shrunk(color, self._side))
+        return to_lab(picture) if self._as_lab else picture
 
 
 def is_archive(path: Path) -> bool:

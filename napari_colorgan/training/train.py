@@ -104,6 +104,8 @@ def train_job(
     if archives and (gray is not None or config.task != "colorization"):
         expected = 'folders, or settings with task = "colorization"'
         raise BadSetting("FOLDER", str(archives[0]), expected)
+    # a GPU makes Lab of RGB faster than all processors beside it
+    as_lab = device.type != "cuda" and gray is None and config.task != "translation"
     pictures: list[Sequence[Picture]] = []
     pictures += yield from read_pictures_job(
         plain,
@@ -111,9 +113,9 @@ def train_job(
         config.cache_side,
         left_out=left_out,
         apart=parts.apart,
-        as_lab=gray is None and config.task != "translation",
+        as_lab=as_lab,
     )
-    pictures += [Archive(path, config.cache_side) for path in archives]
+    pictures += [Archive(path, config.cache_side, as_lab=as_lab) for path in archives]
     task = config.task
     if task == "auto":
         task = _task(pictures) if state is None else state["run"]["settings"]["task"]

@@ -1,0 +1,167 @@
+"""What a GPU gives in the minutes for which there is one, in one command each.
+
+Needs torch, numpy, scikit-image, safetensors and typer, but not napari: run it as
+`PYTHONPATH=. python tests/benchmarks/gpu/gpu.py ...` from the top of a checkout.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+
+from napari_colorgan.checkpoints.store import load
+from napari_colorgan.color import CODECS
+from napari_colorgan.inference.colorize import colorize
+from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.inference.device import choose_device
+from napari_colorgan.job import finish
+from napari_colorgan.models import GeneratorSpec, build
+from napari_colorgan.training.archives import Archive
+from napari_colorgan.training.picture_sampler import PictureSampler
+from napari_colorgan.training.precision import untimed_precision
+from napari_colorgan.training.recipe import Recipe, find_recipe
+from napari_colorgan.training.train import train_job
+from napari_colorgan.training.trainer import Trainer
+
+BATCHES = (64, 128, 256, 512)
+WARM, TIMED = 4, 12  # steps
+PART = 16 << 20  # bytes of a file that is brought back
+ROUND = 2.0  # minutes after which weights and state are written
+MOST_RATE = 2.0  # times the rate of the recipe, however large the batch
+
+app = typer.Typer(
+    help=__doc__,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Argument(help="Folder for what is made.")],
+    archives: Annotated[list[Path], typer.Argument(help="Of `pack.py --most 24`.")],
+    minutes: Annotated[float, typer.Option(help="Of training, in all.")] = 8.0,
+    recipe: str = "natural",
+    start: Annotated[Path | None, typer.Option(help="Weights to begin with.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Default: the fastest.")] = None,
+    judge: Annotated[list[Path] | None, typer.Option(help="Folder to score.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Train by a recipe, with as many steps and as large batches as there is time for.
+
+    OUT gets model.safetensors, recipe.toml and the state in parts of 16 MiB, every two
+    minutes. To go on anywhere: `cat OUT/model.state.* > OUT/model.state`, then
+    `colorgan train ARCHIVE... --recipe OUT/recipe.toml --out OUT/model.safetensors`,
+    with the same --start.
+    """
+    torch.backends.cudnn.benchmark = True
+    out.mkdir(parents=True, exist_ok=True)
+    on = choose_device(device)
+    usual = Recipe.from_toml(find_recipe(recipe))
+    speeds = {
+        size: speed(archives[:1], usual.replaced(batch=size), on)
+        for size in ([batch] if batch else BATCHES)
+    }
+    for size, crops in speeds.items():
+        print(f"batch {size}: {crops:.0f} crops per second", flush=True)
+    best = max(speeds, key=lambda size: speeds[size])
+    steps = max(1, round(60 * minutes * speeds[best] / best))
+    write_recipe(out / "recipe.toml", recipe, usual, best, steps)
+    planned = Recipe.from_toml(out / "recipe.toml")
+    planned = replace(planned, about={"name": "model"} | dict(planned.about))
+    model, began = out / "model.safetensors", time.monotonic()
+    while True:
+        trained = finish(
+            train_job(
+                archives,
+                planned,
+                model,
+                device=on,
+                start=None if start is None else load(start),
+                minutes=ROUND,
+                judged=judge or (),
+                judge_every=steps,
+            )
+        )
+        write_parts(model.with_suffix(".state"))
+        done = trained.last.metadata.training["steps_done"]
+        passed = time.monotonic() - began
+        print(f"{done} of {steps} steps in {passed:.0f} s", flush=True)
+        if done >= steps:
+            break
+
+
+@app.command()
+def check(model: Path, device: Device = "auto") -> None:
+    """Compare a model's colours on a device with those on the CPU, and time both."""
+    rng = np.random.default_rng(1)
+    gray = rng.integers(0, 256, (64, 64), np.uint8).repeat(16, 0).repeat(16, 1)
+    images = []
+    for name in ("cpu", device):
+        colorizer = Colorizer(load(model), name)
+        seconds = []
+        for _ in range(WARM):
+            began = time.perf_counter()
+            image = colorize(gray, colorizer, axes="YX")
+            seconds.append(time.perf_counter() - began)
+        images.append(image.astype(int))
+        size = " x ".join(map(str, gray.shape))
+        print(f"{colorizer.device}: {1000 * min(seconds):.0f} ms for {size} px")
+    apart = np.abs(images[0] - images[1])
+    print(f"levels apart: {apart.max()} at most, {100 * (apart > 1).mean():.3f} % > 1")
+
+
+def speed(archives: Sequence[Path], recipe: Recipe, device: torch.device) -> float:
+    """Crops of a recipe that are sampled and trained in a second."""
+    config = recipe.config
+    as_lab = device.type != "cuda"
+    pictures = [Archive(path, config.cache_side, as_lab=as_lab) for path in archives]
+    metadata = recipe.metadata
+    sampler = PictureSampler(
+        pictures, config, CODECS["lab"](), device, hints=True, palettes=True
+    )
+    generator = build(GeneratorSpec(metadata.generator, dict(metadata.options)))
+    precision = untimed_precision(device)
+    trainer = Trainer(generator, config, device, steps=10**6, precision=precision)
+    trainer.done = config.decoder_steps  # the slower part
+    began = 0.0
+    for number in range(WARM + TIMED):
+        if number == WARM:
+            began = time.perf_counter()
+        trainer.step(sampler.batch(number))  # its losses wait for the GPU
+    return TIMED * config.batch / (time.perf_counter() - began)
+
+
+def write_recipe(path: Path, base: str, usual: Recipe, batch: int, steps: int) -> None:
+    """Write the recipe with another batch and number of steps, and rates that fit."""
+    config = usual.config
+    faster = min(MOST_RATE, (batch / config.batch) ** 0.5)
+    settings = {
+        "batch": batch,
+        "steps": steps,
+        "decoder_steps": round(steps * config.decoder_steps / config.steps),
+        "learning_rate": config.learning_rate * faster,
+        "encoder_rate": config.encoder_rate * faster,
+    }
+    lines = [f'base = "{base}"', "[training]"]
+    lines += [f"{name} = {value}" for name, value in settings.items()]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_parts(path: Path) -> None:
+    """Write a file again in parts: NAME.000, NAME.001, ..."""
+    content = path.read_bytes()
+    for number, first in enumerate(range(0, len(content), PART)):
+        part = path.with_name(f"{path.name}.{number:03}")
+        part.write_bytes(content[first : first + PART])
+
+
+if __name__ == "__main__":
+    app()
