@@ -12,8 +12,8 @@ from PIL import Image
 from skimage import color, data
 from typer.testing import CliRunner
 
-BENCHMARKS = Path(__file__).parent / "benchmarks"
-sys.path += [str(BENCHMARKS), str(BENCHMARKS / "gpu")]  # as for scripts there
+sys.path.append(str(Path(__file__).parent / "benchmarks"))  # as for scripts there
+sys.path.append(str(Path(__file__).parent / "benchmarks" / "gpu"))
 
 import default_models
 import fine_tuning

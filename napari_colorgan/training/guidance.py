@@ -109,7 +109,8 @@ def draw_recoloring(rng: np.random.Generator) -> Recoloring:
     come closer together or farther apart.
     """
     turned, turned_again = 2 * math.pi * rng.random(2)
-    lengths = np.exp(rng.uniform(*np.log(_STRETCHED), 2))
+    low, high = np.log(_STRETCHED)
+    lengths = np.exp(rng.uniform(low, high, 2))
     map_: Recoloring = _turn(turned) @ np.diag(lengths) @ _turn(turned_again)
     return map_ @ np.diag([1, rng.choice([-1, 1])])
 
