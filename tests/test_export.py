@@ -347,6 +347,19 @@ def test_any_name_and_description_fit_the_format(make_checkpoint, tmp_path, no_o
         assert about["name"].startswith("colorgan ")
 
 
+def test_a_package_says_what_it_cannot_be_told(make_checkpoint, tmp_path, no_onnx):
+    def told(name, **about):
+        options = {"alternatives": True} if name == "doubting" else None
+        checkpoint = make_checkpoint("compact", options, name=name, **about)
+        path = package(checkpoint, tmp_path / f"{name}.zip", license="MIT")
+        return str(opened(path)[1]["README.md"], "utf-8")
+
+    about = {"vividness": 0.25}
+    sentence = "takes no colour hints and no palette; its vividness is 0.25."
+    assert sentence in told("doubting", **about)
+    assert "takes no colour hints. Made by" in told("plain")
+
+
 @pytest.mark.parametrize(
     ("own", "given", "message"),
     [

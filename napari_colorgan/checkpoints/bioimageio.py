@@ -25,6 +25,7 @@ from napari_colorgan.checkpoints.standalone import (
     Sizes,
     architecture_source,
     colored,
+    left_out_of,
     quiet,
     require,
     sizes_of,
@@ -194,12 +195,13 @@ def _documentation(checkpoint: Checkpoint, sizes: Sizes, card: str) -> str:
             " It normalises by the mean and variance of what it is given, so tiles may "
             "differ in tone."
         )
+    limits = f"{sentence} " if (sentence := left_out_of(about)) else ""
     made_by = f"napari-colorgan {napari_colorgan.__version__}"
     return (
         f"{card.strip()}{ABOUT_PACKAGE}"
         "Gray in [0, 1] (sRGB-encoded, as 8-bit pictures divided by 255 are) becomes "
-        f"red, green and blue in [0, 1]. {sees} Made by {made_by} from the checkpoint "
-        f"with the SHA-256 {checkpoint.digest}.\n\n"
+        f"red, green and blue in [0, 1]. {sees} {limits}Made by {made_by} from the "
+        f"checkpoint with the SHA-256 {checkpoint.digest}.\n\n"
         "## Validation\n\n"
         "Colours are invented: plausible, not measured. Compare them with true ones of "
         "your own pictures before you rely on them; `colorgan evaluate --color FOLDER` "

@@ -9,6 +9,7 @@ from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.standalone import (
     colored,
+    left_out_of,
     quiet,
     require,
     standalone_of,
@@ -79,6 +80,8 @@ def onnx_of(network: Standalone, metadata: Metadata) -> bytes:
     assert program is not None  # only the older exporter returns None
     for name in ("name", "description", "license"):
         program.model.metadata_props[name] = getattr(metadata, name)
+    if limits := left_out_of(metadata):
+        program.model.metadata_props["limits"] = limits
     content: bytes = program.model_proto.SerializeToString()
     return content
 

@@ -97,6 +97,19 @@ def arguments_of(metadata: Metadata) -> dict[str, Any]:
     return spec | _settings_of(metadata)
 
 
+def left_out_of(metadata: Metadata) -> str:
+    """Sentence on what the network from gray to RGB cannot be told; may be empty."""
+    if metadata.codec != "lab" or metadata.generator != "compact":
+        return ""
+    palette = " and no palette" if metadata.options.get("alternatives") else ""
+    at = (
+        ""
+        if metadata.vividness is None
+        else f"; its vividness is {metadata.vividness:g}"
+    )
+    return f"This export takes no colour hints{palette}{at}."
+
+
 def architecture_source() -> str:
     """Python source of `models.standalone` and all of ours that it needs, in one file.
 
