@@ -7,8 +7,8 @@ FOLDER holds at least 22 colour pictures of one kind, of 256 px or more. The fir
 by number are the pairs (ten for `translation`). Two sets of twelve others are only
 judged by: every sixth for curves, and twelve spread evenly for all the rest. OUT gets
 results.json and curves.png; parts that are in results.json are kept, not run again.
-Parts: pretrained, stopped, natural, untrained, paper, reference, minute, single,
-translation, speed, plot, reached; default all. Run it on an otherwise idle machine.
+Parts: pretrained, stopped, natural, untrained, paper, reference, minute, palette,
+single, translation, speed, plot, reached; default all. Run it on an idle machine.
 
 Which model is the better start, also on a busy machine:
 
@@ -23,6 +23,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint, load
 from napari_colorgan.color import LabCodec
 from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.inference.hints import Palette
 from napari_colorgan.job import Control, Progress, finish
 from napari_colorgan.metrics import Figures, psnr
 from napari_colorgan.training.events import Planned
@@ -54,6 +56,7 @@ from napari_colorgan.training.trainer import Trainer
 
 START = "micro"
 CPU = torch.device("cpu")
+SQUARE = 256  # px, of what a palette is taken from
 MARKS = (5, 10, 20, 30, 46, 60, 77, 120, 180, 240, 300)  # s
 CURVES = {
     "pretrained": "this package, from `micro`",
@@ -149,6 +152,31 @@ def curve(
         "final": judge(made.best, judged),
         "final, other twelve": judge(made.best, others),
     }
+
+
+def with_palettes(
+    pairs: list[Pair], judged: list[Pair], others: list[Pair], config: FineTuneConfig
+) -> dict:
+    """What the palette of a square at the left of each picture is worth on the rest."""
+    made = finish(fine_tune_job(pairs, START, config)).best
+    colorizer, result = Colorizer(made, CPU), {}
+    for name, part in (("twelve", judged), ("other twelve", others)):
+        left, rest = [], []
+        for pair in part:
+            middle = min(SQUARE, pair.shape[1] // 2)
+            left.append(pair.color[:SQUARE, :middle])
+            gray, color = pair.gray[:, middle:], pair.color[:, middle:]
+            rest.append(replace(pair, gray=gray, color=color))
+        told = [
+            colorizer.with_palette(Palette.of(square, strength=1.0)) for square in left
+        ]
+        for help_, colorizers in (("alone", [colorizer] * len(rest)), ("told", told)):
+            found = [
+                psnr(color_pair(pair, each), pair.color)
+                for pair, each in zip(rest, colorizers, strict=True)
+            ]
+            result[f"{name}, {help_}"] = statistics.fmean(found)
+    return result
 
 
 def stopped(pairs: list[Pair], judged: list[Pair], config: FineTuneConfig) -> dict:
@@ -354,6 +382,7 @@ def main() -> None:
     runs: dict[str, Callable[[], dict]] = {
         "pretrained": lambda: curve_from(START, whole),
         "minute": lambda: curve_from(START, FineTuneConfig(minutes=least)),
+        "palette": lambda: with_palettes(pairs, sixth, spread, whole),
         "natural": lambda: curve_from("natural", whole),
         "untrained": lambda: curve_from("scratch", whole),
         "paper": lambda: curve_from("scratch", paper),
