@@ -2,7 +2,8 @@
 
 python tests/benchmarks/contact_sheet.py OUT [--model NAME] [--pictures FOLDER ...]
 
-Without folders, of photographs that come with scikit-image: public domain or CC0.
+Without folders, of photographs that come with scikit-image: public domain or CC0. With
+`--versions`, ours are three: at vividness 0.3 and 0.7, and with the true palette.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from collection import Collection
 from PIL import Image
 from skimage import data
 
-from napari_colorgan import Colorizer
+from napari_colorgan import Colorizer, Palette
 from napari_colorgan.metrics import psnr
 from napari_colorgan.training.evaluate import WHOLE_SIDE
 from napari_colorgan.training.pairs import Pair, gray_of
@@ -23,6 +24,7 @@ from napari_colorgan.training.scoring import color_pair, gray_rgb
 
 OURS = "scikit-image"
 SIDE = 200  # px of a picture on the sheet
+LEVELS = (0.3, 0.7)
 
 
 def photographs() -> dict[str, np.ndarray]:
@@ -58,8 +60,10 @@ def main() -> None:
     parser.add_argument("--pictures", nargs="+", default=[OURS])
     parser.add_argument("--most", type=int, default=12, help="of each folder")
     parser.add_argument("--columns", type=int, default=12)
+    parser.add_argument("--versions", action="store_true")
     options = parser.parse_args()
     colorizer = Colorizer(options.model)
+    muted, vivid = (Colorizer(options.model, vividness=level) for level in LEVELS)
     side = WHOLE_SIDE if colorizer.context == "whole" else None
     columns = []
     for name in options.pictures:
@@ -69,7 +73,11 @@ def main() -> None:
             pairs = Collection.parse(name).pairs(options.most, side)
         for pair in pairs:
             gray, ours = gray_rgb(pair), color_pair(pair, colorizer)
-            columns.append((gray, ours, pair.color))
+            shown = [ours]
+            if options.versions:
+                told = colorizer.with_palette(Palette.of(pair.color, strength=1.0))
+                shown = [color_pair(pair, each) for each in (muted, vivid, told)]
+            columns.append((gray, *shown, pair.color))
             gain = psnr(ours, pair.color) - psnr(gray, pair.color)
             print(f"{pair.name}: {gain:+.2f} dB over gray")
     contact_sheet(wrapped(columns, options.columns), SIDE).save(options.out, quality=88)
