@@ -79,15 +79,13 @@ def test_a_bad_archive_is_named(tmp_path):
 
 
 def test_batches_are_the_same_in_any_order_and_without_workers(archive):
-    config = TrainConfig(crop=32, batch=4, palettes=1.0, hints=1.0, aging=0.5)
-    ahead = PictureSampler(
-        [Archive(archive, 64)], config, LabCodec(), hints=True, palettes=True
-    )
+    config = TrainConfig(crop=32, batch=4, palettes=1.0, aging=0.5)
+    ahead = PictureSampler([Archive(archive, 64)], config, LabCodec(), palettes=True)
     pictures = list(Archive(archive, 64))
-    plain = PictureSampler([pictures], config, LabCodec(), hints=True, palettes=True)
+    plain = PictureSampler([pictures], config, LabCodec(), palettes=True)
     for step in (0, 1, 2, 40, 3):
         batch, same = ahead.batch(step), plain.batch(step)
-        for part in ("source", "target", "hints", "palette"):
+        for part in ("source", "target", "palette"):
             assert torch.equal(getattr(batch, part), getattr(same, part))
     assert threading.active_count() < 40
 
@@ -100,19 +98,18 @@ def test_palettes_fit_the_crops_that_they_are_given_with():
         to_lab(Picture(np.full((side, side, 3), color, np.uint8)))
         for side, color in zip(sizes, colors, strict=True)
     ]
-    config = TrainConfig(crop=32, batch=32, palettes=1.0, hints=0.0)
+    config = TrainConfig(crop=32, batch=32, palettes=1.0)
     sampler = PictureSampler(
         [[picture] for picture in pictures],
         config,
         LabCodec(),
-        hints=True,
         palettes=True,
     )
     batch = sampler.batch(0)
     tinted = batch.palette[:, -2] == 1
     tint = batch.palette[tinted, -6:-4] / 4
     mean = batch.target.mean((2, 3))[tinted]
-    assert (tint - mean).norm(dim=1).max() < 0.25  # taken a little wrong
+    assert (tint - mean).norm(dim=1).max() < 0.4  # taken a little wrong
     assert torch.corrcoef(torch.stack([tint[:, 0], mean[:, 0]]))[0, 1] > 0.9
 
 
@@ -121,9 +118,7 @@ def test_a_palette_that_is_not_given_says_nothing(archive):
 
     def told(share):
         config = TrainConfig(crop=32, batch=64, palettes=share)
-        sampler = PictureSampler(
-            [pictures], config, LabCodec(), hints=True, palettes=True
-        )
+        sampler = PictureSampler([pictures], config, LabCodec(), palettes=True)
         return sampler.batch(0).palette
 
     assert told(0.0) is None

@@ -55,7 +55,7 @@ def plan(monkeypatch, photo):
         config = FineTuneConfig.preset(scheme, **({"patch": 32} | settings))
         asked = config.precision
         choices = BOTH if asked == "auto" else (asked,)
-        sampler = PatchSampler(pairs_of(photo), config, LabCodec(), hints=False)
+        sampler = PatchSampler(pairs_of(photo), config, LabCodec())
 
         class Timed:
             def __init__(self, precision):
@@ -196,7 +196,7 @@ def test_measuring_shows_progress(plan):
 @pytest.mark.parametrize("number", [1, 2, 7])
 def test_a_stop_while_measuring_leaves_nothing(photo, number):
     config = FineTuneConfig(patch=64, batch=1)
-    sampler = PatchSampler(pairs_of(photo), config, LabCodec(), hints=False)
+    sampler = PatchSampler(pairs_of(photo), config, LabCodec())
     control, events = Control(), []
 
     def listen(event):
@@ -228,7 +228,7 @@ def test_measuring_consumes_nothing_of_the_training(photo, scheme):
     config = FineTuneConfig.preset(
         scheme, patch=64, batch=1, gan_phase=0.5, discriminator_width=4
     )
-    sampler = PatchSampler(pairs_of(photo), config, LabCodec(), hints=False)
+    sampler = PatchSampler(pairs_of(photo), config, LabCodec())
     trainer = real_trainer(config)
     untouched = real_trainer(config)
     networks = trainer.generator, trainer.discriminator

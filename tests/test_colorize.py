@@ -426,7 +426,7 @@ def forget(colorizer, monkeypatch, largest, error=torch.OutOfMemoryError):
     """Let predictions of more than `largest` px run out of memory."""
     predict, sizes = colorizer.predict, []
 
-    def limited(gray, statistics, hints=None):
+    def limited(gray, statistics):
         sizes.append(gray.numel())
         if gray.numel() > largest:
             raise error("CUDA out of memory. Tried to allocate 20.00 MiB")
@@ -464,7 +464,7 @@ def test_memory_that_runs_out_in_the_middle_of_a_stack(
     colorizer = make_colorizer(tiling=(320, 32, 16))
     predict, calls = colorizer.predict, []
 
-    def fail_once(picture, statistics, hints=None):
+    def fail_once(picture, statistics):
         calls.append(1)
         if len(calls) == 4:
             raise torch.OutOfMemoryError("out of memory")
@@ -510,7 +510,7 @@ def test_memory_that_runs_out_for_one_thread_leaves_others_their_windows(
     colorizer = make_colorizer(tiling=(448, 32, 16))
     predict, tiles = colorizer.predict, {}
 
-    def limited(picture, statistics, hints=None):
+    def limited(picture, statistics):
         if threading.current_thread().name == "poor" and picture.numel() > 200 * 200:
             raise torch.OutOfMemoryError("out of memory")
         return predict(picture, statistics)
@@ -611,7 +611,7 @@ def test_a_preview_shows_all_of_a_photograph(gray, make_colorizer, monkeypatch):
     whole = make_colorizer(context="whole", working_size=64)
     predict, seen = whole.predict, []
 
-    def spy(picture, statistics, hints=None):
+    def spy(picture, statistics):
         seen.append(picture)
         return predict(picture, statistics)
 

@@ -36,8 +36,8 @@ from napari_colorgan.training.settings import FineTuneConfig
         "display": [-0.1, 1.1, "half"],
         "min_magnification": [0, 1.1, math.nan],
         "max_magnification": [0.9, 8.1, math.nan],
-        "hints": [-0.1, 1.1, math.nan],
         "palettes": [-0.1, 1.1, math.nan],
+        "recolor": [-0.1, 1.1, math.nan],
         "ema": [-0.1, 1.0, math.nan, "high"],
         "validation": [0, 0.0, 0.91, math.nan, "a fifth"],
         "validations": [0, 2.5],
@@ -62,7 +62,7 @@ def test_every_setting_has_a_range():
 @pytest.mark.parametrize(
     "settings",
     [
-        {"minutes": 1, "learning_rate": 0, "gan_phase": 1, "hints": 1, "ema": 0},
+        {"minutes": 1, "learning_rate": 0, "gan_phase": 1, "palettes": 1, "ema": 0},
         {"steps": None, "patch": 32, "batch": 1, "patience": 0, "seed": 0},
         {"validation": 0.9, "rate_floor": 1, "gan_phase": 0, "steps": 1},
     ],

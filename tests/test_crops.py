@@ -25,7 +25,7 @@ CROPS = 2000
 def sampler(pictures, codec="lab", **settings):
     small = {"crop": 32, "batch": 100, "gray_augmentation": 0.0, "min_scale": 0.55}
     config = TrainConfig(**(small | settings))
-    return PictureSampler([pictures], config, CODECS[codec](), hints=False)
+    return PictureSampler([pictures], config, CODECS[codec]())
 
 
 @pytest.fixture(scope="module")

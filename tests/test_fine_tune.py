@@ -245,7 +245,13 @@ def test_the_loss_shown_is_a_moving_average(run):
 
 
 def test_fine_tuning_brings_colors_closer_to_the_truth(run, base, pairs):
-    settings = {"steps": 120, "gan_phase": 0.0, "ema": 0.9, "patience": 0, "hints": 0.0}
+    settings = {
+        "steps": 120,
+        "gan_phase": 0.0,
+        "ema": 0.9,
+        "patience": 0,
+        "palettes": 0.0,
+    }
     result, events = run(None, learning_rate=5e-3, encoder_rate=5e-3, **settings)
     first, last = (result.history.validations[i] for i in (0, -1))
     assert last.now.psnr > first.now.psnr + 1
@@ -435,7 +441,7 @@ def test_a_closed_run_leaves_nothing_half_written(tmp_path, base, pairs):
 
 
 VARIANTS = {
-    "hints": {"hints": 0.5, "gray_augmentation": 0.5},
+    "augmented": {"gray_augmentation": 0.5},
     "translation": {"task": "translation", "gray_augmentation": 0.5},
     "whole": {"context": "whole", "ema": 0.0},
     # the shallowest U-Net with dropout; its discriminator is there from the start

@@ -6,58 +6,11 @@ import torch
 
 from napari_colorgan.color_bins import BIN_CENTERS, BIN_COUNT
 from napari_colorgan.training.guidance import (
-    MOST_HINTS,
     draw_recoloring,
     draw_strength,
     recolor,
-    simulate_hints,
     simulate_palettes,
 )
-
-
-def test_hints_tell_the_true_color_where_their_mask_is():
-    target = torch.rand(60, 2, 32, 32) * 2 - 1
-    hints = simulate_hints(target, 0.5, np.random.default_rng(3))
-    mask = hints[:, 2]
-    assert set(mask.unique().tolist()) == {0.0, 1.0}
-    given = mask.flatten(1).any(1)
-    assert given.float().mean() == pytest.approx(0.5, abs=0.2)
-    assert not hints[:, :2][(mask == 0)[:, None].expand(-1, 2, -1, -1)].any()
-    flat = target.mean((2, 3), keepdim=True).expand_as(target)
-    exact = simulate_hints(flat, 1.0, np.random.default_rng(3))
-    error = (exact[:, :2] - flat)[(exact[:, 2:] == 1).expand(-1, 2, -1, -1)]
-    assert error.abs().max() < 1e-5
-    assert simulate_hints(target, 0.0, np.random.default_rng(1)) is None
-
-
-def test_of_hints_that_overlap_the_last_is_seen_with_one_color():
-    target = torch.rand(20, 2, 12, 12) * 2 - 1
-    hints = simulate_hints(target, 1.0, np.random.default_rng(4))
-    again = simulate_hints(target, 1.0, np.random.default_rng(4))
-    assert torch.equal(hints, again)
-    mask = hints[:, 2].bool()
-    assert mask.flatten(1).any(1).all()
-    for picture, painted in zip(hints, mask, strict=True):
-        colors = picture[:2, painted]
-        assert len(torch.unique(colors, dim=1).T) <= MOST_HINTS
-
-
-def test_things_that_stand_out_get_more_hints_than_their_share():
-    target = torch.zeros(80, 2, 64, 64)
-    target[..., 24:40, 24:40] = 0.5
-    hints = simulate_hints(target, 1.0, np.random.default_rng(5))
-    given = hints[:, 2].sum()
-    assert hints[..., 24:40, 24:40][:, 2].sum() / given > 1.5 * 16**2 / 64**2
-    assert hints[:, 2].amax() == 1
-
-
-def test_hints_are_few_or_many():
-    target = torch.zeros(400, 2, 128, 128)
-    hints = simulate_hints(target, 1.0, np.random.default_rng(6))
-    covered = hints[:, 2].mean((1, 2))
-    assert covered.quantile(0.2) < 0.02
-    assert covered.quantile(0.95) > 0.04
-    assert covered.max() <= MOST_HINTS * 9**2 / 128**2
 
 
 def palettes(references, strength=1.0, seed=1):

@@ -7,18 +7,22 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from skimage import data
 
 from napari_colorgan import Colorizer, Hints, Palette, colorize, suggest
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint
-from napari_colorgan.color import AB_SCALE, rgb_to_lab
+from napari_colorgan.color import rgb_to_lab
 from napari_colorgan.errors import BadImageFile, BadSetting
+from napari_colorgan.inference.colorize import colorize_region
 from napari_colorgan.inference.hints import MOST_HINTS, read_hints, read_palette
+from napari_colorgan.inference.kriging import Kriging, Places
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Source
 from napari_colorgan.models.compact import Compact
 
 RED = (200, 60, 40)
+BROWN = (90, 50, 42)
 TINY = {"widths": [8, 8, 8, 8], "alternatives": True, "attention": 1}
 
 
@@ -45,26 +49,24 @@ def difference(a, b):
 # -- hints
 
 
-def test_a_hint_becomes_its_color_where_it_is():
+def test_a_hint_is_a_square_around_its_point():
     told = Hints([[10, 20], [30, 40]], [RED, (0, 0, 255)], 3.0)
-    seen = told.tensor(range(64), range(64), (64, 64))
-    assert seen.shape == (1, 3, 64, 64)
-    ab = rgb_to_lab(torch.tensor(RED).view(1, 3, 1, 1) / 255)[0, 1:, 0, 0] / AB_SCALE
-    assert torch.allclose(seen[0, :2, 10, 20], ab, atol=1e-6)
-    assert seen[0, 2, 7:14, 17:24].all()
-    assert seen[0, 2].sum() == 2 * 7 * 7
+    first, second = told.squares(range(64), range(64), (64, 64))
+    assert first == (slice(7, 14), slice(17, 24))
+    assert second == (slice(27, 34), slice(37, 44))
 
 
 def test_a_part_of_a_plane_sees_its_hints_at_its_own_size():
     told = Hints([[100, 60]], [RED], 8.0)
-    half = told.tensor(range(80, 120), range(40, 80), (20, 20))
-    rows, columns = half[0, 2].nonzero().T
+    ((rows, columns),) = told.squares(range(80, 120), range(40, 80), (20, 20))
     for at in (rows, columns):
-        assert at.float().mean() + 0.5 == pytest.approx(20.5 / 2, abs=0.5)
-        assert int(at.amax() - at.amin()) == 7
-    assert told.tensor(range(0, 50), range(0, 50), (50, 50)) is None
-    tiny = told.tensor(range(4000), range(4000), (40, 40))
-    assert tiny[0, 2].sum() == 1  # never lost
+        assert (at.start + at.stop) / 2 == pytest.approx(20.5 / 2, abs=0.5)
+        assert at.stop - at.start == 8
+    ((rows, columns),) = told.squares(range(4000), range(4000), (40, 40))
+    assert rows.stop - rows.start == columns.stop - columns.start == 1  # never lost
+    corner = Hints([[0, 63]], [RED], 8.0)
+    ((rows, columns),) = corner.squares(range(64), range(64), (32, 32))
+    assert (rows.start, columns.stop) == (0, 32) and rows.stop > 0
 
 
 def test_hints_of_stacks_belong_to_their_plane():
@@ -123,18 +125,61 @@ def test_hints_of_a_lazy_stack_reach_their_plane(gray, listening):
 
 
 @pytest.mark.parametrize("context", ["whole", "local"])
-def test_hints_change_colors_and_a_part_stays_part_of_the_whole(
-    gray, listening, context
+def test_a_hint_has_its_color_and_a_part_stays_part_of_the_whole(
+    make_checkpoint, context
 ):
-    from napari_colorgan import colorize_region
-
-    colorizer = Colorizer(listening, context=context, working_size=96)
-    told = Hints([[40, 50]], [RED], 5.0)
+    gray = data.camera()[100:196, 150:278]
+    nearly_gray = make_checkpoint("compact", {"alternatives": True})
+    colorizer = Colorizer(nearly_gray, context=context, working_size=96)
+    told = Hints([[40, 50]], [BROWN], 5.0)
     plain, hinted = colorize(gray, colorizer), colorize(gray, colorizer, hints=told)
-    assert difference(plain, hinted)[35:45, 45:55].max() > 3
+
+    def ab(rgb):
+        part = torch.from_numpy(rgb[36:45, 46:55].copy()).permute(2, 0, 1)[None]
+        return rgb_to_lab(part / 255)[0, 1:].mean((1, 2))
+
+    asked = rgb_to_lab(torch.tensor(BROWN).view(1, 3, 1, 1) / 255)[0, 1:, 0, 0]
+    before, after = (ab(rgb) - asked for rgb in (plain, hinted))
+    assert after.norm() < 0.5 * before.norm()
     region = (slice(20, 60), slice(30, 90))
     part = colorize_region(gray, colorizer, region, hints=told)
     assert difference(part, hinted[region]).max() <= 1
+
+
+@pytest.mark.parametrize("context", ["whole", "local"])
+def test_other_hints_cost_no_other_prediction(gray, listening, context, monkeypatch):
+    colorizer = Colorizer(listening, context=context, working_size=96)
+    look, seen = colorizer.look, []
+    monkeypatch.setattr(colorizer, "look", lambda x: seen.append(x.shape) or look(x))
+    places = [[40, 50], [41, 50], [42, 52]]
+    colors = [RED, (0, 0, 255), RED]
+    for count in (1, 2, 3):
+        colorize(gray, colorizer, hints=Hints(places[:count], colors[:count]))
+    around = [shape for shape in seen if shape[-2:] in ((384, 384), (96, 128))]
+    assert len(around) == 1
+
+
+def test_a_hint_reaches_what_is_like_it_and_many_the_whole_picture():
+    torch.manual_seed(1)
+    kinds = torch.nn.functional.normalize(torch.rand(2, 8), dim=1)
+    of_kind = torch.arange(100) % 2
+    position = torch.rand(100, 2)
+    everywhere = Places(kinds[of_kind], position, torch.full((100, 1), 0.5))
+    some = [torch.tensor([number]) for number in (0, 2, 3)]
+    alone = Kriging(everywhere.means(some[:1]), torch.tensor([[0.4, 0.0]]))
+    reached = alone.at(everywhere)[:, 0]
+    assert reached[0] == pytest.approx(0.4, abs=0.03)
+    assert reached[of_kind == 0].mean() > 1.3 * reached[of_kind == 1].mean()
+    certain = alone.certainty(everywhere)
+    assert certain.argmax() == 0 and 0.9 < certain[0] <= 1
+    agreed = Kriging(everywhere.means(some), torch.tensor([[0.4, 0.0]] * 3))
+    assert agreed.at(everywhere)[:, 0].mean() > reached.mean()
+
+
+def test_older_checkpoints_with_weights_for_hints_are_as_good(gray, listening):
+    more = {"stem_hints.weight": torch.ones(32, 3, 3, 3)}
+    older = Checkpoint(listening.metadata, dict(listening.weights) | more)
+    assert np.array_equal(colorize(gray, older), colorize(gray, listening))
 
 
 def test_hints_are_read_from_a_table_as_napari_writes_it(tmp_path):

@@ -13,7 +13,7 @@ from napari_colorgan.color_bins import (
 )
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models import GENERATORS, GeneratorSpec, build, count_parameters
-from napari_colorgan.models.compact import HINT_CHANNELS, Compact
+from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.palette import palette_input, palette_length
 from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.models.resnet import ResNet
@@ -210,50 +210,20 @@ def test_fresh_generators_are_nearly_gray():
         assert Compact()(torch.rand(1, 1, 64, 64)).abs().mean() < 0.2
 
 
-def test_a_fresh_compact_generator_ignores_hints():
-    network = small("compact")
-    source = torch.rand(1, 1, 64, 64)
-    hints = torch.ones(1, HINT_CHANNELS, 64, 64)
+def test_features_by_which_places_are_compared_are_those_of_the_colors():
+    network, source = small("compact").eval(), torch.rand(1, 1, 64, 96)
     with torch.no_grad():
-        assert torch.equal(network(source, hints), network(source))
-    assert network.takes_hints
-    assert not small("unet").takes_hints
-
-
-@pytest.mark.parametrize("out_channels", [2, 3])
-def test_a_hint_acts_around_its_place(out_channels):
-    network = small("compact", out_channels=out_channels)
-    with torch.no_grad():
-        for name, module in network.named_modules():
-            if name.endswith("hints"):
-                module.weight.normal_(0, 0.3)
-        source = torch.rand(1, 1, 256, 256)
-        hints = torch.zeros(1, HINT_CHANNELS, 256, 256)
-        none = network(source, hints)
-        hints[..., 100:105, 60:65] = 1.0
-        change = (network(source, hints) - none).abs().sum(1)[0]
-    near, far = change[92:113, 52:73].mean(), change[200:, 200:].mean()
-    assert near > 10 * far
-    assert near > 0
-    assert torch.equal(none, network(source))
-
-
-def test_the_color_of_a_hint_matters():
-    network = small("compact")
-    torch.nn.init.normal_(network.stem_hints.weight)
-    source = torch.rand(1, 1, 64, 64)
-    red, blue = torch.zeros(2, 1, HINT_CHANNELS, 64, 64)
-    red[:, 0, 20:30], blue[:, 1, 20:30] = 0.5, -0.5
-    red[:, 2, 20:30] = blue[:, 2, 20:30] = 1
-    with torch.no_grad():
-        assert not torch.allclose(network(source, red), network(source, blue))
+        prediction, features = network.look(source)
+        assert torch.equal(prediction, network(source))
+    assert features.shape[2:] == (16, 24) and features.min() >= 0
+    assert network.shows_features
+    assert not small("unet").shows_features
 
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_all_parameters_of_a_generator_learn(name):
     network = small(name).train()
-    hints = [torch.ones(2, HINT_CHANNELS, 64, 64)] if network.takes_hints else []
-    network(torch.rand(2, 1, 64, 64), *hints).pow(2).sum().backward()
+    network(torch.rand(2, 1, 64, 64)).pow(2).sum().backward()
     unmoved = [
         n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()
     ]
@@ -397,7 +367,7 @@ def test_a_generator_is_extended_without_harm():
     palette = torch.rand(1, palette_length())
     with torch.no_grad():
         for told in (None, palette):
-            ab = more(source, None, told)[:, :2]
+            ab = more(source, told)[:, :2]
             assert torch.allclose(ab, plain(source), atol=1e-5)
     names = {id(module): name for name, module in more.named_modules()}
     added = {names[id(module)] for module in more.additions()}
@@ -405,15 +375,15 @@ def test_a_generator_is_extended_without_harm():
     assert {name.rpartition(".")[0] for name in others} <= added
 
 
-def test_attention_carries_a_hint_through_the_whole_picture():
+def test_attention_carries_what_is_seen_through_the_whole_picture():
     network, source = listening(), torch.zeros(1, 1, 256, 256)
-    hints = torch.zeros(1, 3, 256, 256)
-    hints[..., :9, :9] = 1
+    other = source.clone()
+    other[..., :9, :9] = 1
     moved = []
     with torch.no_grad():
         for attention in (network.attention, torch.nn.Sequential()):
             network.attention = attention
-            change = network.answer(source, hints).ab - network.answer(source).ab
+            change = network.answer(other).ab - network.answer(source).ab
             moved.append(change[..., -8:, -8:].abs().max())
     assert moved[0] > 100 * moved[1]
 
@@ -433,7 +403,7 @@ def test_a_palette_is_told_apart_from_none_and_from_another():
     ]
     assert told[0].shape == (1, palette_length())
     with torch.no_grad():
-        results = [network(source, None, palette) for palette in (None, *told)]
+        results = [network(source, palette) for palette in (None, *told)]
     for a, b in combinations(results, 2):
         assert (a - b).abs().max() > 1e-3
 

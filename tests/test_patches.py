@@ -36,8 +36,8 @@ def ramp(height, width, *, x=0, y=0):
     return red_pair(np.repeat(values[..., None], 3, axis=-1))
 
 
-def batches(pairs, settings, count, codec=None, hints=False):
-    sampler = PatchSampler(pairs, settings, codec or RgbCodec(), hints=hints)
+def batches(pairs, settings, count, codec=None):
+    sampler = PatchSampler(pairs, settings, codec or RgbCodec())
     return [sampler.batch(step) for step in range(count)]
 
 
@@ -56,19 +56,17 @@ def slopes(plane):
 
 def test_the_patches_of_a_step_follow_from_its_number(photo):
     pairs = pairs_of(photo)
-    settings = config(hints=0.5, gray_augmentation=0.5)
-    sampler = PatchSampler(pairs, settings, LabCodec(), hints=True)
+    settings = config(gray_augmentation=0.5)
+    sampler = PatchSampler(pairs, settings, LabCodec())
     first = [sampler.batch(step) for step in (3, 4)]
-    other = PatchSampler(pairs, settings, LabCodec(), hints=True)
+    other = PatchSampler(pairs, settings, LabCodec())
     torch.manual_seed(99)
     again = [other.batch(step) for step in (4, 3)][::-1]
     for a, b in zip(first, again, strict=True):
         assert torch.equal(a.source, b.source)
         assert torch.equal(a.target, b.target)
-        assert (a.hints is None) == (b.hints is None)
-        assert a.hints is None or torch.equal(a.hints, b.hints)
     assert not torch.equal(first[0].source, first[1].source)
-    reseeded = PatchSampler(pairs, replace(settings, seed=2), LabCodec(), hints=True)
+    reseeded = PatchSampler(pairs, replace(settings, seed=2), LabCodec())
     assert not torch.equal(first[0].source, reseeded.batch(3).source)
 
 
@@ -76,7 +74,7 @@ def test_sampling_leaves_torchs_randomness_alone(photo):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    batches(pairs_of(photo), config(gray_augmentation=1.0, hints=1.0), 2)
+    batches(pairs_of(photo), config(gray_augmentation=1.0), 2)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -103,9 +101,7 @@ def test_pixels_outside_a_mask_do_not_count_as_pixels():
 @pytest.mark.parametrize(("batch", "expected"), [(1, 20), (4, 5), (1000, 1)])
 def test_an_epoch_has_as_many_pixels_as_the_pairs(photo, batch, expected):
     settings = config(batch=batch)  # 256 x 320 px are 20 patches of 64 x 64
-    assert PatchSampler(
-        pairs_of(photo), settings, RgbCodec(), hints=False
-    ).per_epoch == (expected)
+    assert PatchSampler(pairs_of(photo), settings, RgbCodec()).per_epoch == (expected)
 
 
 # -- both pictures alike
@@ -129,7 +125,6 @@ def test_gray_and_color_of_a_patch_show_the_same_place(settings, shape):
         assert batch.target.shape == (2, 3, 64, 64)
         assert torch.allclose(batch.source, batch.target[:, :1], atol=1e-5)
         assert batch.weight is None
-        assert batch.hints is None
 
 
 def test_sources_of_colorization_are_the_lightness_of_the_colors(photo):
@@ -310,25 +305,6 @@ def test_pairs_without_a_mask_count_whole_beside_one_with(photo):
     assert (shares == 1).any() and (shares < 1).any()
 
 
-# -- hints
-
-
-def test_hints_are_colors_of_the_target():
-    flat = np.full((80, 80, 3), (200, 120, 40), np.uint8)
-    batch = batches(pairs_of(flat), config(hints=1.0), 1, LabCodec(), hints=True)[0]
-    given = batch.hints[:, 2:] == 1
-    assert given.any(dim=(1, 2, 3)).all()
-    assert set(batch.hints[:, 2].unique().tolist()) == {0.0, 1.0}
-    assert torch.allclose(batch.hints[:, :2] * given, batch.target * given, atol=1e-5)
-    assert not (batch.hints[:, :2] * ~given).any()
-
-
-@pytest.mark.parametrize(("share", "takes"), [(0.0, True), (1.0, False)])
-def test_without_hints_there_is_no_tensor_of_them(photo, share, takes):
-    found = batches(pairs_of(photo), config(hints=share), 2, LabCodec(), hints=takes)
-    assert all(batch.hints is None for batch in found)
-
-
 def test_arrays_that_cannot_be_written_are_read_without_complaint():
     picture = data.astronaut()[:64, :64].copy()
     (pair,) = pairs_of(picture)
@@ -344,7 +320,7 @@ def test_a_batch_moves_with_all_its_parts():
     part = torch.zeros(1, 1, 4, 4)
     moved = Batch(part, part, weight=part).to(torch.device("meta"))
     assert moved.source.is_meta and moved.target.is_meta and moved.weight.is_meta
-    assert moved.hints is None
+    assert moved.palette is None
 
 
 # -- what makes a model robust

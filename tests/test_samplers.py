@@ -27,9 +27,9 @@ def read_pictures(folders, side):
 
 
 def sampler(folders, codec="lab", **settings):
-    plain = {"context": "local", "gray_augmentation": 0.0, "hints": 0.0}
+    plain = {"context": "local", "gray_augmentation": 0.0}
     settings = config(**(plain | settings))
-    return PictureSampler(folders, settings, CODECS[codec](), hints=codec == "lab")
+    return PictureSampler(folders, settings, CODECS[codec]())
 
 
 def sample(folders, count, side, step=0, **settings):
@@ -144,14 +144,13 @@ def test_the_notebook_sees_whole_pictures_squeezed(photos):
 
 
 def test_every_step_sees_other_crops_whatever_came_before(photos):
-    settings = {"gray_augmentation": 0.5, "aging": 0.5, "display": 0.5, "hints": 0.5}
+    settings = {"gray_augmentation": 0.5, "aging": 0.5, "display": 0.5}
     made = sampler(read_pictures([photos], side=64), batch=8, **settings)
     first = [made.batch(step) for step in (0, 1)]
     torch.manual_seed(99)
     second, again = (made.batch(step) for step in (1, 0))
     for a, b in zip(first, (again, second), strict=True):
         assert torch.equal(a.source, b.source) and torch.equal(a.target, b.target)
-        assert a.hints.shape == (8, 3, 32, 32) and torch.equal(a.hints, b.hints)
     assert not torch.equal(first[0].target, second.target)
 
 
@@ -175,9 +174,9 @@ def test_training_sources_have_the_lightness_of_the_pictures(photos, settings):
 def test_palettes_of_recolored_crops_tell_their_new_colors(photo):
     pictures = [Picture(photo[:256, :256])]
     many = {"batch": 40, "palettes": 1.0, "recolor": 1.0, "crop": 192}
-    settings = config(context="whole", min_scale=1.0, hints=0.0, **many)
+    settings = config(context="whole", min_scale=1.0, **many)
     codec = CODECS["lab"]()
-    turned = PictureSampler([pictures], settings, codec, hints=False, palettes=True)
+    turned = PictureSampler([pictures], settings, codec, palettes=True)
     batch = turned.batch(0)
     tints = batch.target.mean((2, 3))
     assert tints.std(0).min() > 0.02  # of one and the same picture

@@ -85,7 +85,7 @@ def test_windows_of_a_picture_agree_in_tone(by_picture, monkeypatch):
     tiled = colorize(picture, colorizer)
     predict = colorizer.predict
 
-    def by_window(gray, statistics, hints=None):
+    def by_window(gray, statistics):
         return predict(gray, colorizer.measure(lambda: gray))
 
     monkeypatch.setattr(colorizer, "predict", by_window)

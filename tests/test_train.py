@@ -81,11 +81,11 @@ def test_equal_seeds_train_alike(train_small):
 
 @pytest.mark.parametrize("stop_at", [1, 2, 4])
 def test_a_resumed_training_equals_an_uninterrupted_one(train_small, tmp_path, stop_at):
-    straight, _ = train_small("straight", gray_augmentation=0.5, hints=0.5)
-    stopped, _ = train_small("a", stop_at=stop_at, gray_augmentation=0.5, hints=0.5)
+    straight, _ = train_small("straight", gray_augmentation=0.5)
+    stopped, _ = train_small("a", stop_at=stop_at, gray_augmentation=0.5)
     assert stopped.metadata.training["steps_done"] == stop_at
     assert load(tmp_path / "a.safetensors").digest == stopped.digest
-    resumed, events = train_small("a", gray_augmentation=0.5, hints=0.5)
+    resumed, events = train_small("a", gray_augmentation=0.5)
     assert next(e.done for e in events if isinstance(e, StepDone)) == stop_at + 1
     assert resumed.metadata.training["steps_done"] == 6
     assert same_weights(straight, resumed)

@@ -26,7 +26,7 @@ from napari_colorgan.training.settings import TrainConfig
         ("knee", 0),
         ("seed", -1),
         ("knee", float("inf")),
-        ("hints", -0.1),
+        ("palettes", -0.1),
         ("gray_augmentation", 2),
         ("ema", 1.0),
         ("context", "global"),
@@ -65,7 +65,7 @@ def test_unknown_settings_and_wrong_types_are_refused(values, message):
 
 
 def test_a_whole_number_is_a_real_number_too():
-    assert TrainConfig.from_dict({"hints": 1}).hints == 1
+    assert TrainConfig.from_dict({"palettes": 1}).palettes == 1
 
 
 def test_the_paper_keeps_its_rate_for_half_of_the_steps():

@@ -23,16 +23,11 @@ SMALL = {
 }
 
 
-def toy_batch(step, side=64, channels=2, hints=False):
+def toy_batch(step, side=64, channels=2):
     random = torch.Generator().manual_seed(step)
     source = torch.rand(2, 1, side, side, generator=random) * 2 - 1
     target = torch.rand(2, channels, side, side, generator=random) - 0.5
-    given = None
-    if hints:
-        given = torch.zeros(2, 3, side, side)
-        given[:, 2, 8:12, 8:12] = 1
-        given[:, :2, 8:12, 8:12] = 0.3
-    return Batch(source, target, given)
+    return Batch(source, target)
 
 
 def trainer_of(
@@ -121,20 +116,10 @@ def test_an_encoder_of_rate_zero_rests():
     trainer = trainer_of(encoder_rate=0.0, weight_decay=0.5)
     encoder = [p.detach().clone() for p in trainer.generator.encoder_parameters()]
     head = trainer.generator.head.weight.detach().clone()
-    trainer.step(toy_batch(0, hints=True))
+    trainer.step(toy_batch(0))
     kept = zip(encoder, trainer.generator.encoder_parameters(), strict=True)
     assert all(torch.equal(a, b) and b.grad is None for a, b in kept)
     assert not torch.equal(head, trainer.generator.head.weight)
-
-
-def test_hints_are_learned_from():
-    trainer = trainer_of(learning_rate=0.01)
-    before = trainer.generator.stem_hints.weight.detach().clone()
-    assert not before.any()
-    trainer.step(toy_batch(0))
-    assert not trainer.generator.stem_hints.weight.any()
-    trainer.step(toy_batch(1, hints=True))
-    assert trainer.generator.stem_hints.weight.any()
 
 
 @pytest.mark.parametrize("scheme", ["paper", "notebook"])
@@ -270,8 +255,7 @@ def test_training_goes_on_from_a_file_as_if_it_had_not_stopped(
         )
 
     def batch(step):
-        hints = name == "compact" and channels == 2
-        return toy_batch(step, channels=channels, hints=hints)
+        return toy_batch(step, channels=channels)
 
     straight = make()
     for stop_at in (1, 4):  # 3 steps without a discriminator, 2 with one

@@ -250,7 +250,7 @@ class Canvas(nn.Module):
         super().__init__()
         self.picture = nn.Parameter(like * 0.5)
 
-    def forward(self, source, hints=None):
+    def forward(self, source):
         return self.picture
 
 
@@ -467,7 +467,7 @@ def test_a_gradient_that_is_not_finite_leaves_the_generator(kind):
     batch = toy_batch(side=64)
 
     class Broken(Canvas):
-        def forward(self, source, hints=None):
+        def forward(self, source):
             return Cliff.apply(self.picture)
 
     canvas = Broken(batch.target)

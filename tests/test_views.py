@@ -64,7 +64,7 @@ def inputs(colorizer, monkeypatch):
     """Record what the generator is shown."""
     predict, seen = colorizer.predict, []
 
-    def spy(gray, statistics, hints=None):
+    def spy(gray, statistics):
         seen.append(gray)
         return predict(gray, statistics)
 
@@ -163,7 +163,7 @@ def test_windows_that_disagree_fade_into_each_other(make_colorizer, monkeypatch)
     colorizer = make_colorizer()
     tones = itertools.cycle([-0.3, 0.3])  # of 110 units of a, well inside sRGB
 
-    def disagree(gray, statistics, hints=None):
+    def disagree(gray, statistics):
         prediction = torch.zeros(1, 2, *gray.shape[2:])
         prediction[:, 0] = next(tones)
         return prediction
@@ -182,7 +182,7 @@ def test_windows_that_agree_are_blended_to_what_they_say(make_colorizer, monkeyp
     camera = data.camera()
     colorizer = make_colorizer()
 
-    def constant(gray, statistics, hints=None):
+    def constant(gray, statistics):
         return torch.tensor([0.2, -0.3]).view(1, 2, 1, 1).expand(1, 2, *gray.shape[2:])
 
     monkeypatch.setattr(colorizer, "predict", constant)

@@ -21,6 +21,7 @@ from napari_colorgan.checkpoints.metadata import (
 )
 from napari_colorgan.errors import BadSetting, CheckpointError, some
 from napari_colorgan.models import Generator, GeneratorSpec, build
+from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.norm import hold_statistics
 
 
@@ -64,12 +65,16 @@ class Checkpoint:
                 f"This checkpoint asks for a generator that cannot be built: {error} "
                 "Update napari-colorgan or export the checkpoint again."
             ) from error
-        self._check_shapes(network.state_dict())
+        given = self.weights
+        if isinstance(network, Compact):
+            ending = network.obsolete
+            given = {k: v for k, v in given.items() if not k.endswith(ending)}
+        self._check_shapes(given, network.state_dict())
         weights = {
             name: tensor.float().clone()
             if tensor.is_floating_point()
             else tensor.clone()
-            for name, tensor in self.weights.items()
+            for name, tensor in given.items()
         }
         for name, tensor in weights.items():
             if not tensor.isfinite().all():
@@ -82,9 +87,11 @@ class Checkpoint:
             hold_statistics(network)
         return network.eval()
 
-    def _check_shapes(self, expected: Mapping[str, Tensor]) -> None:
-        missing = sorted(set(expected) - set(self.weights))
-        unknown = sorted(set(self.weights) - set(expected))
+    def _check_shapes(
+        self, given: Mapping[str, Tensor], expected: Mapping[str, Tensor]
+    ) -> None:
+        missing = sorted(set(expected) - set(given))
+        unknown = sorted(set(given) - set(expected))
         if missing or unknown:
             raise CheckpointError(
                 f"The weights do not fit the generator '{self.metadata.generator}': "
@@ -92,7 +99,7 @@ class Checkpoint:
                 f"unknown ({some(unknown, 3)}). Export the checkpoint again."
             )
         for name, tensor in expected.items():
-            dtype = self.weights[name].dtype
+            dtype = given[name].dtype
             if tensor.is_floating_point() != dtype.is_floating_point or (
                 dtype.is_complex or dtype == torch.bool
             ):
@@ -101,9 +108,9 @@ class Checkpoint:
                     f"Weight '{name}' holds {dtype}, expected {kind} numbers. Export "
                     "the checkpoint again."
                 )
-            if tensor.shape != self.weights[name].shape:
+            if tensor.shape != given[name].shape:
                 raise CheckpointError(
-                    f"Weight '{name}' has the shape {tuple(self.weights[name].shape)}, "
+                    f"Weight '{name}' has the shape {tuple(given[name].shape)}, "
                     f"expected {tuple(tensor.shape)}. Export the checkpoint again."
                 )
 

@@ -84,7 +84,7 @@ class Colorizer:
                 f"left out, for '{metadata.name}' does not tell how sure its colours "
                 "are",
             )
-        self.takes_hints = generator.takes_hints and metadata.codec == "lab"
+        self.takes_hints = generator.shows_features and metadata.codec == "lab"
         self.takes_palette = generator.alternatives
         self._palette = self._told(settings.palette)
         self.context: Context = settings.context or metadata.context
@@ -109,7 +109,7 @@ class Colorizer:
             if metadata.statistics == "picture"
             else None
         )
-        self._remembered: tuple[tuple[Tensor, Tensor], ...] = ()
+        self._remembered: tuple[tuple[Tensor, Tensor, Tensor], ...] = ()
 
     def with_palette(self, palette: Palette | None) -> "Colorizer":
         """Return one that asks for other colours; nothing is loaded again.
@@ -126,16 +126,10 @@ class Colorizer:
         return other
 
     @torch.inference_mode()
-    def predict(
-        self,
-        gray: Tensor,
-        statistics: Statistics | None,
-        hints: Tensor | None = None,
-    ) -> Tensor:
+    def predict(self, gray: Tensor, statistics: Statistics | None) -> Tensor:
         """Prediction (N, 2 or 3, H, W) in [-1, 1], on the CPU, for gray in [0, 1].
 
-        Sides are multiples of `stride`; `statistics` come from `measure`, `hints`
-        (N, 3, H, W) from `Hints.tensor`.
+        Sides are multiples of `stride`; `statistics` come from `measure`.
 
         Raises
         ------
@@ -144,34 +138,44 @@ class Colorizer:
         """
         source = self._encoded(gray)
         if statistics is None:
-            prediction = self._generator(source, *self._given(hints, len(source)))
+            prediction = self._generator(source, *self._given(len(source)))
         else:
             here = {name: value.to(self.device) for name, value in statistics.items()}
             with self._lock:  # the call puts statistics into the one shared network
                 prediction = torch.func.functional_call(self._generator, here, source)
-        result: Tensor = prediction.float().cpu()
-        if not result.sum().isfinite():  # one pass; values are within -1 and 1
-            raise NoColors(self.checkpoint.metadata.name)
-        return result if self.vividness is None else enliven(result, self.vividness)
-
-    def predict_once(self, gray: Tensor, hints: Tensor | None = None) -> Tensor:
-        """Predict with statistics of `gray` itself, or remember having done so.
-
-        The latest pictures are known by their pixels, so that no change of an array
-        goes unnoticed, and several regions of a plane cost one prediction.
-        """
-        seen = gray if hints is None else torch.cat([gray, hints], dim=1)
-        for known, prediction in self._remembered:
-            if torch.equal(known, seen):
-                return prediction
-        prediction = self.predict(gray, self.measure(lambda: gray), hints)
-        most = max(1, _REMEMBERED // seen.numel())
-        # a new tuple, for other threads may be looking through the former
-        self._remembered = (*self._remembered, (seen, prediction))[-most:]
-        return prediction
+        return self._checked(prediction)
 
     @torch.inference_mode()
-    def likelihoods(self, gray: Tensor, hints: Tensor | None = None) -> Tensor:
+    def look(self, gray: Tensor) -> tuple[Tensor, Tensor]:
+        """Predict without statistics; and features, see `Compact.look`."""
+        source = self._encoded(gray)
+        assert isinstance(self._generator, Compact)
+        prediction, features = self._generator.look(source, *self._given(len(source)))
+        return self._checked(prediction), features.float().cpu()
+
+    def look_once(self, gray: Tensor) -> tuple[Tensor, Tensor]:
+        """Predict with statistics of `gray` itself, or remember having done so.
+
+        With features, empty if the generator shows none. The latest pictures are known
+        by their pixels, so that no change of an array goes unnoticed, and several
+        regions of a plane, or other hints, cost one prediction.
+        """
+        for known, prediction, features in self._remembered:
+            if torch.equal(known, gray):
+                return prediction, features
+        if self.takes_hints:
+            prediction, features = self.look(gray)
+        else:
+            prediction = self.predict(gray, self.measure(lambda: gray))
+            features = prediction[:, :0]
+        most = max(1, _REMEMBERED // gray.numel())
+        latest = (gray, prediction, features)
+        # a new tuple, for other threads may be looking through the former
+        self._remembered = (*self._remembered, latest)[-most:]
+        return prediction, features
+
+    @torch.inference_mode()
+    def likelihoods(self, gray: Tensor) -> Tensor:
         """How likely each colour of `color_bins` is, (N, Q, H / 4, W / 4), on the CPU.
 
         Raises
@@ -185,7 +189,7 @@ class Colorizer:
         if not (isinstance(generator, Compact) and generator.alternatives):
             raise BadSetting("model", name, "one that knows how likely colours are")
         source = self._encoded(gray)
-        answer = generator.answer(source, *self._given(hints, len(source)))
+        answer = generator.answer(source, *self._given(len(source)))
         likelihoods = answer.logits.float().softmax(1).cpu()
         if not likelihoods.sum().isfinite():
             raise NoColors(name)
@@ -220,14 +224,16 @@ class Colorizer:
             raise BadSetting("palette", palette.name, expected)
         return palette.tensor().to(self.device)
 
-    def _given(self, hints: Tensor | None, count: int) -> tuple[Tensor | None, ...]:
+    def _given(self, count: int) -> tuple[Tensor, ...]:
         """Return what a generator is told beside its source."""
-        if hints is None and self._palette is None:
-            return ()
-        told = None if hints is None else hints.to(self.device)
-        if self._palette is None:
-            return (told,)
-        return told, self._palette.expand(count, -1)
+        return () if self._palette is None else (self._palette.expand(count, -1),)
+
+    def _checked(self, prediction: Tensor) -> Tensor:
+        """Return a finite prediction on the CPU, as vivid as it should be."""
+        result: Tensor = prediction.float().cpu()
+        if not result.sum().isfinite():  # one pass; values are within -1 and 1
+            raise NoColors(self.checkpoint.metadata.name)
+        return result if self.vividness is None else enliven(result, self.vividness)
 
     @torch.inference_mode()
     def measure(self, sample: Callable[[], Tensor]) -> Statistics | None:

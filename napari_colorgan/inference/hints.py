@@ -199,36 +199,30 @@ class Hints:
         here = (np.rint(self.points[:, :leading]) == np.array(index)[:leading]).all(1)
         if not here.any():
             return None
-        points = self.points[here][:, leading:]
-        return Hints(points, self.colors[here], np.asarray(self.radius)[here])
+        given = self.of(here)
+        return Hints(given.points[:, leading:], given.colors, given.radius)
 
-    def tensor(
+    def of(self, which: npt.NDArray[np.bool_]) -> "Hints":
+        """Return some of the hints, (K,)."""
+        return Hints(
+            self.points[which], self.colors[which], np.asarray(self.radius)[which]
+        )
+
+    def squares(
         self, rows: range, columns: range, size: tuple[int, int]
-    ) -> "Tensor | None":
-        """Return what generators take, (1, 3, h, w), of the part of a plane they see.
+    ) -> list[tuple[slice, slice]]:
+        """Return the pixels of each hint in the view of a part of a plane.
 
         Parameters
         ----------
-        rows, columns : of the part, px
+        rows, columns : of the part, px; the points are inside
         size : height and width, px, at which it is seen
         """
-        import torch
-
-        from napari_colorgan.color import AB_SCALE, rgb_to_lab
-
-        rgb = torch.from_numpy(self.colors)[..., None, None] / 255  # (K, 3, 1, 1)
-        ab = rgb_to_lab(rgb)[:, 1:] / AB_SCALE
-        hints = torch.zeros(1, 3, *size)
         spans = [
-            _span(self.points[:, axis], self.radius, part, seen)
+            _spans(self.points[:, axis], self.radius, part, seen)
             for axis, (part, seen) in enumerate(zip((rows, columns), size, strict=True))
         ]
-        for color, *(top, bottom, left, right) in zip(
-            ab, *np.stack(spans[0]).tolist(), *np.stack(spans[1]).tolist(), strict=True
-        ):
-            place = (0, slice(None), slice(top, bottom), slice(left, right))
-            hints[place] = torch.cat([color, torch.ones(1, 1, 1)])
-        return hints if hints[:, 2].any() else None
+        return list(zip(*spans, strict=True))
 
 
 def read_palette(path: Path, strength: float = 0.5) -> Palette:
@@ -298,17 +292,20 @@ def _from_hex(text: str) -> bytes:
     return bytes.fromhex(digits)
 
 
-def _span(
+def _spans(
     centers: npt.NDArray[np.float64], radius: Any, part: range, seen: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """First and last px, in what is seen, of squares around centres in a plane."""
+) -> list[slice]:
+    """Pixels, in what is seen, of squares around centres in a plane."""
     factor = seen / len(part)
     middle = (centers + 0.5 - part.start) * factor
     reach = radius * factor
-    here = np.floor(middle)  # it is never lost, however small it is seen
-    first = np.minimum(np.ceil(middle - reach - 0.5), here).astype(int)
-    last = np.maximum(np.floor(middle + reach - 0.5), here).astype(int) + 1
-    return first.clip(0, seen), last.clip(0, seen)
+    # never lost, however small it is seen
+    here = np.floor(middle).clip(0, seen - 1)
+    first = np.minimum(np.ceil(middle - reach - 0.5), here).clip(0, None)
+    last = np.maximum(np.floor(middle + reach - 0.5), here).clip(None, seen - 1)
+    return [
+        slice(int(start), int(end) + 1) for start, end in zip(first, last, strict=True)
+    ]
 
 
 def _check_unique(

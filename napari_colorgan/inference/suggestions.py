@@ -1,5 +1,6 @@
 """The likeliest colours of a place, as a model sees them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Plane, Source
-from napari_colorgan.inference.views import seen
+from napari_colorgan.inference.views import learned_from, view_around
 
-_SIDE = 384  # px; what `local` sees around a place
+_SPREAD = 12 / AB_SCALE  # scaled ab; how far a colour may be from a hint's, for sure
 _ALIKE = 14 / AB_SCALE  # scaled ab; colours as near as this are suggested as one
 
 
@@ -79,22 +80,37 @@ def suggest(
 def _likelihoods_at(
     plane: Plane, colorizer: Colorizer, place: tuple[int, int], hints: Hints | None
 ) -> Tensor:
-    """How likely each colour of `color_bins` is at a pixel of a plane, (Q,)."""
-    if colorizer.context == "whole":
-        gray, told = seen(plane, colorizer, hints)
-        inside = zip(place, plane.shape, strict=True)
-        parts = [(at + 0.5) / length for at, length in inside]
-    else:
-        rows, columns = (range(at - _SIDE // 2, at + _SIDE // 2) for at in place)
-        gray = torch.from_numpy(plane.reflected(rows, columns))[None, None]
-        told = None if hints is None else hints.tensor(rows, columns, (_SIDE, _SIDE))
-        parts = [0.5, 0.5]
-    likelihoods = colorizer.likelihoods(gray, told)[0]
+    """How likely each colour of `color_bins` is at a pixel of a plane, (Q,).
+
+    What hints say of it makes colours like that likelier, as far as it is certain.
+    """
+    view = view_around(plane, place, colorizer)
+    inside = [
+        (at - part.start + 0.5) / len(part)
+        for at, part in zip(place, (view.rows, view.columns), strict=True)
+    ]
+    likelihoods = colorizer.likelihoods(view.gray[None, None])[0]
+    y, x = _pixel_of(inside, likelihoods.shape[1:])
+    here = likelihoods[:, y, x]
+    if hints is None:
+        return here
+    told = learned_from(hints, plane, colorizer)
+    y, x = _pixel_of(inside, view.gray.shape)
+    number = torch.tensor([y * view.gray.shape[1] + x])
+    places = view.places().means([number])
+    hinted = view.prediction[:, y, x] + told.at(places)[0]
+    apart = (BIN_CENTERS - hinted).square().sum(1)
+    here = here * (-0.5 * told.certainty(places) * apart / _SPREAD**2).exp()
+    return here / here.sum().clamp(min=1e-12)
+
+
+def _pixel_of(inside: Sequence[float], size: Sequence[int]) -> tuple[int, int]:
+    """Row and column of what lies so far inside a view, as parts of its sides."""
     y, x = (
-        min(int(part * length), length - 1)
-        for part, length in zip(parts, likelihoods.shape[1:], strict=True)
+        max(0, min(int(part * length), length - 1))
+        for part, length in zip(inside, size, strict=True)
     )
-    return likelihoods[:, y, x]
+    return y, x
 
 
 def _modes(likelihoods: Tensor, count: int) -> list[tuple[Tensor, float]]:

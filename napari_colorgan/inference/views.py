@@ -18,7 +18,9 @@ from torch import Tensor
 from napari_colorgan.arrays import RGB, Region
 from napari_colorgan.color import spread
 from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.inference.hinted import View, kriging_of
 from napari_colorgan.inference.hints import Hints
+from napari_colorgan.inference.kriging import Kriging
 from napari_colorgan.inference.source import Plane, reflect
 from napari_colorgan.inference.statistics import Statistics
 from napari_colorgan.inference.tiling import (
@@ -37,6 +39,8 @@ _MOST_ENLARGED = 4.0  # beyond that, a tiny plane would only become a blur
 _BAND = 512  # px; side of the pieces in which `whole` decodes
 _MEASURED_WINDOWS = 16
 _MEASURED_SIDE = 512  # px; they are this small, to fit into memory together
+_CELL = 192  # px; places in such a square are looked at together ...
+_SURROUNDINGS = 384  # px; ... in its surroundings
 
 Predictions: TypeAlias = Iterator[tuple[Region, Tensor]]
 """Pieces of a region, each px in one of them, and predictions (1, C, H, W) for them."""
@@ -67,7 +71,8 @@ class Local:
     statistics: Statistics | None
     """Of the plane, for networks that normalise by it."""
     tiling: Tiling
-    hints: Hints | None = None
+    hinted: Kriging | None = None
+    """What hints tell of the plane."""
 
     def predictions(
         self, plane: Plane, region: Region, colorizer: Colorizer
@@ -118,25 +123,23 @@ class Local:
             equal = list(group)
             for i in range(0, len(equal), at_once):
                 batch = equal[i : i + at_once]
-                gray = [plane.reflected(row.read, column.read) for column in batch]
-                predicted = colorizer.predict(
-                    torch.from_numpy(np.stack(gray)[:, None]),
-                    self.statistics,
-                    self._hints(row, batch),
+                gray = torch.from_numpy(
+                    np.stack([plane.reflected(row.read, each.read) for each in batch])
                 )
+                if self.hinted is None:
+                    predicted = colorizer.predict(gray[:, None], self.statistics)
+                else:
+                    said = colorizer.look(gray[:, None])
+                    views = (
+                        View(shown, ab, features, row.read, each.read, plane.shape)
+                        for shown, ab, features, each in zip(
+                            gray, *said, batch, strict=True
+                        )
+                    )
+                    corrected = [v.corrected(self.hinted) for v in views]
+                    predicted = torch.stack(corrected)
                 for column, prediction in zip(batch, predicted, strict=True):
                     yield column, prediction[:, _kept(row), _kept(column)]
-
-    def _hints(self, row: Span, columns: list[Span]) -> Tensor | None:
-        """Hints (N, 3, h, w) of windows; None where they have none."""
-        if self.hints is None:
-            return None
-        size = len(row.read), len(columns[0].read)
-        shown = [self.hints.tensor(row.read, each.read, size) for each in columns]
-        if all(hints is None for hints in shown):
-            return None
-        nothing = torch.zeros(1, 3, *size)
-        return torch.cat([nothing if hints is None else hints for hints in shown])
 
 
 Prepared: TypeAlias = Whole | Local
@@ -175,10 +178,13 @@ def prepare(
     ------
     NoColors
     """
+    told = None if hints is None else learned_from(hints, plane, colorizer)
     if colorizer.context == "whole":
-        return Whole(_predicted(plane, colorizer, hints))
+        if told is None:
+            return Whole(_predicted(plane, colorizer)[1])
+        return Whole(view_around(plane, (0, 0), colorizer).corrected(told)[None])
     statistics = colorizer.measure(lambda: _sample(plane, colorizer.stride))
-    return Local(statistics, tiling or colorizer.tiling, hints)
+    return Local(statistics, tiling or colorizer.tiling, told)
 
 
 def paint(
@@ -207,25 +213,54 @@ def paint(
         yield Piece(number, count, piece, rgb, invalid, prepared.tiling)
 
 
-def _predicted(plane: Plane, colorizer: Colorizer, hints: Hints | None) -> Tensor:
-    """Prediction (1, C, h, w) for a plane at about its working size.
+def _predicted(plane: Plane, colorizer: Colorizer) -> tuple[Tensor, Tensor, Tensor]:
+    """Gray (1, 1, h, w) of a plane at about its working size, prediction and features.
 
     The picture's border is the border of what the generator sees, as in training: where
     the sky begins tells that it is sky. So sides are stretched to a multiple of 32 px
     instead of padded; only strides above that need reflection.
     """
-    gray, shown = seen(plane, colorizer, hints)
+    gray = _seen(plane, colorizer)
     stride = colorizer.stride
     size = gray.shape[-2:]
     y, x = (reflect(range(-(-length // stride) * stride), length) for length in size)
-    prediction = colorizer.predict_once(gray[..., y[:, None], x], shown)
-    return prediction[..., : size[0], : size[1]]
+    prediction, features = colorizer.look_once(gray[..., y[:, None], x])
+    return gray, prediction[..., : size[0], : size[1]], features
 
 
-def seen(
-    plane: Plane, colorizer: Colorizer, hints: Hints | None
-) -> tuple[Tensor, Tensor | None]:
-    """Return a plane (1, 1, h, w) and its hints (1, 3, h, w) as `whole` sees them."""
+def view_around(plane: Plane, place: tuple[int, int], colorizer: Colorizer) -> View:
+    """View of all of a plane, or in `local` context of the surroundings of a place.
+
+    These are one square of a grid, so that places beside each other share them. Of a
+    colorizer that takes hints.
+    """
+    if colorizer.context == "whole":
+        gray, prediction, features = _predicted(plane, colorizer)
+        rows, columns = (range(length) for length in plane.shape)
+    else:
+        tops = (at // _CELL * _CELL - (_SURROUNDINGS - _CELL) // 2 for at in place)
+        rows, columns = (range(top, top + _SURROUNDINGS) for top in tops)
+        gray = torch.from_numpy(plane.reflected(rows, columns))[None, None]
+        prediction, features = colorizer.look_once(gray)
+    return View(gray[0, 0], prediction[0], features[0], rows, columns, plane.shape)
+
+
+def learned_from(hints: Hints, plane: Plane, colorizer: Colorizer) -> Kriging:
+    """Find out what hints tell of a plane, whatever the region that is coloured."""
+    cells = np.zeros((len(hints), 2), int)
+    if colorizer.context == "local":
+        last = np.array(plane.shape) - 1
+        cells = np.rint(hints.points).astype(int).clip(0, last) // _CELL
+    found, which = np.unique(cells, axis=0, return_inverse=True)
+    known = []
+    for number, (row, column) in enumerate(found.tolist()):
+        view = view_around(plane, (row * _CELL, column * _CELL), colorizer)
+        known.append(view.known(hints.of(which.ravel() == number)))
+    return kriging_of(known)
+
+
+def _seen(plane: Plane, colorizer: Colorizer) -> Tensor:
+    """Return a plane as `whole` sees it, (1, 1, h, w)."""
     height, width = working_shape(plane.shape, colorizer.working_size)
     size = (_on_grid(height), _on_grid(width))
     factor = max(1, min(p // s for p, s in zip(plane.shape, size, strict=True)))
@@ -233,10 +268,7 @@ def seen(
     gray = F.interpolate(gray, size, mode="bilinear", antialias=True).clamp(0, 1)
     if colorizer.checkpoint.metadata.levels == "spread":
         gray = spread(gray)
-    if hints is None:
-        return gray, None
-    rows, columns = (range(length) for length in plane.shape)
-    return gray, hints.tensor(rows, columns, size)
+    return gray
 
 
 def _sample(plane: Plane, stride: int) -> Tensor:

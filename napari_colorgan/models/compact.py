@@ -20,9 +20,6 @@ from napari_colorgan.errors import BadSetting
 from napari_colorgan.models.attention import Attention
 from napari_colorgan.models.palette import PaletteInput
 
-HINT_CHANNELS = 3
-"""Channels of a hint tensor: scaled a and b where a hint is given, and a 0/1 mask."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
@@ -73,12 +70,11 @@ class Answer(NamedTuple):
 
 
 class Compact(nn.Module):
-    """U-Net with an EfficientNet-lite encoder and a light decoder; takes colour hints.
+    """U-Net with an EfficientNet-lite encoder and a light decoder.
 
     Shapes
     ------
     source : (N, 1, H, W) float32, L scaled to [-1, 1]; sides are multiples of 32 px
-    hints : (N, 3, H, W) float32 or None; ab scaled to [-1, 1] times mask, mask 0 or 1
     palette : (N, P) float32 or None; see `palette.palette_input`
     returns : (N, out_channels, H, W) float32 in [-1, 1], and with `predicts_chroma` one
         channel more, with `alternatives` two; see `color.enliven`
@@ -92,11 +88,13 @@ class Compact(nn.Module):
         predicted (a, b), which are a mean. No longer trained
     alternatives : of ab only; how likely each colour is at each place is predicted at
         quarter resolution, too, and a palette is taken
-    attention : layers of it at stride 16, by which hints travel to places alike. With
-        any, windows of a picture agree less
+    attention : layers of it at stride 16, by which places alike agree. With any,
+        windows of a picture agree less
     """
 
-    takes_hints = True
+    shows_features = True
+    obsolete = "_hints.weight"
+    """Ending of the names of weights that older checkpoints have: see `kriging`."""
     in_channels = 1
     stride = 32
     halo = 128
@@ -124,7 +122,6 @@ class Compact(nn.Module):
         self.alternatives = alternatives
         self.knows_doubt = predicts_chroma or alternatives
         self.stem = nn.Conv2d(1, _STEM, 3, stride=2)
-        self.stem_hints = _hint_conv(_STEM, stride=2)
         self.stages = nn.ModuleList()
         inside = _STEM
         for stage in _STAGES:
@@ -153,61 +150,68 @@ class Compact(nn.Module):
         )
         _initialise(self)
 
-    def forward(
-        self,
-        source: Tensor,
-        hints: Tensor | None = None,
-        palette: Tensor | None = None,
-    ) -> Tensor:
-        """Colour `source`, guided by `hints` and a `palette`."""
+    def forward(self, source: Tensor, palette: Tensor | None = None) -> Tensor:
+        """Colour `source`, guided by a `palette`."""
+        return self.look(source, palette)[0]
+
+    def look(
+        self, source: Tensor, palette: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Colour `source`; also return features by which its places can be compared.
+
+        These are (N, C, H / 4, W / 4), 0 or above.
+        """
         if self.alternatives:
-            x = self.answer(source, hints, palette).prediction()
+            answer, features = self._answered(source, palette)
+            x = answer.prediction()
         else:
-            x, _ = self._decode(source, hints)
+            x, _, features = self._decode(source)
             if self.predicts_chroma:
                 x = torch.cat([torch.tanh(x[:, :2]), torch.sigmoid(x[:, 2:])], dim=1)
             else:
                 x = torch.tanh(x)
-        if x.shape[-2:] == source.shape[-2:]:
-            return x
-        return F.interpolate(x, scale_factor=2, mode="bilinear")
+        if x.shape[-2:] != source.shape[-2:]:
+            x = F.interpolate(x, scale_factor=2, mode="bilinear")
+        return x, features
 
-    def answer(
-        self, source: Tensor, hints: Tensor | None = None, palette: Tensor | None = None
-    ) -> Answer:
+    def answer(self, source: Tensor, palette: Tensor | None = None) -> Answer:
         """Say which colours `source` may have; of generators with `alternatives`."""
-        ab, logits = self._decode(source, hints, palette)
+        return self._answered(source, palette)[0]
+
+    def _answered(
+        self, source: Tensor, palette: Tensor | None
+    ) -> tuple[Answer, Tensor]:
+        ab, logits, features = self._decode(source, palette)
         assert logits is not None
-        return Answer(torch.tanh(ab), logits)
+        return Answer(torch.tanh(ab), logits), features
 
     def _decode(
-        self, source: Tensor, hints: Tensor | None, palette: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return what the head says, and logits if there are any."""
-        features = self.encode(source, hints)
+        self, source: Tensor, palette: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return what the head says, logits if there are any, features at stride 4."""
+        skips = self.encode(source)
         if self.out_channels == 3:
-            features.insert(0, source)
+            skips.insert(0, source)
         added = [None] * len(self.decoder)
         if palette is not None:
             *added, to_logits = self.palette(palette)
         logits: Tensor | None = None
-        x = features.pop()
+        x = skips.pop()
         for number, step in enumerate(self.decoder):
-            x = step(x, features.pop(), hints, added[number])
+            x = step(x, skips.pop(), added[number])
             if number == 0:
                 x = self.attention(x)
-            elif number == _LIKELIHOOD_STEP and self.alternatives:
-                logits = self.likelihood(x)
-                if palette is not None:
-                    logits = logits + to_logits
-        return self.head(x), logits
+            elif number == _LIKELIHOOD_STEP:
+                features = x
+                if self.alternatives:
+                    logits = self.likelihood(x)
+                    if palette is not None:
+                        logits = logits + to_logits
+        return self.head(x), logits, features
 
-    def encode(self, source: Tensor, hints: Tensor | None = None) -> list[Tensor]:
+    def encode(self, source: Tensor) -> list[Tensor]:
         """Features at strides 2, 4, 8, 16 and 32, scaled to about unit variance."""
-        x = self.stem(_pad_same(source, 3))
-        if hints is not None:
-            x = x + self.stem_hints(_pad_same(hints, 3))
-        x = F.relu6(x)
+        x = F.relu6(self.stem(_pad_same(source, 3)))
         features = []
         for index, stage in enumerate(self.stages):
             x = stage(x)
@@ -216,8 +220,8 @@ class Compact(nn.Module):
         return features
 
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Trunk and its hint input, for a learning rate of their own."""
-        parts = (self.stem, self.stem_hints, self.stages)
+        """Trunk, for a learning rate of its own."""
+        parts = (self.stem, self.stages)
         return [p for part in parts for p in part.parameters()]
 
     def additions(self) -> list[nn.Module]:
@@ -270,44 +274,21 @@ class _Depthwise(nn.Conv2d):
 
 
 class _UpStep(nn.Module):
-    """Project, double the sides, join the skip connection and the hints, filter."""
+    """Project, double the sides, join the skip connection, filter."""
 
     def __init__(self, below: int, skip: int, out: int, twice: bool) -> None:
         super().__init__()
         self.project = nn.Conv2d(below, out, 1)
         self.join = nn.Conv2d(out + skip, out, 3, padding=1)
-        self.join_hints = _hint_conv(out)
         self.refine = nn.Conv2d(out, out, 3, padding=1) if twice else None
 
-    def forward(
-        self,
-        x: Tensor,
-        skip: Tensor,
-        hints: Tensor | None,
-        added: Tensor | None = None,
-    ) -> Tensor:
+    def forward(self, x: Tensor, skip: Tensor, added: Tensor | None = None) -> Tensor:
         x = F.interpolate(self.project(x), scale_factor=2, mode="bilinear")
         x = self.join(torch.cat([x, skip], dim=1))
-        if hints is not None:
-            x = x + self.join_hints(_pool_hints(hints, hints.shape[-1] // x.shape[-1]))
         if added is not None:
             x = x + added
         x = F.relu(x)
         return x if self.refine is None else F.relu(self.refine(x))
-
-
-def _hint_conv(out: int, stride: int = 1) -> nn.Conv2d:
-    padding = 1 if stride == 1 else 0
-    return nn.Conv2d(HINT_CHANNELS, out, 3, stride=stride, padding=padding, bias=False)
-
-
-def _pool_hints(hints: Tensor, factor: int) -> Tensor:
-    """Mean colour of the hints in cells of `factor` px, and whether there is any."""
-    if factor == 1:
-        return hints
-    mean = F.avg_pool2d(hints, factor)
-    ab = mean[:, :2] / mean[:, 2:].clamp(min=1e-6)
-    return torch.cat([ab, (mean[:, 2:] > 0).to(ab)], dim=1)
 
 
 def _pad_same(x: Tensor, kernel: int) -> Tensor:
@@ -333,11 +314,9 @@ def _initialise(network: Compact) -> None:
             nn.init.kaiming_normal_(module.project.weight, nonlinearity="linear")
             if module.adds:  # as a residual branch: start close to the identity
                 module.project.weight.data.mul_(0.2)
-    # what is told, and what places tell each other, has no effect at first: a trunk, or
-    # a start without these, is unharmed
-    silent: list[nn.Module] = [
-        module for name, module in network.named_modules() if name.endswith("hints")
-    ]
+    # what is told, and what places tell each other, has no effect at first: a start
+    # without these is unharmed
+    silent: list[nn.Module] = []
     for module in network.modules():
         if isinstance(module, Attention):
             silent += [module.join, module.narrow]

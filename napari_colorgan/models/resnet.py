@@ -27,7 +27,7 @@ class ResNet(nn.Module):
     dropout : drop half of the values inside the blocks
     """
 
-    takes_hints = False
+    shows_features = False
     knows_doubt = False
     alternatives = False
     stride = 4

@@ -32,7 +32,7 @@ class UNet(nn.Module):
     norm_momentum, norm_eps : of the normalisation, as PyTorch means them
     """
 
-    takes_hints = False
+    shows_features = False
     knows_doubt = False
     alternatives = False
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,7 +12,6 @@ from torch import Tensor
 from napari_colorgan.checkpoints.metadata import CodecName
 from napari_colorgan.color import spread
 from napari_colorgan.training.settings import Settings
-from napari_colorgan.training.squares import squares
 
 # How much of the variation of gray a codec bears. Of a translation the gray value is
 # all that tells how bright the result is: 1.3 dB were lost where it was varied as for
@@ -196,12 +196,34 @@ def _scratch(gray: Tensor, rng: np.random.Generator) -> None:
     lines = (scratched * height + rows) * width + columns.clip(0, width - 1)
     dusty = np.arange(n).repeat(rng.integers(7, size=n))
     size, top, left = (rng.random((len(dusty), 3)) * (3, height, width)).astype(int).T
-    specks = squares(dusty, size + 1, top, left, (height, width), most=3)
+    specks = _squares(dusty, size + 1, top, left, (height, width), most=3)
     marks = [lines, specks.reshape(-1, 9)]
     places = np.concatenate([part.ravel() for part in marks])
     light = [rng.integers(2, size=len(part)).repeat(part.shape[1]) for part in marks]
     tones = torch.from_numpy(np.concatenate(light)).to(gray)
     gray.put_(torch.from_numpy(places).to(gray.device), tones)
+
+
+def _squares(
+    pictures: npt.NDArray[np.int64],
+    sides: npt.NDArray[np.int64],
+    top: npt.NDArray[np.int64],
+    left: npt.NDArray[np.int64],
+    size: tuple[int, int],
+    most: int,
+) -> npt.NDArray[np.int64]:
+    """Pixels of K squares of up to `most` px, counted through all pictures of `size`.
+
+    (K, most, most): a smaller square repeats its last row and column, as does one that
+    reaches beyond its picture.
+    """
+    steps = np.minimum(np.arange(most), sides[:, None] - 1)
+    rows, columns = (
+        np.minimum(start[:, None] + steps, full - 1)
+        for start, full in zip((top, left), size, strict=True)
+    )
+    rows += pictures[:, None] * size[0]
+    return rows[:, :, None] * size[1] + columns[:, None]
 
 
 def vary_judged(pictures: Tensor, random: torch.Generator) -> Tensor:

@@ -99,12 +99,9 @@ def fine_tune_job(
     task = decide_task(pairs) if config.task == "auto" else config.task
     parts = split(pairs, config.validation, config.seed)
     codec = CODECS[CODEC_OF[task]]()
-    takes_hints = base is None or base.metadata.generator == "compact"
-    hints = takes_hints and not config.is_published and task == "colorization"
-    palettes = hints and base is not None and "alternatives" in base.metadata.options
-    sampler = PatchSampler(
-        parts.train, config, codec, place, hints=hints, palettes=palettes
-    )
+    knows_colors = base is not None and "alternatives" in base.metadata.options
+    palettes = knows_colors and task == "colorization"
+    sampler = PatchSampler(parts.train, config, codec, place, palettes=palettes)
     yield from tell_beforehand(Preparing(0, 3))
     sample = sampler.batch(0).source.cpu()
     metadata, generator = make_generator(base, config, task, sample)

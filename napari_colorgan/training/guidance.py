@@ -1,4 +1,4 @@
-"""What users tell a generator, simulated from the truth: hints and palettes."""
+"""Palettes as users give them to a generator, simulated from the truth."""
 
 import math
 from collections.abc import Sequence
@@ -6,19 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from napari_colorgan.color_bins import color_histogram, mean_tint
 from napari_colorgan.models.palette import palette_input
-from napari_colorgan.training.squares import last_painted, squares
 
-MOST_HINTS = 60
-_FEW = 10  # hints are this many on average where they are few
-_MANY = 0.3  # share of crops with hints where any number is as likely
-_CANDIDATES = 3  # places, of which the one that stands out most is clicked ...
-_STANDING_OUT = 0.5  # ... for this share of hints; the others are anywhere
-_LARGEST = 9  # px; side of a hint
 _CERTAIN = 0.3  # share of palettes that are the truth's own for sure
 _ONLY_COLORS, _ONLY_TINT = 0.2, 0.25  # shares of palettes that hold but a part
 _SCALED = 0.12  # standard deviation of the logarithm of chroma, as references are off
@@ -27,42 +19,6 @@ _STRETCHED = (0.4, 1.25)  # how far apart two opposite hues are afterwards, were
 
 Recoloring = npt.NDArray[np.float64]
 """(2, 2): what a and b become, as parts of both."""
-
-
-def simulate_hints(
-    target: Tensor, share: float, rng: np.random.Generator
-) -> Tensor | None:
-    """Colour hints as a user might give them; (N, 3, H, W), see `models.compact`.
-
-    A share of the crops gets up to `MOST_HINTS` squares of 1 to 9 px with the mean
-    colour of the target there, as in Zhang et al. 2017 (arXiv 1705.02999, section 3.2).
-    Half are where colours differ most from the crop's mean: people click on things, not
-    on the sky. None if no crop gets any.
-    """
-    n, _, height, width = target.shape
-    few = rng.geometric(1 / _FEW, n).clip(max=MOST_HINTS)
-    evenly = rng.integers(1, MOST_HINTS + 1, n)
-    counts = np.where(rng.random(n) < _MANY, evenly, few)
-    pictures = np.arange(n).repeat((rng.random(n) < share) * counts)
-    if not len(pictures):
-        return None
-    sides = 2 * rng.integers(0, (_LARGEST + 1) // 2, len(pictures)) + 1
-    top, left = _clicked(target, pictures, sides, rng)
-    places = squares(pictures, sides, top, left, (height, width), most=_LARGEST)
-    inside = np.arange(_LARGEST) < sides[:, None]
-    weights = inside[:, :, None] * inside[:, None] / sides[:, None, None] ** 2
-    picture, place, last, weight = (
-        torch.from_numpy(part).to(target.device)
-        for part in (
-            *np.divmod(places, height * width),
-            last_painted(places),
-            weights.astype(np.float32),
-        )
-    )
-    colors = target.flatten(2)[picture, :, place].mul_(weight[..., None]).sum((1, 2))
-    hints = target.new_zeros((n, 3, height, width))
-    hints.flatten(2)[picture, :, place] = F.pad(colors, (0, 1), value=1)[last]
-    return hints
 
 
 def simulate_palettes(
@@ -124,23 +80,3 @@ def recolor(ab: Tensor, maps: Sequence[Recoloring | None]) -> Tensor:
 def _turn(angle: float) -> npt.NDArray[np.float64]:
     cos, sin = math.cos(angle), math.sin(angle)
     return np.array([[cos, -sin], [sin, cos]])
-
-
-def _clicked(
-    target: Tensor,
-    pictures: np.ndarray,
-    sides: np.ndarray,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Top and left of squares in the pictures of these numbers."""
-    height, width = target.shape[-2:]
-    apart = (target - target.mean((2, 3), keepdim=True)).square().sum(1)
-    room = np.array([[[height]], [[width]]]) - sides + 1
-    shape = (2, _CANDIDATES, len(pictures))
-    top, left = (rng.random(shape) * room).astype(int)
-    middle = (pictures, top + sides // 2, left + sides // 2)
-    index = tuple(torch.from_numpy(part).to(target.device) for part in middle)
-    best = apart[index].argmax(0).cpu().numpy()
-    best[rng.random(len(pictures)) >= _STANDING_OUT] = 0
-    hint = np.arange(len(pictures))
-    return top[best, hint], left[best, hint]

@@ -29,7 +29,7 @@ class PatchSampler(Sampler):
     config : how patches are drawn and their gray sides changed
     codec : of what is trained
     device : where it is trained
-    hints, palettes : whether it takes any
+    palettes : whether it takes any
     """
 
     def __init__(
@@ -39,7 +39,6 @@ class PatchSampler(Sampler):
         codec: Codec,
         device: torch.device = CPU,
         *,
-        hints: bool,
         palettes: bool = False,
     ) -> None:
         turned = config.context == "local" and config.scheme == "fine-tune"
@@ -48,7 +47,6 @@ class PatchSampler(Sampler):
             codec,
             config.patch,
             device,
-            hints=hints,
             palettes=palettes,
             smooth=False,
             upright=not turned,

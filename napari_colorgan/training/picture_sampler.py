@@ -33,7 +33,7 @@ class PictureSampler(Sampler):
     Parameters
     ----------
     folders : the pictures of each; all have a gray side or none
-    config, codec, device, hints, palettes : as `PatchSampler` takes them
+    config, codec, device, palettes : as `PatchSampler` takes them
     """
 
     def __init__(
@@ -43,7 +43,6 @@ class PictureSampler(Sampler):
         codec: Codec,
         device: torch.device = CPU,
         *,
-        hints: bool,
         palettes: bool = False,
     ) -> None:
         super().__init__(
@@ -51,7 +50,6 @@ class PictureSampler(Sampler):
             codec,
             config.crop,
             device,
-            hints=hints,
             palettes=palettes,
             smooth=True,
             upright=config.context == "whole" or config.squeezes,

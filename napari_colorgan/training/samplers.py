@@ -26,7 +26,6 @@ from napari_colorgan.training.guidance import (
     draw_recoloring,
     draw_strength,
     recolor,
-    simulate_hints,
     simulate_palettes,
 )
 from napari_colorgan.training.pictures import AB_BYTES
@@ -45,8 +44,6 @@ class Batch:
     """(N, 1, H, W) as the generator reads it, in [-1, 1]."""
     target: Tensor
     """(N, C, H, W) as it should answer, scaled to about [-1, 1]."""
-    hints: Tensor | None = None
-    """(N, 3, H, W), see `models.compact`."""
     palette: Tensor | None = None
     """(N, P), see `models.palette.palette_input`."""
     weight: Tensor | None = None
@@ -75,7 +72,7 @@ class Sampler(ABC):
     Parameters
     ----------
     side : of what is shown, px
-    hints, palettes : whether the generator takes any
+    palettes : whether the generator takes any
     smooth, upright : see `crops.show` and `crops.turn`
     is_lab : whether bytes that are cut out are gray, a and b
     workers : threads that cut out what the next steps will see, as decoding takes time
@@ -91,7 +88,6 @@ class Sampler(ABC):
         side: int,
         device: torch.device,
         *,
-        hints: bool,
         palettes: bool,
         smooth: bool,
         upright: bool,
@@ -102,7 +98,6 @@ class Sampler(ABC):
         self._seed = config.seed
         self._side = side
         self._augmentation = Augmentation(config, codec.name)
-        self._hints = config.hints if hints else 0.0
         self._palettes = config.palettes if palettes else 0.0
         self._recolor = config.recolor
         self._smooth = smooth
@@ -127,9 +122,8 @@ class Sampler(ABC):
         if any(cut.recoloring is not None for cut in cuts):
             target = recolor(target, [cut.recoloring for cut in cuts])
         self._augmentation.change(gray, rng)
-        hints = simulate_hints(target, self._hints, rng)
         palette = self._palette(cuts, rng)
-        batch = Batch(self._encode(gray), target, hints, palette, weight)
+        batch = Batch(self._encode(gray), target, palette, weight)
         return batch.to(self._device)
 
     @abstractmethod

@@ -85,9 +85,6 @@ class Settings:
     objectives and binning show them; 1: about at their own."""
     max_magnification: Enlargement = 1.0
     """And enlarged up to this multiple; every factor of two is drawn alike."""
-    hints: Share
-    """Share of crops that come with simulated colour hints, for generators that take
-    them."""
     palettes: Share
     """Share of crops that come with a palette, for generators that take one."""
     recolor: Share = 0.0
@@ -163,7 +160,6 @@ class FineTuneConfig(Settings):
     gan_phase: Share = 0.15
     gan_weight: NotNegative = 0.02
     feature_weight: NotNegative = 0.2
-    hints: Share = 0.1
     palettes: Share = 0.25
     patience: Natural = 10
     seed: Natural = 1
@@ -232,7 +228,6 @@ class TrainConfig(Settings):
     gan_phase: Share = 0.0
     gan_weight: NotNegative = 0.01
     feature_weight: NotNegative = 0.1
-    hints: Share = 0.5
     palettes: Share = 0.5
     patience: Natural = 0
 

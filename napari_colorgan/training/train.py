@@ -130,7 +130,6 @@ def train_job(
         config,
         CODECS[metadata.codec](),
         device,
-        hints=metadata.generator == "compact" and metadata.codec == "lab",
         palettes="alternatives" in metadata.options,
     )
     torch.manual_seed(config.seed)

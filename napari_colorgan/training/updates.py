@@ -64,8 +64,8 @@ class Networks:
             if not isinstance(generator, Compact):
                 return Generated(generator(batch.source).float())
             if not generator.alternatives:
-                return Generated(generator(batch.source, batch.hints).float())
-            answer = generator.answer(batch.source, batch.hints, batch.palette)
+                return Generated(generator(batch.source).float())
+            answer = generator.answer(batch.source, batch.palette)
             prediction = answer.prediction() if doubts else answer.ab
         prediction = F.interpolate(prediction.float(), scale_factor=2, mode="bilinear")
         return Generated(prediction, answer.logits.float())

@@ -124,9 +124,7 @@ def speed(archives: Sequence[Path], recipe: Recipe, device: torch.device) -> flo
     as_lab = device.type != "cuda"
     pictures = [Archive(path, config.cache_side, as_lab=as_lab) for path in archives]
     metadata = recipe.metadata
-    sampler = PictureSampler(
-        pictures, config, CODECS["lab"](), device, hints=True, palettes=True
-    )
+    sampler = PictureSampler(pictures, config, CODECS["lab"](), device, palettes=True)
     generator = build(GeneratorSpec(metadata.generator, dict(metadata.options)))
     precision = untimed_precision(device)
     trainer = Trainer(generator, config, device, steps=10**6, precision=precision)

@@ -1,0 +1,71 @@
+"""What a generator sees of a plane, with the colours that a user gave for places."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from napari_colorgan.color import AB_SCALE, rgb_to_lab
+from napari_colorgan.inference.hints import Hints
+from napari_colorgan.inference.kriging import Kriging, Places
+
+_COARSE = 2  # px
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A part of a plane as a generator sees it, and what it says."""
+
+    gray: Tensor
+    """(H, W), in [0, 1]."""
+    prediction: Tensor
+    """(2, H, W), scaled ab."""
+    features: Tensor
+    """(C, h, w), see `Compact.look`."""
+    rows: range
+    """Of the plane, px; H may be more or fewer."""
+    columns: range
+    shape: tuple[int, int]
+    """Of the plane, px."""
+
+    def places(self, factor: int = 1) -> Places:
+        """All places, each a square of `factor` px."""
+        gray = F.avg_pool2d(self.gray[None, None], factor)[0, 0]
+        rows, columns = (
+            (part.start + (torch.arange(count) + 0.5) * len(part) / count)
+            / min(self.shape)
+            for part, count in zip((self.rows, self.columns), gray.shape, strict=True)
+        )
+        return Places.of(self.features, gray, rows, columns)
+
+    def known(self, hints: Hints) -> tuple[Places, Tensor]:
+        """Places of hints that are inside, and the (a, b) lacking there, (K, 2)."""
+        height, width = self.gray.shape
+        numbers = torch.arange(height * width).view(height, width)
+        squares = hints.squares(self.rows, self.columns, (height, width))
+        groups = [numbers[rows, columns].flatten() for rows, columns in squares]
+        said = self.prediction.flatten(1)
+        means = torch.stack([said[:, group].mean(1) for group in groups])
+        return self.places().means(groups), colors_of(hints) - means
+
+    def corrected(self, kriging: Kriging) -> Tensor:
+        """Prediction (2, H, W) and what it lacks, found out for squares of 2 px."""
+        height, width = self.gray.shape
+        lacking = kriging.at(self.places(_COARSE)).T
+        lacking = lacking.reshape(1, 2, height // _COARSE, width // _COARSE)
+        lacking = F.interpolate(lacking, (height, width), mode="bilinear")
+        return (self.prediction + lacking[0]).clamp_(-1, 1)
+
+
+def colors_of(hints: Hints) -> Tensor:
+    """Scaled (a, b) of hints, (K, 2)."""
+    rgb = torch.from_numpy(hints.colors)[..., None, None] / 255  # (K, 3, 1, 1)
+    return rgb_to_lab(rgb)[:, 1:, 0, 0] / AB_SCALE
+
+
+def kriging_of(known: Sequence[tuple[Places, Tensor]]) -> Kriging:
+    """Kriging of what is known in several views of one plane."""
+    places, lacking = zip(*known, strict=True)
+    return Kriging(Places.together(places), torch.cat(lacking))
