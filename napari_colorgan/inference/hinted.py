@@ -30,32 +30,35 @@ class View:
     shape: tuple[int, int]
     """Of the plane, px."""
 
-    def places(self, factor: int = 1) -> Places:
-        """All places, each a square of `factor` px."""
-        gray = F.avg_pool2d(self.gray[None, None], factor)[0, 0]
+    @property
+    def coarse(self) -> tuple[int, int]:
+        """Rows and columns of the places that are told apart."""
+        height, width = self.gray.shape
+        return height // _COARSE, width // _COARSE
+
+    def places(self) -> Places:
+        """All places, each a square of 2 px."""
+        gray = F.avg_pool2d(self.gray[None, None], _COARSE)[0, 0]
         rows, columns = (
             (part.start + (torch.arange(count) + 0.5) * len(part) / count)
             / min(self.shape)
-            for part, count in zip((self.rows, self.columns), gray.shape, strict=True)
+            for part, count in zip((self.rows, self.columns), self.coarse, strict=True)
         )
         return Places.of(self.features, gray, rows, columns)
 
     def known(self, hints: Hints) -> tuple[Places, Tensor]:
         """Places of hints that are inside, and the (a, b) lacking there, (K, 2)."""
-        height, width = self.gray.shape
-        numbers = torch.arange(height * width).view(height, width)
-        squares = hints.squares(self.rows, self.columns, (height, width))
+        numbers = torch.arange(self.coarse[0] * self.coarse[1]).view(self.coarse)
+        squares = hints.squares(self.rows, self.columns, self.coarse)
         groups = [numbers[rows, columns].flatten() for rows, columns in squares]
-        said = self.prediction.flatten(1)
+        said = F.avg_pool2d(self.prediction, _COARSE).flatten(1)
         means = torch.stack([said[:, group].mean(1) for group in groups])
         return self.places().means(groups), colors_of(hints) - means
 
     def corrected(self, kriging: Kriging) -> Tensor:
-        """Prediction (2, H, W) and what it lacks, found out for squares of 2 px."""
-        height, width = self.gray.shape
-        lacking = kriging.at(self.places(_COARSE)).T
-        lacking = lacking.reshape(1, 2, height // _COARSE, width // _COARSE)
-        lacking = F.interpolate(lacking, (height, width), mode="bilinear")
+        """Prediction (2, H, W), and what it lacks added."""
+        lacking = kriging.at(self.places()).T.reshape(1, 2, *self.coarse)
+        lacking = F.interpolate(lacking, tuple(self.gray.shape), mode="bilinear")
         return (self.prediction + lacking[0]).clamp_(-1, 1)
 
 

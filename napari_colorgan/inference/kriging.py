@@ -47,7 +47,7 @@ class Places:
     """What K places are compared by."""
 
     features: Tensor
-    """(K, C), of unit length."""
+    """(K, C), of about unit length."""
     position: Tensor
     """(K, 2), row and column in shorter sides of the plane."""
     gray: Tensor
@@ -64,13 +64,10 @@ class Places:
         rows, columns : (H,) and (W,), positions in shorter sides of the plane
         """
         size = gray.shape
-        enlarged = F.interpolate(features[None], tuple(size), mode="bilinear")[0]
-        lengths = enlarged.norm(dim=0, keepdim=True).clamp(min=1e-6)
-        at = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
-        unit, position = (
-            part.flatten(1).T.contiguous() for part in (enlarged / lengths, at)
-        )
-        return cls(unit, position, gray.reshape(-1, 1))
+        unit = F.normalize(features[None], dim=1, eps=1e-6)
+        unit = F.interpolate(unit, tuple(size), mode="bilinear")[0]
+        position = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
+        return cls(unit.flatten(1).T, position.flatten(1).T, gray.reshape(-1, 1))
 
     def means(self, groups: Sequence[Tensor]) -> Self:
         """Mean places of groups, which are numbers of places."""

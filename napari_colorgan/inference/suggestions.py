@@ -95,9 +95,9 @@ def _likelihoods_at(
     if hints is None:
         return here
     told = learned_from(hints, plane, colorizer)
+    y, x = _pixel_of(inside, view.coarse)
+    places = view.places().means([torch.tensor([y * view.coarse[1] + x])])
     y, x = _pixel_of(inside, view.gray.shape)
-    number = torch.tensor([y * view.gray.shape[1] + x])
-    places = view.places().means([number])
     hinted = view.prediction[:, y, x] + told.at(places)[0]
     apart = (BIN_CENTERS - hinted).square().sum(1)
     here = here * (-0.5 * told.certainty(places) * apart / _SPREAD**2).exp()
