@@ -119,8 +119,8 @@ def enliven(prediction: Tensor, vividness: float) -> Tensor:
     """Colours between the safest and the liveliest that a prediction allows.
 
     Generators tell in one of two ways how sure colours are. In four channels, the mean
-    (a, b) and the way from there to the likeliest colours: `vividness` is the part of
-    the way that is gone. In three, the mean and the expected chroma: the length of a
+    (a, b) and what the most vivid answer adds to it: `vividness` is the part of that
+    which is added. In three, the mean and the expected chroma: the length of a
     mean as a part of it is 1 where all colours that a place may have are of one hue and
     0 where they cancel out, the mean resultant length of directional statistics (Mardia
     & Jupp 2000, 2.3) weighted by chroma. The result then has the hue of the mean and

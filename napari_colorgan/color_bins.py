@@ -59,6 +59,12 @@ def mean_color(distribution: Tensor) -> Tensor:
     return torch.einsum("nqhw,qc->nchw", distribution, centers)
 
 
+def mean_chroma(distribution: Tensor) -> Tensor:
+    """Mean length of (a, b) of distributions over bins (N, Q, H, W): (N, 1, H, W)."""
+    chroma = BIN_CENTERS.norm(dim=1, keepdim=True).to(distribution)
+    return torch.einsum("nqhw,qc->nchw", distribution, chroma)
+
+
 def _cells(ab: Tensor) -> Tensor:
     """Return the line of the grid before each a and b."""
     lines = _LINES.to(ab.device)

@@ -199,10 +199,10 @@ class Hints:
         here = (np.rint(self.points[:, :leading]) == np.array(index)[:leading]).all(1)
         if not here.any():
             return None
-        given = self.of(here)
+        given = self.only(here)
         return Hints(given.points[:, leading:], given.colors, given.radius)
 
-    def of(self, which: npt.NDArray[np.bool_]) -> "Hints":
+    def only(self, which: npt.NDArray[np.bool_]) -> "Hints":
         """Return some of the hints, (K,)."""
         return Hints(
             self.points[which], self.colors[which], np.asarray(self.radius)[which]

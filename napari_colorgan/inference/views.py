@@ -255,7 +255,7 @@ def learned_from(hints: Hints, plane: Plane, colorizer: Colorizer) -> Kriging:
     known = []
     for number, (row, column) in enumerate(found.tolist()):
         view = view_around(plane, (row * _CELL, column * _CELL), colorizer)
-        known.append(view.known(hints.of(which.ravel() == number)))
+        known.append(view.known(hints.only(which.ravel() == number)))
     return kriging_of(known)
 
 
