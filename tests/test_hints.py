@@ -128,7 +128,7 @@ def test_hints_of_a_lazy_stack_reach_their_plane(gray, listening):
 def test_a_hint_has_its_color_and_a_part_stays_part_of_the_whole(
     make_checkpoint, context
 ):
-    gray = data.camera()[100:196, 150:278]
+    gray = data.camera()[100:400, 50:370]
     nearly_gray = make_checkpoint("compact", {"alternatives": True})
     colorizer = Colorizer(nearly_gray, context=context, working_size=96)
     told = Hints([[40, 50]], [BROWN], 5.0)

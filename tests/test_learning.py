@@ -122,7 +122,7 @@ def test_colours_in_doubt_stay_apart_and_a_palette_decides():
 
     def likelihoods(palette=None):
         with torch.no_grad():
-            logits = trainer.generator.answer(batch.source, None, palette).logits
+            logits = trainer.generator.answer(batch.source, palette).logits
         likely = logits.softmax(1).movedim(1, -1)[bright].mean(0)
         return {name: float(likely[bins].sum()) for name, bins in alike.items()}
 

@@ -46,7 +46,7 @@ _FEATURE_SCALE = 1 / 6  # standard deviation of the trunk's features on photogra
 _SKIPS = (0, 1, 2, 4, 6)  # stages whose outputs, at strides 2 to 32, the decoder reads
 _LIKELIHOOD_STEP = 2  # of the decoder: at stride 4
 _DRAWN_OUT = 1.2  # part of its chroma that the most vivid answer adds where sure
-_TINY = 1e-4  # chroma below which there is no hue
+_LEAST_CHROMA = 1e-4  # scaled; of a mean below which there is no hue
 
 
 class Answer(NamedTuple):
@@ -72,7 +72,7 @@ class Answer(NamedTuple):
         likelihoods = self.logits.float().softmax(1)
         length = mean_color(likelihoods).norm(dim=1, keepdim=True)
         expected = mean_chroma(likelihoods)
-        sure = (length / expected.clamp(min=_TINY)).clamp(max=1)
+        sure = (length / expected.clamp(min=_LEAST_CHROMA)).clamp(max=1)
         sure = F.interpolate(sure, scale_factor=2, mode="bilinear")
         return torch.cat([self.ab, _DRAWN_OUT * sure.to(self.ab) * self.ab], dim=1)
 
