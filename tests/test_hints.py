@@ -262,6 +262,18 @@ def test_a_palette_changes_colors_and_stands_in_the_record(gray, listening):
     assert np.array_equal(colorize(gray, other.with_palette(None)), plain)
 
 
+def test_a_palette_that_fits_for_sure_says_how_vivid_colors_are(gray, make_checkpoint):
+    sure = make_checkpoint("compact", {"alternatives": True})
+    sure.weights["likelihood.weight"].mul_(1000)
+
+    def colored(vividness, strength):
+        palette = Palette.of(picture(RED), strength)
+        return colorize(gray, sure, vividness=vividness, palette=palette)
+
+    assert np.array_equal(colored(0.0, 1.0), colored(1.0, 1.0))
+    assert difference(colored(0.0, 0.5), colored(1.0, 0.5)).max() > 3
+
+
 def test_palettes_are_read_from_files(tmp_path):
     Image.fromarray(picture(RED)).save(tmp_path / "red.png")
     palette = read_palette(tmp_path / "red.png", 0.8)

@@ -233,7 +233,12 @@ class Colorizer:
         result: Tensor = prediction.float().cpu()
         if not result.sum().isfinite():  # one pass; values are within -1 and 1
             raise NoColors(self.checkpoint.metadata.name)
-        return result if self.vividness is None else enliven(result, self.vividness)
+        if self.vividness is None:
+            return result
+        palette = self.settings.palette
+        # a palette that fits tells how vivid its colours are
+        doubted = 1.0 if palette is None else 1 - palette.strength
+        return enliven(result, doubted * self.vividness)
 
     @torch.inference_mode()
     def measure(self, sample: Callable[[], Tensor]) -> Statistics | None:

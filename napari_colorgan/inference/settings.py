@@ -43,7 +43,8 @@ class ColorizerSettings:
     """Shorter side in px at which `whole` sees a plane; None: the model's own."""
     vividness: float | None = None
     """0 (cautious: pale where in doubt) to 1 (vivid), for models that know their
-    doubts; None: the model's own."""
+    doubts; None: the model's own. A palette tells how vivid colours are: its strength
+    is the part of vividness that it replaces."""
     palette: Palette | None = None
     """Which colours there are, for models that take a palette."""
 
