@@ -66,8 +66,8 @@ class Answer(NamedTuple):
         weighted by chroma. See `color.enliven`.
 
         On photographs never seen this comes closer to the truth than the annealed mean
-        of Zhang et al. 2016 (arXiv 1603.08511, equation 5), by the figures of
-        `tests/benchmarks/guidance.py --distance`: that is bold where it is in doubt.
+        of Zhang et al. 2016 (arXiv 1603.08511, equation 5), in PSNR and in the distance
+        of `tests/benchmarks/perceptual_distance.py`: that is bold where it is in doubt.
         """
         likelihoods = self.logits.float().softmax(1)
         length = mean_color(likelihoods).norm(dim=1, keepdim=True)
