@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from napari_colorgan.inference.colorize import colorize_region as colorize_region
     from napari_colorgan.inference.colorizer import Colorizer as Colorizer
     from napari_colorgan.inference.hints import Hints as Hints
-    from napari_colorgan.inference.hints import Palette as Palette
     from napari_colorgan.inference.install import import_model as import_model
+    from napari_colorgan.inference.palettes import Palette as Palette
     from napari_colorgan.inference.settings import (
         ColorizerSettings as ColorizerSettings,
     )
@@ -40,7 +40,7 @@ _HOMES = {
     "Colorizer": "inference.colorizer",
     "ColorizerSettings": "inference.settings",
     "Hints": "inference.hints",
-    "Palette": "inference.hints",
+    "Palette": "inference.palettes",
     "Source": "inference.source",
     "colorize": "inference.colorize",
     "colorize_region": "inference.colorize",

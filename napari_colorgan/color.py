@@ -143,9 +143,16 @@ def enliven(prediction: Tensor, vividness: float) -> Tensor:
     mean = prediction[:, :2]
     if prediction.shape[1] == 4:
         return mean + vividness * prediction[:, 2:]
+    return mean * sureness(mean, prediction[:, 2:]) ** (2 ** (1 - 2 * vividness) - 1)
+
+
+def sureness(mean: Tensor, expected: Tensor) -> Tensor:
+    """How much colours agree, 0 to 1, from their mean (a, b) and their mean chroma.
+
+    Mean (N, 2, H, W), chroma (N, 1, H, W); see `enliven`.
+    """
     length = mean.square().sum(1, keepdim=True).add(_TINY**2).sqrt()
-    sure = (length / prediction[:, 2:].clamp(min=_TINY)).clamp(max=1)
-    return mean * sure ** (2 ** (1 - 2 * vividness) - 1)
+    return (length / expected.clamp(min=_TINY)).clamp(max=1)
 
 
 class Codec(Protocol):

@@ -15,8 +15,9 @@ from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import rgb_to_lab
 from napari_colorgan.errors import BadImageFile, BadSetting
 from napari_colorgan.inference.colorize import colorize_region
-from napari_colorgan.inference.hints import MOST_HINTS, read_hints, read_palette
+from napari_colorgan.inference.hints import MOST_HINTS, read_hints
 from napari_colorgan.inference.kriging import Kriging, Places
+from napari_colorgan.inference.palettes import read_palette
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Source
 from napari_colorgan.models.compact import Compact

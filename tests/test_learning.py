@@ -14,9 +14,9 @@ from napari_colorgan.training import updates
 from napari_colorgan.training.first_weights import (
     level,
 )
-from napari_colorgan.training.guidance import simulate_palettes
 from napari_colorgan.training.losses import color_loss
 from napari_colorgan.training.networks import make_discriminator
+from napari_colorgan.training.palettes import simulate_palettes
 from napari_colorgan.training.samplers import Batch
 from napari_colorgan.training.settings import TrainConfig
 from napari_colorgan.training.trainer import Trainer

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from skimage import color, data
 
 from napari_colorgan.inference.colorize import colorize, colorize_region
+from napari_colorgan.inference.looking import working_shape
 from napari_colorgan.inference.source import Source
 from napari_colorgan.inference.tiling import BORDER, Tiling
-from napari_colorgan.inference.views import paint, prepare, resample, working_shape
+from napari_colorgan.inference.views import paint, prepare, resample
 
 LENGTH = st.integers(1, 10**7)
 

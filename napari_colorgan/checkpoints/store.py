@@ -21,7 +21,6 @@ from napari_colorgan.checkpoints.metadata import (
 )
 from napari_colorgan.errors import BadSetting, CheckpointError, some
 from napari_colorgan.models import Generator, GeneratorSpec, build
-from napari_colorgan.models.compact import Compact
 from napari_colorgan.models.norm import hold_statistics
 
 
@@ -65,10 +64,8 @@ class Checkpoint:
                 f"This checkpoint asks for a generator that cannot be built: {error} "
                 "Update napari-colorgan or export the checkpoint again."
             ) from error
-        given = self.weights
-        if isinstance(network, Compact):
-            ending = network.obsolete
-            given = {k: v for k, v in given.items() if not k.endswith(ending)}
+        unused = network.obsolete
+        given = {k: v for k, v in self.weights.items() if not k.endswith(unused)}
         self._check_shapes(given, network.state_dict())
         weights = {
             name: tensor.float().clone()

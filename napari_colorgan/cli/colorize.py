@@ -25,7 +25,8 @@ from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say, say_notes
 from napari_colorgan.errors import BadImageFile, BadSetting
 from napari_colorgan.inference.events import InvalidPixels, TileDone
-from napari_colorgan.inference.hints import Hints, read_hints, read_palette
+from napari_colorgan.inference.hints import Hints, read_hints
+from napari_colorgan.inference.palettes import read_palette
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import Job, Progress
 

@@ -22,8 +22,9 @@ from napari_colorgan.inference.events import (
     PlaneGray,
     TileDone,
 )
-from napari_colorgan.inference.hints import Hints, Palette
+from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.intensity import Limits
+from napari_colorgan.inference.palettes import Palette
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Plane, Source
 from napari_colorgan.inference.tiling import Tiling, rectangles

@@ -16,7 +16,8 @@ from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS, Codec, enliven
 from napari_colorgan.errors import BadSetting, CheckpointError, NoColors
 from napari_colorgan.inference.device import choose_device, why_no_gpu
-from napari_colorgan.inference.hints import Hints, Palette
+from napari_colorgan.inference.hints import Hints
+from napari_colorgan.inference.palettes import Palette
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.statistics import Statistics, StatisticsMeter
 from napari_colorgan.inference.tiling import Tiling
@@ -24,7 +25,7 @@ from napari_colorgan.models import channels_last
 from napari_colorgan.models.compact import Compact
 
 _WINDOWS_AT_ONCE = {"cpu": 1, "cuda": 4, "mps": 2}
-_REMEMBERED = 1 << 21  # px of what predictions were made of: about 25 MB, 32 squares
+_REMEMBERED = 1 << 21  # px of what predictions were made of: about 50 MB, 32 squares
 
 
 class Colorizer:
@@ -143,7 +144,7 @@ class Colorizer:
             here = {name: value.to(self.device) for name, value in statistics.items()}
             with self._lock:  # the call puts statistics into the one shared network
                 prediction = torch.func.functional_call(self._generator, here, source)
-        return self._checked(prediction)
+        return self._finished(prediction)
 
     @torch.inference_mode()
     def look(self, gray: Tensor) -> tuple[Tensor, Tensor]:
@@ -151,7 +152,7 @@ class Colorizer:
         source = self._encoded(gray)
         assert isinstance(self._generator, Compact)
         prediction, features = self._generator.look(source, *self._given(len(source)))
-        return self._checked(prediction), features.float().cpu()
+        return self._finished(prediction), features.float().cpu()
 
     def look_once(self, gray: Tensor) -> tuple[Tensor, Tensor]:
         """Predict with statistics of `gray` itself, or remember having done so.
@@ -228,7 +229,7 @@ class Colorizer:
         """Return what a generator is told beside its source."""
         return () if self._palette is None else (self._palette.expand(count, -1),)
 
-    def _checked(self, prediction: Tensor) -> Tensor:
+    def _finished(self, prediction: Tensor) -> Tensor:
         """Return a finite prediction on the CPU, as vivid as it should be."""
         result: Tensor = prediction.float().cpu()
         if not result.sum().isfinite():  # one pass; values are within -1 and 1

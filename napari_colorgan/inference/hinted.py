@@ -1,7 +1,7 @@
 """What a generator sees of a plane, with the colours that a user gave for places."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from napari_colorgan.inference.kriging import Kriging, Places
 _COARSE = 2  # px
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """A part of a plane as a generator sees it, and what it says."""
 
@@ -36,6 +36,7 @@ class View:
         height, width = self.gray.shape
         return height // _COARSE, width // _COARSE
 
+    @cached_property
     def places(self) -> Places:
         """All places, each a square of 2 px."""
         gray = F.avg_pool2d(self.gray[None, None], _COARSE)[0, 0]
@@ -53,11 +54,11 @@ class View:
         groups = [numbers[rows, columns].flatten() for rows, columns in squares]
         said = F.avg_pool2d(self.prediction, _COARSE).flatten(1)
         means = torch.stack([said[:, group].mean(1) for group in groups])
-        return self.places().means(groups), colors_of(hints) - means
+        return self.places.means(groups), colors_of(hints) - means
 
     def corrected(self, kriging: Kriging) -> Tensor:
         """Prediction (2, H, W), and what it lacks added."""
-        lacking = kriging.at(self.places()).T.reshape(1, 2, *self.coarse)
+        lacking = kriging.at(self.places).T.reshape(1, 2, *self.coarse)
         lacking = F.interpolate(lacking, tuple(self.gray.shape), mode="bilinear")
         return (self.prediction + lacking[0]).clamp_(-1, 1)
 
@@ -66,9 +67,3 @@ def colors_of(hints: Hints) -> Tensor:
     """Scaled (a, b) of hints, (K, 2)."""
     rgb = torch.from_numpy(hints.colors)[..., None, None] / 255  # (K, 3, 1, 1)
     return rgb_to_lab(rgb)[:, 1:, 0, 0] / AB_SCALE
-
-
-def kriging_of(known: Sequence[tuple[Places, Tensor]]) -> Kriging:
-    """Kriging of what is known in several views of one plane."""
-    places, lacking = zip(*known, strict=True)
-    return Kriging(Places.together(places), torch.cat(lacking))

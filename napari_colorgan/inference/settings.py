@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.errors import BadSetting
-from napari_colorgan.inference.hints import Palette
+from napari_colorgan.inference.palettes import Palette
 
 if TYPE_CHECKING:  # torch
     from napari_colorgan.checkpoints.store import Checkpoint

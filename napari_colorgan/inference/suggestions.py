@@ -15,9 +15,9 @@ from napari_colorgan.color_bins import BIN_CENTERS
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.hints import Hints
+from napari_colorgan.inference.looking import learned_from, shown, view_around
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Plane, Source
-from napari_colorgan.inference.views import learned_from, view_around
 
 _SPREAD = 12 / AB_SCALE  # scaled ab; how far a colour may be from a hint's, for sure
 _ALIKE = 14 / AB_SCALE  # scaled ab; colours as near as this are suggested as one
@@ -84,19 +84,20 @@ def _likelihoods_at(
 
     What hints say of it makes colours like that likelier, as far as it is certain.
     """
-    view = view_around(plane, place, colorizer)
+    gray, rows, columns = shown(plane, place, colorizer)
     inside = [
         (at - part.start + 0.5) / len(part)
-        for at, part in zip(place, (view.rows, view.columns), strict=True)
+        for at, part in zip(place, (rows, columns), strict=True)
     ]
-    likelihoods = colorizer.likelihoods(view.gray[None, None])[0]
+    likelihoods = colorizer.likelihoods(gray)[0]
     y, x = _pixel_of(inside, likelihoods.shape[1:])
     here = likelihoods[:, y, x]
     if hints is None:
         return here
-    told = learned_from(hints, plane, colorizer)
+    view = view_around(plane, place, colorizer)
+    told = learned_from(hints, plane, colorizer, view)
     y, x = _pixel_of(inside, view.coarse)
-    places = view.places().means([torch.tensor([y * view.coarse[1] + x])])
+    places = view.places.means([torch.tensor([y * view.coarse[1] + x])])
     y, x = _pixel_of(inside, view.gray.shape)
     hinted = view.prediction[:, y, x] + told.at(places)[0]
     apart = (BIN_CENTERS - hinted).square().sum(1)

@@ -12,16 +12,20 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from napari_colorgan.arrays import RGB, Region
-from napari_colorgan.color import spread
 from napari_colorgan.inference.colorizer import Colorizer
-from napari_colorgan.inference.hinted import View, kriging_of
+from napari_colorgan.inference.hinted import View
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.kriging import Kriging
-from napari_colorgan.inference.source import Plane, reflect
+from napari_colorgan.inference.looking import (
+    GRID,
+    learned_from,
+    predicted,
+    view_around,
+)
+from napari_colorgan.inference.source import Plane
 from napari_colorgan.inference.statistics import Statistics
 from napari_colorgan.inference.tiling import (
     Span,
@@ -32,15 +36,9 @@ from napari_colorgan.inference.tiling import (
     touching,
 )
 
-_MOST_SQUARES = 4  # input of `whole`, in squares of the working size: bounds its memory
-_LONGEST = 16  # sides of that square: around a thin strip, the border is what costs
-_GRID = 32  # px; stride of the compact generator
-_MOST_ENLARGED = 4.0  # beyond that, a tiny plane would only become a blur
 _BAND = 512  # px; side of the pieces in which `whole` decodes
 _MEASURED_WINDOWS = 16
 _MEASURED_SIDE = 512  # px; they are this small, to fit into memory together
-_CELL = 192  # px; places in such a square are looked at together ...
-_SURROUNDINGS = 384  # px; ... in its surroundings
 
 Predictions: TypeAlias = Iterator[tuple[Region, Tensor]]
 """Pieces of a region, each px in one of them, and predictions (1, C, H, W) for them."""
@@ -178,12 +176,13 @@ def prepare(
     ------
     NoColors
     """
-    told = None if hints is None else learned_from(hints, plane, colorizer)
     if colorizer.context == "whole":
-        if told is None:
-            return Whole(_predicted(plane, colorizer)[1])
-        return Whole(view_around(plane, (0, 0), colorizer).corrected(told)[None])
+        if hints is None:
+            return Whole(predicted(plane, colorizer)[1])
+        view = view_around(plane, (0, 0), colorizer)
+        return Whole(view.corrected(learned_from(hints, plane, colorizer, view))[None])
     statistics = colorizer.measure(lambda: _sample(plane, colorizer.stride))
+    told = None if hints is None else learned_from(hints, plane, colorizer)
     return Local(statistics, tiling or colorizer.tiling, told)
 
 
@@ -213,70 +212,10 @@ def paint(
         yield Piece(number, count, piece, rgb, invalid, prepared.tiling)
 
 
-def _predicted(plane: Plane, colorizer: Colorizer) -> tuple[Tensor, Tensor, Tensor]:
-    """Gray (1, 1, h, w) of a plane at about its working size, prediction and features.
-
-    The picture's border is the border of what the generator sees, as in training: where
-    the sky begins tells that it is sky. So sides are stretched to a multiple of 32 px
-    instead of padded; only strides above that need reflection.
-    """
-    gray = _seen(plane, colorizer)
-    stride = colorizer.stride
-    size = gray.shape[-2:]
-    y, x = (reflect(range(-(-length // stride) * stride), length) for length in size)
-    prediction, features = colorizer.look_once(gray[..., y[:, None], x])
-    return gray, prediction[..., : size[0], : size[1]], features
-
-
-def view_around(plane: Plane, place: tuple[int, int], colorizer: Colorizer) -> View:
-    """View of all of a plane, or in `local` context of the surroundings of a place.
-
-    These are one square of a grid, so that places beside each other share them. Of a
-    colorizer that takes hints.
-    """
-    if colorizer.context == "whole":
-        gray, prediction, features = _predicted(plane, colorizer)
-        rows, columns = (range(length) for length in plane.shape)
-    else:
-        tops = (at // _CELL * _CELL - (_SURROUNDINGS - _CELL) // 2 for at in place)
-        rows, columns = (range(top, top + _SURROUNDINGS) for top in tops)
-        gray = torch.from_numpy(plane.reflected(rows, columns))[None, None]
-        prediction, features = colorizer.look_once(gray)
-    return View(gray[0, 0], prediction[0], features[0], rows, columns, plane.shape)
-
-
-def learned_from(hints: Hints, plane: Plane, colorizer: Colorizer) -> Kriging:
-    """Find out what hints tell of a plane, whatever the region that is coloured."""
-    cells = np.zeros((len(hints), 2), int)
-    if colorizer.context == "local":
-        last = np.array(plane.shape) - 1
-        cells = np.rint(hints.points).astype(int).clip(0, last) // _CELL
-    found, which = np.unique(cells, axis=0, return_inverse=True)
-    known = []
-    for number, (row, column) in enumerate(found.tolist()):
-        view = view_around(plane, (row * _CELL, column * _CELL), colorizer)
-        known.append(view.known(hints.only(which.ravel() == number)))
-    return kriging_of(known)
-
-
-def _seen(plane: Plane, colorizer: Colorizer) -> Tensor:
-    """Return a plane as `whole` sees it, (1, 1, h, w)."""
-    height, width = working_shape(plane.shape, colorizer.working_size)
-    size = (_on_grid(height), _on_grid(width))
-    factor = max(1, min(p // s for p, s in zip(plane.shape, size, strict=True)))
-    gray = torch.from_numpy(plane.reduced(factor))[None, None]
-    gray = F.interpolate(gray, size, mode="bilinear", antialias=True).clamp(0, 1)
-    if colorizer.checkpoint.metadata.levels == "spread":
-        gray = spread(gray)
-    return gray
-
-
 def _sample(plane: Plane, stride: int) -> Tensor:
     """All of a plane, or up to 16 windows spread over it, (N, 1, H, W)."""
     side = max(stride, _MEASURED_SIDE // stride * stride)
-    height, width = (
-        -(-max(length, _GRID) // stride) * stride for length in plane.shape
-    )
+    height, width = (-(-max(length, GRID) // stride) * stride for length in plane.shape)
     if height * width <= _MEASURED_WINDOWS * side**2:
         gray = plane.reflected(range(height), range(width))
         return torch.from_numpy(gray)[None, None]
@@ -288,17 +227,6 @@ def _sample(plane: Plane, stride: int) -> Tensor:
         for x in places[1]
     ]
     return torch.from_numpy(np.stack(windows)[:, None])
-
-
-def working_shape(shape: tuple[int, int], working_size: int) -> tuple[int, int]:
-    """Height and width in px at which a `whole` generator sees a plane."""
-    factor = min(
-        working_size / min(shape),
-        working_size * math.sqrt(_MOST_SQUARES / (shape[0] * shape[1])),
-        working_size * _LONGEST / max(shape),
-        _MOST_ENLARGED,
-    )
-    return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
 
 
 def resample(small: Tensor, shape: tuple[int, int], piece: Region) -> Tensor:
@@ -317,11 +245,6 @@ def resample(small: Tensor, shape: tuple[int, int], piece: Region) -> Tensor:
             small.index_select(dim, after) * weight
         )
     return small
-
-
-def _on_grid(length: int) -> int:
-    """Return the multiple of 32 px that is nearest to a length."""
-    return max(_GRID, round(length / _GRID) * _GRID)
 
 
 def _kept(span: Span) -> slice:

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_colorgan.color import sureness
 from napari_colorgan.color_bins import BIN_COUNT, mean_chroma, mean_color
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models.attention import Attention
@@ -46,7 +47,6 @@ _FEATURE_SCALE = 1 / 6  # standard deviation of the trunk's features on photogra
 _SKIPS = (0, 1, 2, 4, 6)  # stages whose outputs, at strides 2 to 32, the decoder reads
 _LIKELIHOOD_STEP = 2  # of the decoder: at stride 4
 _DRAWN_OUT = 1.2  # part of its chroma that the most vivid answer adds where sure
-_LEAST_CHROMA = 1e-4  # scaled; of a mean below which there is no hue
 
 
 class Answer(NamedTuple):
@@ -70,9 +70,7 @@ class Answer(NamedTuple):
         of `tests/benchmarks/perceptual_distance.py`: that is bold where it is in doubt.
         """
         likelihoods = self.logits.float().softmax(1)
-        length = mean_color(likelihoods).norm(dim=1, keepdim=True)
-        expected = mean_chroma(likelihoods)
-        sure = (length / expected.clamp(min=_LEAST_CHROMA)).clamp(max=1)
+        sure = sureness(mean_color(likelihoods), mean_chroma(likelihoods))
         sure = F.interpolate(sure, scale_factor=2, mode="bilinear")
         return torch.cat([self.ab, _DRAWN_OUT * sure.to(self.ab) * self.ab], dim=1)
 
@@ -101,8 +99,7 @@ class Compact(nn.Module):
     """
 
     shows_features = True
-    obsolete = "_hints.weight"
-    """Ending of the names of weights that older checkpoints have: see `kriging`."""
+    obsolete = ("_hints.weight",)  # since hints travel by `inference.kriging`
     in_channels = 1
     stride = 32
     halo = 128

@@ -28,6 +28,7 @@ class ResNet(nn.Module):
     """
 
     shows_features = False
+    obsolete: tuple[str, ...] = ()
     knows_doubt = False
     alternatives = False
     stride = 4

@@ -33,6 +33,7 @@ class UNet(nn.Module):
     """
 
     shows_features = False
+    obsolete: tuple[str, ...] = ()
     knows_doubt = False
     alternatives = False
 

@@ -22,7 +22,7 @@ from napari_colorgan.color import (
 from napari_colorgan.models.palette import palette_length
 from napari_colorgan.training.augment import Augmentation
 from napari_colorgan.training.crops import Cut, show, thumbnail, turn
-from napari_colorgan.training.guidance import (
+from napari_colorgan.training.palettes import (
     draw_recoloring,
     draw_strength,
     recolor,
@@ -119,8 +119,7 @@ class Sampler(ABC):
         planes = show(cuts, self._side, self._works_on, smooth=self._smooth)
         turn(planes, rng, upright=self._upright)
         gray, target, weight = self._parted(planes)
-        if any(cut.recoloring is not None for cut in cuts):
-            target = recolor(target, [cut.recoloring for cut in cuts])
+        target = recolor(target, [cut.recoloring for cut in cuts])
         self._augmentation.change(gray, rng)
         palette = self._palette(cuts, rng)
         batch = Batch(self._encode(gray), target, palette, weight)

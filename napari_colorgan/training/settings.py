@@ -89,7 +89,7 @@ class Settings:
     """Share of crops that come with a palette, for generators that take one."""
     recolor: Share = 0.0
     """Share of these whose colours are turned into others, which their palette tells,
-    so that one of a stain never seen is followed, too; see `guidance.draw_recoloring`.
+    so that one of a stain never seen is followed, too; see `palettes.draw_recoloring`.
     """
     patience: Natural
     """Stop after so many scores of the held-out part without a better one; 0: never."""

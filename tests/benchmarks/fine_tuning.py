@@ -38,7 +38,7 @@ from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint, load
 from napari_colorgan.color import LabCodec
 from napari_colorgan.inference.colorizer import Colorizer
-from napari_colorgan.inference.hints import Palette
+from napari_colorgan.inference.palettes import Palette
 from napari_colorgan.job import Control, Progress, finish
 from napari_colorgan.metrics import Figures, psnr
 from napari_colorgan.training.events import Planned

@@ -19,7 +19,8 @@ from perceptual_distance import PerceptualDistance
 from napari_colorgan.arrays import RGB
 from napari_colorgan.inference.colorize import colorize
 from napari_colorgan.inference.colorizer import Colorizer
-from napari_colorgan.inference.hints import Hints, Palette
+from napari_colorgan.inference.hints import Hints
+from napari_colorgan.inference.palettes import Palette
 from napari_colorgan.metrics import Figures, compare
 from napari_colorgan.training.evaluate import WHOLE_SIDE
 from napari_colorgan.training.pairs import Pair

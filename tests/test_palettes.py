@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_colorgan.color_bins import BIN_CENTERS, BIN_COUNT
-from napari_colorgan.training.guidance import (
+from napari_colorgan.training.palettes import (
     draw_recoloring,
     draw_strength,
     recolor,

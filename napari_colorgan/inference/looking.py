@@ -1,0 +1,111 @@
+"""How a generator looks at a plane: at all of it, reduced, or around a place."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from napari_colorgan.color import spread
+from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.inference.hinted import View
+from napari_colorgan.inference.hints import Hints
+from napari_colorgan.inference.kriging import Kriging, Places
+from napari_colorgan.inference.source import Plane, reflect
+
+_MOST_SQUARES = 4  # input of `whole`, in squares of the working size: bounds its memory
+_LONGEST = 16  # sides of that square: around a thin strip, the border is what costs
+GRID = 32  # px; stride of the compact generator
+_MOST_ENLARGED = 4.0  # beyond that, a tiny plane would only become a blur
+_CELL = 192  # px; places in such a square are looked at together ...
+_SURROUNDINGS = 384  # px; ... in its surroundings
+
+
+def predicted(plane: Plane, colorizer: Colorizer) -> tuple[Tensor, Tensor, Tensor]:
+    """Gray (1, 1, h, w) of a plane at about its working size, prediction and features.
+
+    The picture's border is the border of what the generator sees, as in training: where
+    the sky begins tells that it is sky. So sides are stretched to a multiple of 32 px
+    instead of padded; only strides above that need reflection.
+    """
+    gray = _seen(plane, colorizer)
+    stride = colorizer.stride
+    size = gray.shape[-2:]
+    y, x = (reflect(range(-(-length // stride) * stride), length) for length in size)
+    prediction, features = colorizer.look_once(gray[..., y[:, None], x])
+    return gray, prediction[..., : size[0], : size[1]], features
+
+
+def shown(
+    plane: Plane, place: tuple[int, int], colorizer: Colorizer
+) -> tuple[Tensor, range, range]:
+    """Return what is looked at around a place, (1, 1, h, w), its rows and columns.
+
+    In `whole` context that is all of the plane; in `local`, one square of a grid, so
+    that places beside each other share it.
+    """
+    if colorizer.context == "whole":
+        height, width = plane.shape
+        return _seen(plane, colorizer), range(height), range(width)
+    tops = (at // _CELL * _CELL - (_SURROUNDINGS - _CELL) // 2 for at in place)
+    rows, columns = (range(top, top + _SURROUNDINGS) for top in tops)
+    return torch.from_numpy(plane.reflected(rows, columns))[None, None], rows, columns
+
+
+def view_around(plane: Plane, place: tuple[int, int], colorizer: Colorizer) -> View:
+    """Look at what is around a place, with a colorizer that takes hints."""
+    gray, rows, columns = shown(plane, place, colorizer)
+    prediction, features = colorizer.look_once(gray)
+    return View(gray[0, 0], prediction[0], features[0], rows, columns, plane.shape)
+
+
+def learned_from(
+    hints: Hints, plane: Plane, colorizer: Colorizer, view: View | None = None
+) -> Kriging:
+    """Find out what hints tell of a plane, whatever the region that is coloured.
+
+    Parameters
+    ----------
+    view : of all of the plane, in `whole` context
+    """
+    cells = np.zeros((len(hints), 2), int)
+    if colorizer.context == "local":
+        last = np.array(plane.shape) - 1
+        cells, view = np.rint(hints.points).astype(int).clip(0, last) // _CELL, None
+    found, which = np.unique(cells, axis=0, return_inverse=True)
+    known = []
+    for number, (row, column) in enumerate(found.tolist()):
+        place = row * _CELL, column * _CELL
+        here = view or view_around(plane, place, colorizer)
+        known.append(here.known(hints.only(which.ravel() == number)))
+    places, lacking = zip(*known, strict=True)
+    return Kriging(Places.together(places), torch.cat(lacking))
+
+
+def _seen(plane: Plane, colorizer: Colorizer) -> Tensor:
+    """Return a plane as `whole` sees it, (1, 1, h, w)."""
+    height, width = working_shape(plane.shape, colorizer.working_size)
+    size = (_on_grid(height), _on_grid(width))
+    factor = max(1, min(p // s for p, s in zip(plane.shape, size, strict=True)))
+    gray = torch.from_numpy(plane.reduced(factor))[None, None]
+    gray = F.interpolate(gray, size, mode="bilinear", antialias=True).clamp(0, 1)
+    if colorizer.checkpoint.metadata.levels == "spread":
+        gray = spread(gray)
+    return gray
+
+
+def working_shape(shape: tuple[int, int], working_size: int) -> tuple[int, int]:
+    """Height and width in px at which a `whole` generator sees a plane."""
+    factor = min(
+        working_size / min(shape),
+        working_size * math.sqrt(_MOST_SQUARES / (shape[0] * shape[1])),
+        working_size * _LONGEST / max(shape),
+        _MOST_ENLARGED,
+    )
+    return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
+
+
+def _on_grid(length: int) -> int:
+    """Return the multiple of 32 px that is nearest to a length."""
+    return max(GRID, round(length / GRID) * GRID)
