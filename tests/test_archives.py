@@ -98,7 +98,7 @@ def test_palettes_fit_the_crops_that_they_are_given_with():
         to_lab(Picture(np.full((side, side, 3), color, np.uint8)))
         for side, color in zip(sizes, colors, strict=True)
     ]
-    config = TrainConfig(crop=32, batch=32, palettes=1.0)
+    config = TrainConfig(crop=32, batch=32, palettes=1.0, seed=2)
     sampler = PictureSampler(
         [[picture] for picture in pictures],
         config,
@@ -109,7 +109,7 @@ def test_palettes_fit_the_crops_that_they_are_given_with():
     tinted = batch.palette[:, -2] == 1
     tint = batch.palette[tinted, -6:-4] / 4
     mean = batch.target.mean((2, 3))[tinted]
-    assert (tint - mean).norm(dim=1).max() < 0.4  # taken a little wrong
+    assert (tint - mean).norm(dim=1).max() < 0.25  # taken a little wrong
     assert torch.corrcoef(torch.stack([tint[:, 0], mean[:, 0]]))[0, 1] > 0.9
 
 

@@ -7,7 +7,7 @@ _HEADS = 4
 
 
 class Attention(nn.Module):
-    """Let every place look at all others: what was said of one holds for its like.
+    """Let every place look at all others, so that places alike agree.
 
     A pre-norm transformer layer (Vaswani et al. 2017, arXiv 1706.03762) over the places
     of a feature map; it starts as the identity.
