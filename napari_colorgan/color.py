@@ -32,6 +32,9 @@ _LINEAR_OFFSET = 16 / 116
 AB_SCALE = 110.0
 """ab is divided by this for generators; over the sRGB cube |ab| stays below 108."""
 
+WARM_LIGHT = (2.4, 17.7)
+"""(a, b) of white in the light of CIE D50, 5000 K, seen by an eye used to D65."""
+
 # linear RGB, as a part of Y and beyond it: white is off by 8e-5 with the digits above,
 # and black must stay black
 _GAMUT_TOLERANCE = (1e-4, 1e-7)

@@ -47,6 +47,10 @@ def difference(a, b):
     return np.abs(a.astype(int) - b).max(-1)
 
 
+def ab_of(rgb):
+    return rgb_to_lab(torch.from_numpy(rgb).movedim(-1, 0)[None] / 255)[0, 1:]
+
+
 # -- hints
 
 
@@ -150,8 +154,8 @@ def test_a_hint_has_its_color_and_a_part_stays_part_of_the_whole(
 @pytest.mark.parametrize("context", ["whole", "local"])
 def test_other_hints_cost_no_other_prediction(gray, listening, context, monkeypatch):
     colorizer = Colorizer(listening, context=context, working_size=96)
-    look, seen = colorizer.look, []
-    monkeypatch.setattr(colorizer, "look", lambda x: seen.append(x.shape) or look(x))
+    look, seen = colorizer._look, []
+    monkeypatch.setattr(colorizer, "_look", lambda x: seen.append(x.shape) or look(x))
     places = [[40, 50], [41, 50], [42, 52]]
     colors = [RED, (0, 0, 255), RED]
     for count in (1, 2, 3):
@@ -257,10 +261,10 @@ def test_a_palette_changes_colors_and_stands_in_the_record(gray, listening):
     assert np.array_equal(colorize(gray, listening, palette=palette), tinted)
     assert colorizer.used()["palette"]["name"] == "red.png"
     assert "palette" not in Colorizer(listening).used()
-    other = Colorizer(listening).with_palette(palette)
+    other = Colorizer(listening).asked_for(palette=palette)
     assert other.used() == colorizer.used()
     assert np.array_equal(colorize(gray, other), tinted)
-    assert np.array_equal(colorize(gray, other.with_palette(None)), plain)
+    assert np.array_equal(colorize(gray, other.asked_for(palette=None)), plain)
 
 
 def test_a_palette_that_fits_for_sure_says_how_vivid_colors_are(gray, make_checkpoint):
@@ -307,3 +311,57 @@ def test_suggestions_listen_to_hints(gray, listening):
     plain = suggest(source, (40, 50), listening)
     told = suggest(source, (40, 50), listening, hints=Hints([[40, 50]], [RED]))
     assert plain != told
+
+
+def test_saturation_and_warmth_change_all_colours_but_those_of_hints(listening):
+    gray = data.camera()[:96, :128]
+    colorizer = Colorizer(listening, context="whole", working_size=96)
+    strong, pale, warm = (
+        ab_of(colorize(gray, colorizer.asked_for(**changes)))
+        for changes in (
+            {"saturation": 0.2},  # of a wild model: within sRGB
+            {"saturation": 0.1},
+            {"saturation": 0.1, "warmth": 1.0},
+        )
+    )
+    assert torch.allclose(pale, strong / 2, atol=2)
+    assert (warm - pale)[1].median() > 10
+    told = Hints([[40, 50]], [BROWN], 6)
+    there = [
+        ab_of(colorize(gray, colorizer.asked_for(**changes), hints=told))[:, 40, 50]
+        for changes in ({"saturation": 0.2}, {"saturation": 0.1, "warmth": 1.0})
+    ]
+    assert torch.allclose(*there, atol=3)
+    with pytest.raises(BadSetting, match="saturation is 3"):
+        colorizer.asked_for(saturation=3)
+
+
+def test_hints_hold_for_planes_and_travel_as_a_table(listening):
+    stack = np.stack([data.camera()[:96, :128]] * 4)
+    points, colors = [[1, 40, 50], [2, 10, 20.5]], [RED, BROWN]
+    planes = [[[1, 2]], [[-np.inf, np.inf]]]
+    told = Hints(points, colors, [6, 3], planes)
+    again = Hints.from_csv(told.to_csv())
+    for hints in (told, again):
+        assert [len(hints.of_plane((plane,))) for plane in range(4)] == [1, 2, 2, 1]
+    assert again.to_csv() == told.to_csv()
+    assert np.array_equal(again.colors, told.colors)
+    rgb = colorize(stack, Colorizer(listening, working_size=96), hints=told)
+    assert np.array_equal(rgb[0], rgb[3])
+    assert np.array_equal(rgb[1], rgb[2])
+    assert (rgb[0] != rgb[1]).any()
+    with pytest.raises(BadSetting, match="of one colour"):
+        Hints([[0, 4, 4], [1, 4, 4]], [RED, BROWN], planes=[[[0, 1]], [[1, 3]]])
+    Hints([[0, 4, 4], [1, 4, 4]], [RED, BROWN], planes=[[[0, 0]], [[1, 3]]])
+
+
+def test_a_table_of_hints_that_cannot_be_read_is_explained(tmp_path):
+    file = tmp_path / "points.csv"
+    for text, expected in (
+        ("axis-0,axis-1\n1,2\n", "columns of 'points.csv' is 'axis-0, axis-1'"),
+        ("axis-0,axis-1,color\n1,2,red\n", "line 2 of 'points.csv'"),
+        ("axis-0,axis-1,axis-2,color,from-0,to-0\n1,2,3,#ff0000,5,x\n", "line 2"),
+    ):
+        file.write_text(text)
+        with pytest.raises(BadSetting, match=expected):
+            read_hints(file)

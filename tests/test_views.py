@@ -63,13 +63,13 @@ def test_a_resampled_piece_is_that_piece_of_the_whole():
 
 def inputs(colorizer, monkeypatch):
     """Record what the generator is shown."""
-    predict, seen = colorizer.predict, []
+    predict, seen = colorizer._predict, []
 
     def spy(gray, statistics):
         seen.append(gray)
         return predict(gray, statistics)
 
-    monkeypatch.setattr(colorizer, "predict", spy)
+    monkeypatch.setattr(colorizer, "_predict", spy)
     return seen
 
 
@@ -218,14 +218,19 @@ def test_what_was_predicted_for_other_data_is_not_used(make_colorizer, monkeypat
     seen = inputs(colorizer, monkeypatch)
     picture, region = data.camera().copy(), np.s_[0:90, 0:300]
     source = Source.of(picture)
-    monkeypatch.setattr("napari_colorgan.inference.colorizer._REMEMBERED", 5 * 96**2)
+    colorizer.remember(5 * 96**2)
     for number in range(1, 13):
         picture[...] = np.roll(picture, 31, axis=1)  # in place, as a user may
         colorize_region(source, colorizer, region)
         assert len(seen) == number
     colorize_region(source, colorizer, region)
     assert len(seen) == 12
-    assert len(colorizer._remembered) == 5
+    picture[...] = np.roll(picture, -4 * 31, axis=1)
+    colorize_region(source, colorizer, region)
+    assert len(seen) == 12  # the fifth latest
+    picture[...] = np.roll(picture, -31, axis=1)
+    colorize_region(source, colorizer, region)
+    assert len(seen) == 13
 
 
 @pytest.mark.parametrize("context", ["whole", "local"])

@@ -84,9 +84,16 @@ def colorize(
         typer.Option(
             metavar="CSV",
             help="Colours of places: columns axis-0, axis-1, color (#c04020), radius; "
-            "such as napari saves of points, with a colour for each.",
+            "such as napari saves of points, with a colour for each; from-0, to-0: "
+            "planes of a stack.",
         ),
     ] = None,
+    saturation: Annotated[
+        float, typer.Option(help="All colours stronger or paler, 0 to 2.")
+    ] = 1.0,
+    warmth: Annotated[
+        float, typer.Option(help="Warmer or colder light, -1 to 1.")
+    ] = 0.0,
     from_color: Annotated[
         bool, typer.Option("--from-color", help="Use the lightness of a colour IN.")
     ] = False,
@@ -115,6 +122,8 @@ def colorize(
         device=device,
         tile=tile,
         vividness=vividness,
+        saturation=saturation,
+        warmth=warmth,
         palette=None
         if reference is None
         else read_palette(reference, **given(strength=strength)),
@@ -162,8 +171,7 @@ def _colorize_one(
             colorizer = run.finish(job, remember)
             if last is None:
                 run.exit_if_stopped(f"nothing was coloured, '{result}' is not written")
-            more = {} if hints is None else {"hints": len(hints)}
-            file.made = record_of(gray, colorizer, source.name, last, **more)
+            file.made = record_of(gray, colorizer, source.name, last, hints)
         say_notes([*notes, colorizer.note])
         used = "its lightness" if gray.channels == "color" else "gray values"
         say(

@@ -121,6 +121,8 @@ def colorize(
     from_color: bool = False,
     palette: Palette | None = None,
     hints: Hints | None = None,
+    saturation: float | None = None,
+    warmth: float | None = None,
 ) -> RGB:
     """Colour an array of gray pictures.
 
@@ -128,8 +130,8 @@ def colorize(
     ----------
     array : (..., Y, X) of bool, any integer or any float type; numpy, dask or zarr
     model : a model's name, the path of a checkpoint, a checkpoint; or a colorizer or
-        its settings, which decide about context, device, tile, vividness and palette:
-        these must then be left out
+        its settings, which decide about context, device, tile, vividness, palette,
+        saturation and warmth: these must then be left out
     axes : one letter per dimension, such as ``"TYX"``; default (..., Y, X), or RGB
         samples where the last of three or more dimensions is 3 or 4 long
     limits : gray values of black and white, and optionally gamma; default the full
@@ -145,6 +147,8 @@ def colorize(
     palette : which colours there are, such as those of a reference (`Palette.of`), for
         models that take one
     hints : colours of places, for models that take them
+    saturation, warmth : all colours stronger (0 to 2, default 1), or as in warmer light
+        (-1 to 1, default 0), for models that keep lightness
 
     Returns
     -------
@@ -167,6 +171,8 @@ def colorize(
         "tile": tile,
         "vividness": vividness,
         "palette": palette,
+        "saturation": saturation,
+        "warmth": warmth,
     }
     given = {name: value for name, value in options.items() if value is not None}
     if not isinstance(model, ColorizerSettings | Colorizer):
@@ -288,6 +294,7 @@ def record_of(
     colorizer: Colorizer,
     name: str,
     last: TileDone | None = None,
+    hints: Hints | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """Return how a result was made, for its file or its layer.
@@ -295,12 +302,15 @@ def record_of(
     Parameters
     ----------
     name : of what was coloured
+    hints : that were given; they stand in the record as `Hints.from_csv` reads them
     last : event of `colorize_job`; None if nothing is coloured yet
     more : what else there is to say, or instead
     """
     record = {"note": NOTE, "version": __version__} | colorizer.used()
     if last is not None and last.tiling is not None:
         record["tile"] = last.tiling.window
+    if hints is not None:
+        record["hints"] = hints.to_csv()
     return record | {
         "source": name,
         "used": "lightness" if source.channels == "color" else "gray values",

@@ -13,11 +13,11 @@ from torch import Tensor
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
-from napari_colorgan.color import CODECS, Codec, enliven
+from napari_colorgan.color import AB_SCALE, CODECS, WARM_LIGHT, Codec, enliven
 from napari_colorgan.errors import BadSetting, CheckpointError, NoColors
 from napari_colorgan.inference.device import choose_device, why_no_gpu
 from napari_colorgan.inference.hints import Hints
-from napari_colorgan.inference.palettes import Palette
+from napari_colorgan.inference.memory import Memory, Said
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.statistics import Statistics, StatisticsMeter
 from napari_colorgan.inference.tiling import Tiling
@@ -25,7 +25,8 @@ from napari_colorgan.models import channels_last
 from napari_colorgan.models.compact import Compact
 
 _WINDOWS_AT_ONCE = {"cpu": 1, "cuda": 4, "mps": 2}
-_REMEMBERED = 1 << 21  # px of what predictions were made of: about 50 MB, 32 squares
+_NEUTRAL = {"saturation": 1.0, "warmth": 0.0}
+_WARM = torch.tensor(WARM_LIGHT).view(1, 2, 1, 1) / AB_SCALE
 
 
 class Colorizer:
@@ -36,7 +37,7 @@ class Colorizer:
     model : a model's name, the path of a checkpoint, a checkpoint, or settings
     device : `auto`, `cpu`, `cuda`, `cuda:1`, ... or `mps`; default what the settings
         say, or else the fastest there is
-    options : `context`, `tile`, `working_size` and `vividness`, see `ColorizerSettings`
+    options : the other settings, see `ColorizerSettings`
 
     Attributes
     ----------
@@ -74,20 +75,10 @@ class Colorizer:
                 f"{channels[1]} channels; the codec '{metadata.codec}' needs 1 or 3 "
                 f"and {self.codec.out_channels}. Export the checkpoint again."
             )
-        self.vividness = settings.vividness
-        if generator.knows_doubt:
-            if self.vividness is None:
-                self.vividness = metadata.vividness or 0.0
-        elif self.vividness is not None:
-            raise BadSetting(
-                "vividness",
-                self.vividness,
-                f"left out, for '{metadata.name}' does not tell how sure its colours "
-                "are",
-            )
-        self.takes_hints = generator.shows_features and metadata.codec == "lab"
+        self.knows_doubt = generator.knows_doubt
+        self.keeps_lightness = metadata.codec == "lab"
+        self.takes_hints = generator.shows_features and self.keeps_lightness
         self.takes_palette = generator.alternatives
-        self._palette = self._told(settings.palette)
         self.context: Context = settings.context or metadata.context
         self.working_size = settings.working_size or metadata.working_size
         self.stride = generator.stride
@@ -95,13 +86,14 @@ class Colorizer:
         self.tiling = Tiling(halo=generator.halo, at_once=at_once)
         if settings.tile is not None:
             self.tiling = replace(self.tiling, window=settings.tile)
-        self.settings = replace(
-            settings,
-            context=self.context,
-            device=str(self.device),
-            tile=self.tiling.window if self.context == "local" else None,
-            working_size=self.working_size if self.context == "whole" else None,
-            vividness=self.vividness,
+        self._use(
+            replace(
+                settings,
+                context=self.context,
+                device=str(self.device),
+                tile=self.tiling.window if self.context == "local" else None,
+                working_size=self.working_size if self.context == "whole" else None,
+            )
         )
         self._generator = channels_last(generator, self.device)
         self._lock = threading.Lock()
@@ -110,21 +102,33 @@ class Colorizer:
             if metadata.statistics == "picture"
             else None
         )
-        self._remembered: tuple[tuple[Tensor, Tensor, Tensor], ...] = ()
+        self._memory = Memory()
 
-    def with_palette(self, palette: Palette | None) -> "Colorizer":
-        """Return one that asks for other colours; nothing is loaded again.
+    def asked_for(self, **changes: Any) -> "Colorizer":
+        """Return one that shows other colours; nothing is loaded again.
+
+        Parameters
+        ----------
+        changes : `vividness`, `palette`, `saturation` and `warmth`, see
+            `ColorizerSettings`
 
         Raises
         ------
         BadSetting
-            The model takes no palette.
+            A value is impossible, or the model has no use for it.
         """
         other = copy.copy(self)
-        other._palette = self._told(palette)
-        other.settings = replace(self.settings, palette=palette)
-        other._remembered = ()
+        other._use(replace(self.settings, **changes))
         return other
+
+    def remember(self, pixels: int) -> None:
+        """Keep what is said of so many px of gray, about 25 bytes each."""
+        self._memory.most = pixels
+
+    @property
+    def remembers_windows(self) -> bool:
+        """Whether there is room for what is said of a picture's windows."""
+        return self.takes_hints and self._memory.most >= self.tiling.window**2
 
     @torch.inference_mode()
     def predict(self, gray: Tensor, statistics: Statistics | None) -> Tensor:
@@ -137,43 +141,30 @@ class Colorizer:
         NoColors
             It is not finite, which is the model's fault: gray always is.
         """
-        source = self._encoded(gray)
-        if statistics is None:
-            prediction = self._generator(source, *self._given(len(source)))
-        else:
-            here = {name: value.to(self.device) for name, value in statistics.items()}
-            with self._lock:  # the call puts statistics into the one shared network
-                prediction = torch.func.functional_call(self._generator, here, source)
-        return self._finished(prediction)
+        return self._shown(self._predict(gray, statistics))
 
-    @torch.inference_mode()
     def look(self, gray: Tensor) -> tuple[Tensor, Tensor]:
         """Predict without statistics; and features, see `Compact.look`."""
-        source = self._encoded(gray)
-        assert isinstance(self._generator, Compact)
-        prediction, features = self._generator.look(source, *self._given(len(source)))
-        return self._finished(prediction), features.float().cpu()
+        raw, features = self._look(gray)
+        return self._shown(raw), features
 
     def look_once(self, gray: Tensor) -> tuple[Tensor, Tensor]:
         """Predict with statistics of `gray` itself, or remember having done so.
 
         With features, empty if the generator shows none. The latest pictures are known
         by their pixels, so that no change of an array goes unnoticed, and several
-        regions of a plane, or other hints, cost one prediction.
+        regions of a plane, other hints or another vividness cost one prediction.
         """
-        for known, prediction, features in self._remembered:
-            if torch.equal(known, gray):
-                return prediction, features
-        if self.takes_hints:
-            prediction, features = self.look(gray)
-        else:
-            prediction = self.predict(gray, self.measure(lambda: gray))
-            features = prediction[:, :0]
-        most = max(1, _REMEMBERED // gray.numel())
-        latest = (gray, prediction, features)
-        # a new tuple, for other threads may be looking through the former
-        self._remembered = (*self._remembered, latest)[-most:]
-        return prediction, features
+        palette = self.settings.palette
+        said = self._memory.recall(gray, palette)
+        if said is None:
+            if self.takes_hints:
+                raw, features = self._look(gray)
+            else:
+                raw = self._predict(gray, self.measure(lambda: gray))
+                features = raw[:, :0]
+            said = self._memory.keep(Said(gray, palette, raw, features))
+        return self._shown(said.prediction), said.features
 
     @torch.inference_mode()
     def likelihoods(self, gray: Tensor) -> Tensor:
@@ -216,30 +207,68 @@ class Colorizer:
         source = self.codec.encode(gray.to(self.device))
         return source.contiguous(memory_format=torch.channels_last)
 
-    def _told(self, palette: Palette | None) -> Tensor | None:
-        """Return what the generator reads of a palette."""
-        if palette is None:
-            return None
-        if not self.takes_palette:
-            expected = f"left out, for '{self.checkpoint.metadata.name}' takes none"
-            raise BadSetting("palette", palette.name, expected)
-        return palette.tensor().to(self.device)
+    def _use(self, settings: ColorizerSettings) -> None:
+        """Take over what can be changed at any time, if the model has a use for it."""
+        name, unused = self.checkpoint.metadata.name, "left out, for '{}' {}"
+        if settings.palette is not None and not self.takes_palette:
+            expected = unused.format(name, "takes none")
+            raise BadSetting("palette", settings.palette.name, expected)
+        if settings.vividness is not None and not self.knows_doubt:
+            expected = unused.format(name, "does not tell how sure its colours are")
+            raise BadSetting("vividness", settings.vividness, expected)
+        for setting, neutral in _NEUTRAL.items():
+            value = getattr(settings, setting)
+            if value != neutral and not self.keeps_lightness:
+                expected = unused.format(name, "makes its own lightness")
+                raise BadSetting(setting, value, expected)
+        if settings.vividness is None and self.knows_doubt:
+            vividness = self.checkpoint.metadata.vividness or 0.0
+            settings = replace(settings, vividness=vividness)
+        self.settings = settings
+        palette = settings.palette
+        self._palette = None if palette is None else palette.tensor().to(self.device)
+
+    @torch.inference_mode()
+    def _predict(self, gray: Tensor, statistics: Statistics | None) -> Tensor:
+        source = self._encoded(gray)
+        if statistics is None:
+            return self._finite(self._generator(source, *self._given(len(source))))
+        here = {name: value.to(self.device) for name, value in statistics.items()}
+        with self._lock:  # the call puts statistics into the one shared network
+            said = torch.func.functional_call(self._generator, here, source)
+        return self._finite(said)
+
+    @torch.inference_mode()
+    def _look(self, gray: Tensor) -> tuple[Tensor, Tensor]:
+        source = self._encoded(gray)
+        assert isinstance(self._generator, Compact)
+        prediction, features = self._generator.look(source, *self._given(len(source)))
+        return self._finite(prediction), features.float().cpu()
 
     def _given(self, count: int) -> tuple[Tensor, ...]:
         """Return what a generator is told beside its source."""
         return () if self._palette is None else (self._palette.expand(count, -1),)
 
-    def _finished(self, prediction: Tensor) -> Tensor:
-        """Return a finite prediction on the CPU, as vivid as it should be."""
-        result: Tensor = prediction.float().cpu()
+    def _finite(self, prediction: Tensor) -> Tensor:
+        """Return a finite prediction on the CPU."""
+        result = prediction.float().cpu()
         if not result.sum().isfinite():  # one pass; values are within -1 and 1
             raise NoColors(self.checkpoint.metadata.name)
-        if self.vividness is None:
-            return result
-        palette = self.settings.palette
-        # a palette that fits tells how vivid its colours are
-        doubted = 1.0 if palette is None else 1 - palette.strength
-        return enliven(result, doubted * self.vividness)
+        return result
+
+    def _shown(self, prediction: Tensor) -> Tensor:
+        """Return a prediction as vivid, saturated and warm as it should be."""
+        settings = self.settings
+        if settings.vividness is not None:
+            palette = settings.palette
+            # a palette that fits tells how vivid its colours are
+            doubted = 1.0 if palette is None else 1 - palette.strength
+            prediction = enliven(prediction, doubted * settings.vividness)
+        if settings.saturation != 1:
+            prediction = prediction * settings.saturation
+        if settings.warmth:
+            prediction = prediction + settings.warmth * _WARM
+        return prediction
 
     @torch.inference_mode()
     def measure(self, sample: Callable[[], Tensor]) -> Statistics | None:
@@ -261,6 +290,9 @@ class Colorizer:
         values = {name: getattr(self.settings, name) for name in names}
         if self.settings.palette is not None:
             values["palette"] = self.settings.palette.record()
+        for name, neutral in _NEUTRAL.items():
+            if (value := getattr(self.settings, name)) != neutral:
+                values[name] = value
         return {
             "model": self.checkpoint.metadata.name,
             "digest": self.checkpoint.digest,

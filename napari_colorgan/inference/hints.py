@@ -1,6 +1,8 @@
 """Colours that a user gives for places."""
 
 import csv
+import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from napari_colorgan.errors import BadImageFile, BadSetting
 MOST_HINTS = 1000
 """That a picture can have; generators learn with up to 60."""
 _RADIUS = 4.0  # px
+_ENDS = ("from", "to")  # names of columns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +29,8 @@ class Hints:
         them; with two, they hold for every plane
     colors : (K, 3) uint8, sRGB; of them, generators read hue and chroma
     radius : px around a point to which its colour belongs; a number, or (K,)
+    planes : (K, D - 2, 2), the first and the last index along each axis before rows and
+        columns for which a hint holds; default the point's own
 
     Raises
     ------
@@ -36,6 +41,7 @@ class Hints:
     points: npt.NDArray[np.float64]
     colors: npt.NDArray[np.uint8]
     radius: float | npt.NDArray[np.float64] = _RADIUS
+    planes: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         points = np.atleast_2d(np.asarray(self.points, float))
@@ -58,7 +64,15 @@ class Hints:
         if not (np.isfinite(radius) & (radius >= 0)).all():
             raise BadSetting("radius", self.radius, "0 px or more")
         colors = colors.astype(np.uint8)
-        _check_unique(points, colors)
+        own = np.rint(points[:, :-2, None]).repeat(2, axis=2)
+        planes = own if self.planes is None else np.asarray(self.planes, float)
+        if planes.shape != own.shape:
+            expected = f"{own.shape}: first and last along each axis"
+            raise BadSetting("planes", f"of shape {planes.shape}", expected)
+        if not (planes[..., 0] <= planes[..., 1]).all():  # also if one is NaN
+            raise BadSetting("planes", "a last before its first", "first, then last")
+        _check_unique(points, colors, planes)
+        object.__setattr__(self, "planes", planes)
         object.__setattr__(self, "points", points)
         object.__setattr__(self, "colors", colors)
         object.__setattr__(self, "radius", radius)
@@ -93,17 +107,97 @@ class Hints:
     def of_plane(self, index: Sequence[int]) -> "Hints | None":
         """Hints of one plane, as rows and columns; None if it has none."""
         leading = self.points.shape[1] - 2
-        here = (np.rint(self.points[:, :leading]) == np.array(index)[:leading]).all(1)
-        if not here.any():
+        first, last = np.moveaxis(self._planes, 2, 0)
+        here = np.array(index)[:leading]
+        held = ((first <= here) & (here <= last)).all(1)
+        if not held.any():
             return None
-        given = self.only(here)
+        given = self.only(held)
         return Hints(given.points[:, leading:], given.colors, given.radius)
 
     def only(self, which: npt.NDArray[np.bool_]) -> "Hints":
         """Return some of the hints, (K,)."""
         return Hints(
-            self.points[which], self.colors[which], np.asarray(self.radius)[which]
+            self.points[which],
+            self.colors[which],
+            np.asarray(self.radius)[which],
+            self._planes[which],
         )
+
+    def to_csv(self) -> str:
+        """Return a table as `Hints.from_csv` reads it; the record of a result's hints.
+
+        Planes are told only where some hint holds for others than its own.
+        """
+        count = self.points.shape[1]
+        names = [f"axis-{axis}" for axis in range(count)] + ["color", "radius"]
+        own = np.rint(self.points[:, :-2, None]).repeat(2, axis=2)
+        wider = not np.array_equal(self._planes, own)
+        if wider:
+            names += [f"{end}-{axis}" for axis in range(count - 2) for end in _ENDS]
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(names)
+        radii = np.asarray(self.radius)
+        for number, (point, color) in enumerate(
+            zip(self.points, self.colors, strict=True)
+        ):
+            ends = self._planes[number].ravel() if wider else ()
+            numbers = [f"{value:.6g}" for value in (*point, radii[number], *ends)]
+            table.writerow(
+                [*numbers[:count], "#" + bytes(color).hex(), *numbers[count:]]
+            )
+        return text.getvalue()
+
+    @classmethod
+    def from_csv(cls, text: str, name: str = "the table of hints") -> "Hints":
+        """Read a table, such as napari saves of points, with colours.
+
+        Columns `axis-0`, `axis-1`, ... (the last two are row and column), then `color`
+        (``#c04020``) or `red`, `green`, `blue` (0 to 255). There may be `radius` in px,
+        and `from-0`, `to-0`, ...: the planes for which a hint holds, without end where
+        a cell is empty.
+
+        Parameters
+        ----------
+        name : what errors call it
+
+        Raises
+        ------
+        BadSetting
+        """
+        try:
+            table = list(csv.DictReader(io.StringIO(text)))
+        except csv.Error as error:
+            raise BadSetting(name, str(error), "a table with a line for each") from None
+        names = [name for name in (table[0] if table else ()) if name]
+        axes = sorted(name for name in names if name.startswith("axis-"))
+        channels = ("red", "green", "blue")
+        if len(axes) < 2 or not ("color" in names or set(channels) <= set(names)):
+            found = ", ".join(names) or "no rows"
+            expected = "axis-0, axis-1 and color (#c04020), or red, green and blue"
+            raise BadSetting(f"columns of {name}", found, expected)
+        points, colors, radii, planes = [], [], [], []
+        for number, row in enumerate(table, 2):
+            try:
+                point = [float(row[axis]) for axis in axes]
+                points.append(point)
+                if "color" in names:
+                    colors.append([float(level) for level in _from_hex(row["color"])])
+                else:
+                    colors.append([float(row[channel]) for channel in channels])
+                radii.append(float(row.get("radius") or _RADIUS))
+                planes.append([_planes_in(row, i, at) for i, at in enumerate(point)])
+            except (TypeError, ValueError):
+                found = ", ".join(str(value) for value in row.values())
+                expected = "numbers of px, and a colour like #c04020"
+                raise BadSetting(f"line {number} of {name}", found, expected) from None
+        ends = np.array(planes)[:, :-2]
+        return cls(np.array(points), np.array(colors), np.array(radii), ends)
+
+    @property
+    def _planes(self) -> npt.NDArray[np.float64]:
+        return np.asarray(self.planes)
 
     def squares(
         self, rows: range, columns: range, size: tuple[int, int]
@@ -123,46 +217,31 @@ class Hints:
 
 
 def read_hints(path: Path) -> Hints:
-    """Read hints from a CSV file, such as napari saves of points, with colours.
-
-    Columns `axis-0`, `axis-1`, ... (the last two are row and column), then `color`
-    (``#c04020``) or `red`, `green`, `blue` (0 to 255); `radius` in px may follow.
+    """Read hints from a CSV file, see `Hints.from_csv`.
 
     Raises
     ------
     BadImageFile, BadSetting
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error) as error:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
         raise BadImageFile(
             f"'{path}' cannot be read as a table of hints ({error}). Give a CSV file "
             "with columns axis-0, axis-1 and color."
         ) from error
-    names = [name for name in (table[0] if table else ()) if name]
-    axes = sorted(name for name in names if name.startswith("axis-"))
-    channels = ("red", "green", "blue")
-    if len(axes) < 2 or not ("color" in names or set(channels) <= set(names)):
-        found = ", ".join(names) or "no rows"
-        expected = "axis-0, axis-1 and color (#c04020), or red, green and blue"
-        raise BadSetting(f"columns of '{path.name}'", found, expected)
-    points, colors, radii = [], [], []
-    for number, row in enumerate(table, 2):
-        try:
-            points.append([float(row[axis]) for axis in axes])
-            if "color" in names:
-                colors.append([float(level) for level in _from_hex(row["color"])])
-            else:
-                colors.append([float(row[channel]) for channel in channels])
-            radii.append(float(row.get("radius") or _RADIUS))
-        except (TypeError, ValueError):
-            found = ", ".join(str(value) for value in row.values())
-            expected = "numbers of px, and a colour like #c04020"
-            raise BadSetting(
-                f"line {number} of '{path.name}'", found, expected
-            ) from None
-    return Hints(np.array(points), np.array(colors), np.array(radii))
+    return Hints.from_csv(text, f"'{path.name}'")
+
+
+def _planes_in(row: dict[str, str], axis: int, own: float) -> tuple[float, float]:
+    """First and last index along an axis for which a row of a table holds."""
+    if f"{_ENDS[0]}-{axis}" not in row:
+        return round(own), round(own)
+    first, last = (float(row[f"{end}-{axis}"] or "nan") for end in _ENDS)
+    return (
+        -math.inf if math.isnan(first) else first,
+        math.inf if math.isnan(last) else last,
+    )
 
 
 def _from_hex(text: str) -> bytes:
@@ -189,14 +268,21 @@ def _spans(
 
 
 def _check_unique(
-    points: npt.NDArray[np.float64], colors: npt.NDArray[np.uint8]
+    points: npt.NDArray[np.float64],
+    colors: npt.NDArray[np.uint8],
+    planes: npt.NDArray[np.float64],
 ) -> None:
-    known: dict[tuple[int, ...], tuple[int, ...]] = {}
-    for point, color in zip(np.rint(points).astype(int), colors, strict=True):
+    known: dict[tuple[int, ...], list[tuple[tuple[int, ...], Any]]] = {}
+    for point, color, held in zip(
+        np.rint(points[:, -2:]).astype(int), colors, planes, strict=True
+    ):
         place, said = tuple(point.tolist()), tuple(color.tolist())
-        if known.setdefault(place, said) != said:
-            raise BadSetting(
-                f"the hint at row {place[-2]}, column {place[-1]}",
-                f"{known[place]} and {said}",
-                "of one colour: take one of the two away",
-            )
+        for other, where in known.setdefault(place, []):
+            meet = (held[:, 0] <= where[:, 1]) & (where[:, 0] <= held[:, 1])
+            if other != said and meet.all():
+                raise BadSetting(
+                    f"the hint at row {place[0]}, column {place[1]}",
+                    f"{other} and {said}",
+                    "of one colour: take one of the two away",
+                )
+        known[place].append((said, held))

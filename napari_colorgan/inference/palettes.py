@@ -85,9 +85,13 @@ class Palette:
         return replace(self, strength=strength)
 
     def record(self) -> dict[str, Any]:
-        """Return what the metadata of a result say of it."""
-        said = {"name": self.name, "strength": self.strength, "tint": self.tint}
-        return {name: value for name, value in said.items() if value not in ("", None)}
+        """Return what the metadata of a result say of it: arguments of `Palette`."""
+        said: dict[str, Any] = {"name": self.name, "strength": self.strength}
+        if self.tint is not None:
+            said["tint"] = tuple(round(value, 3) for value in self.tint)
+        if self.colors is not None:
+            said["colors"] = tuple(round(share, 5) for share in self.colors)
+        return said
 
     def tensor(self) -> "Tensor":
         """Return what generators take, (1, P); see `models.palette.palette_input`."""

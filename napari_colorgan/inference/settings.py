@@ -47,6 +47,12 @@ class ColorizerSettings:
     is the part of vividness that it replaces."""
     palette: Palette | None = None
     """Which colours there are, for models that take a palette."""
+    saturation: float = 1.0
+    """All chroma times this, 0 (gray) to 2, of models that keep lightness. The colours
+    of hints stay what they are, with warmth, too."""
+    warmth: float = 0.0
+    """-1 (cold) to 1 (as if the light were of 5000 K instead of 6500 K), for the same
+    models."""
 
     def __post_init__(self) -> None:
         if self.context not in (None, *get_args(Context)):
@@ -54,6 +60,10 @@ class ColorizerSettings:
         if self.vividness is not None and not 0 <= self.vividness <= 1:
             expected = "from 0 (cautious) to 1 (vivid)"
             raise BadSetting("vividness", self.vividness, expected)
+        if not 0 <= self.saturation <= 2:
+            raise BadSetting("saturation", self.saturation, "from 0 (gray) to 2")
+        if not -1 <= self.warmth <= 1:
+            raise BadSetting("warmth", self.warmth, "from -1 (cold) to 1 (warm)")
         if self.working_size is not None and self.working_size < 32:
             raise BadSetting("working_size", self.working_size, "32 px or more")
 

@@ -5,7 +5,7 @@ part painted alone is that part of the whole.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
@@ -121,23 +121,30 @@ class Local:
             equal = list(group)
             for i in range(0, len(equal), at_once):
                 batch = equal[i : i + at_once]
-                gray = torch.from_numpy(
-                    np.stack([plane.reflected(row.read, each.read) for each in batch])
-                )
-                if self.hinted is None:
-                    predicted = colorizer.predict(gray[:, None], self.statistics)
-                else:
-                    said = colorizer.look(gray[:, None])
-                    views = (
-                        View(shown, ab, features, row.read, each.read, plane.shape)
-                        for shown, ab, features, each in zip(
-                            gray, *said, batch, strict=True
-                        )
-                    )
-                    corrected = [v.corrected(self.hinted) for v in views]
-                    predicted = torch.stack(corrected)
+                predicted = self._predicted(plane, row, batch, colorizer)
                 for column, prediction in zip(batch, predicted, strict=True):
                     yield column, prediction[:, _kept(row), _kept(column)]
+
+    def _predicted(
+        self, plane: Plane, row: Span, columns: list[Span], colorizer: Colorizer
+    ) -> Iterable[Tensor]:
+        """Predictions (C, H, W) for windows, with what hints tell of them."""
+        gray = torch.from_numpy(
+            np.stack([plane.reflected(row.read, each.read) for each in columns])
+        )
+        if self.hinted is None and not colorizer.remembers_windows:
+            return colorizer.predict(gray[:, None], self.statistics)
+        look = colorizer.look_once if colorizer.remembers_windows else colorizer.look
+        predictions, features = look(gray[:, None])
+        if self.hinted is None:
+            return predictions
+        views = (
+            View(shown, ab, described, row.read, each.read, plane.shape)
+            for shown, ab, described, each in zip(
+                gray, predictions, features, columns, strict=True
+            )
+        )
+        return [view.corrected(self.hinted) for view in views]
 
 
 Prepared: TypeAlias = Whole | Local

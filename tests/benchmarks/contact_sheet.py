@@ -75,7 +75,7 @@ def main() -> None:
             gray, ours = gray_rgb(pair), color_pair(pair, colorizer)
             shown = [ours]
             if options.versions:
-                told = colorizer.with_palette(Palette.of(pair.color, strength=1.0))
+                told = colorizer.asked_for(palette=Palette.of(pair.color, strength=1.0))
                 shown = [color_pair(pair, each) for each in (muted, vivid, told)]
             columns.append((gray, *shown, pair.color))
             gain = psnr(ours, pair.color) - psnr(gray, pair.color)

@@ -168,7 +168,8 @@ def with_palettes(
             gray, color = pair.gray[:, middle:], pair.color[:, middle:]
             rest.append(replace(pair, gray=gray, color=color))
         told = [
-            colorizer.with_palette(Palette.of(square, strength=1.0)) for square in left
+            colorizer.asked_for(palette=Palette.of(square, strength=1.0))
+            for square in left
         ]
         for help_, colorizers in (("alone", [colorizer] * len(rest)), ("told", told)):
             found = [

@@ -91,7 +91,9 @@ def runs_of(model: str) -> list[Run]:
     def guided(colorizer: Colorizer, guide: Guide) -> Callable[[Case], RGB]:
         def make(case: Case) -> RGB:
             palette, given = guide(case)
-            told = colorizer if palette is None else colorizer.with_palette(palette)
+            told = (
+                colorizer if palette is None else colorizer.asked_for(palette=palette)
+            )
             gray = case.pair.gray
             return colorize(gray, told, axes="YX", limits=(0, 1), hints=given)
 
