@@ -21,11 +21,12 @@ XYZ_OF_RGB = (
 WHITE = (0.95047, 1.0, 1.08883)
 # from XYZ as parts of the white point; inverted in float64, for the float32 inverse is
 # off by more than 8 bits can hide, and here, for ONNX knows no inverse of a matrix
-_RGB_OF_WHITES = (
+RGB_OF_WHITES = (
     torch.tensor(XYZ_OF_RGB, dtype=torch.float64).inverse()
     * torch.tensor(WHITE, dtype=torch.float64)
 ).tolist()
 _LINEAR_BELOW = 0.008856  # (6/29)^3: below it the CIE cube root is a straight line
+CUBE_ABOVE = 0.2068966  # 6 / 29, its root
 _LINEAR_SLOPE = 7.787
 _LINEAR_OFFSET = 16 / 116
 
@@ -37,7 +38,7 @@ WARM_LIGHT = (2.4, 17.7)
 
 # linear RGB, as a part of Y and beyond it: white is off by 8e-5 with the digits above,
 # and black must stay black
-_GAMUT_TOLERANCE = (1e-4, 1e-7)
+GAMUT_TOLERANCE = (1e-4, 1e-7)
 # of gray, see `spread`: the first two leave alone what is not faded; 0 and 1 instead
 # cost 0.1 dB on scenes of other collections
 _BLACK, _WHITE_POINT = 0.1, 0.9
@@ -60,7 +61,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
 
     Clipping changes the lightness of colours outside sRGB; `fit_chroma` avoids that.
     """
-    return _encode_srgb(_linear_rgb(lab).clamp(0, 1))
+    return encode_srgb(_linear_rgb(lab).clamp(0, 1))
 
 
 def gray_to_lightness(gray: Tensor) -> Tensor:
@@ -70,7 +71,7 @@ def gray_to_lightness(gray: Tensor) -> Tensor:
 
 def lightness_to_gray(lightness: Tensor) -> Tensor:
     """Sample-wise inverse of `gray_to_lightness`, any shape."""
-    return _encode_srgb(_cube((lightness + 16) / 116))
+    return encode_srgb(_cube((lightness + 16) / 116))
 
 
 def fit_chroma(lab: Tensor) -> Tensor:
@@ -227,7 +228,8 @@ def decode_srgb(x: Tensor) -> Tensor:
     return torch.where(x > 0.04045, power, x / 12.92)
 
 
-def _encode_srgb(x: Tensor) -> Tensor:
+def encode_srgb(x: Tensor) -> Tensor:
+    """Undo `decode_srgb`."""
     power = 1.055 * x.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
     return torch.where(x > 0.0031308, power, x * 12.92)
 
@@ -239,14 +241,18 @@ def cube_root(t: Tensor) -> Tensor:
 
 
 def _cube(t: Tensor) -> Tensor:
-    line = (t - _LINEAR_OFFSET) / _LINEAR_SLOPE
-    return torch.where(t > 0.2068966, t**3, line)  # 6 / 29
+    return torch.where(t > CUBE_ABOVE, t**3, cube_line(t))
+
+
+def cube_line(t: Tensor) -> Tensor:
+    """Undo `cube_root` where it is a straight line, up to `CUBE_ABOVE`."""
+    return (t - _LINEAR_OFFSET) / _LINEAR_SLOPE
 
 
 def _linear_rgb(lab: Tensor) -> Tensor:
     """Lab (N, 3, ...) to linear RGB, unclipped."""
     y, chroma = _cube_roots(lab)
-    return _mix(_cube(y + chroma), torch.tensor(_RGB_OF_WHITES))
+    return _mix(_cube(y + chroma), torch.tensor(RGB_OF_WHITES))
 
 
 def _cube_roots(lab: Tensor) -> tuple[Tensor, Tensor]:
@@ -269,8 +275,8 @@ def _column(values: tuple[float, ...], like: Tensor) -> Tensor:
 def _fitting(lab: Tensor) -> Callable[[Tensor | float], Tensor]:
     """Test which pixels (N, 1, ...) are in sRGB with a part of their chroma."""
     y, chroma = _cube_roots(lab)
-    matrix = torch.tensor(_RGB_OF_WHITES)
-    relative, absolute = _GAMUT_TOLERANCE
+    matrix = torch.tensor(RGB_OF_WHITES)
+    relative, absolute = GAMUT_TOLERANCE
     tolerance = relative * _cube(y) + absolute
 
     def fits(part: Tensor | float) -> Tensor:

@@ -22,6 +22,7 @@ from napari_colorgan.color import (
     rgb_to_lab,
     spread,
 )
+from napari_colorgan.color_bytes import lab_to_bytes
 
 
 def as_tensor(image):
@@ -284,3 +285,21 @@ def test_vividness_has_finite_gradients_at_gray():
         prediction = torch.zeros(1, 3, 4, 4, requires_grad=True)
         enliven(prediction, vividness).sum().backward()
         assert prediction.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.3])
+def test_bytes_are_those_of_the_codec(spread):
+    gray = torch.linspace(0, 1, 64).expand(1, 1, 48, 64)
+    ab = (
+        torch.randn((1, 2, 48, 64), generator=torch.Generator().manual_seed(5)) * spread
+    )
+    exact = (LabCodec().decode(gray, ab) * 255).round().movedim(1, -1)
+    difference = (lab_to_bytes(gray, ab).int() - exact.int()).abs()
+    assert difference.max() <= 1
+    assert (difference > 0).float().mean() < 0.01
+
+
+def test_bytes_of_gray_are_its_own():
+    gray = torch.arange(256).view(1, 1, 16, 16)
+    levels = lab_to_bytes(gray / 255, torch.zeros(1, 2, 16, 16))
+    assert torch.equal(levels, gray[0, 0, ..., None].expand(1, 16, 16, 3).byte())

@@ -424,7 +424,7 @@ def test_the_model_is_announced_with_its_device(make_checkpoint):
 
 def forget(colorizer, monkeypatch, largest, error=torch.OutOfMemoryError):
     """Let predictions of more than `largest` px run out of memory."""
-    predict, sizes = colorizer.predict, []
+    predict, sizes = colorizer._predict, []
 
     def limited(gray, statistics):
         sizes.append(gray.numel())
@@ -432,7 +432,7 @@ def forget(colorizer, monkeypatch, largest, error=torch.OutOfMemoryError):
             raise error("CUDA out of memory. Tried to allocate 20.00 MiB")
         return predict(gray, statistics)
 
-    monkeypatch.setattr(colorizer, "predict", limited)
+    monkeypatch.setattr(colorizer, "_predict", limited)
     return sizes
 
 
@@ -451,7 +451,7 @@ def test_smaller_windows_are_used_when_memory_runs_out(
         record_of(source, colorizer, "it", events[-1])["tile"]
         == events[-1].tiling.window
     )
-    assert vars(colorizer) | {"predict": None} == before | {"predict": None}
+    assert vars(colorizer) | {"_predict": None} == before | {"_predict": None}
     fresh = make_colorizer(tiling=(events[-1].tiling.window, 32, 16))
     assert np.array_equal(result, colorize(gray, fresh))
 
@@ -462,7 +462,7 @@ def test_memory_that_runs_out_in_the_middle_of_a_stack(
     stack = np.stack([gray] * 3) / 255
     stack[:, 3, :7] = np.nan  # within the first window of each plane
     colorizer = make_colorizer(tiling=(320, 32, 16))
-    predict, calls = colorizer.predict, []
+    predict, calls = colorizer._predict, []
 
     def fail_once(picture, statistics):
         calls.append(1)
@@ -470,7 +470,7 @@ def test_memory_that_runs_out_in_the_middle_of_a_stack(
             raise torch.OutOfMemoryError("out of memory")
         return predict(picture, statistics)
 
-    monkeypatch.setattr(colorizer, "predict", fail_once)
+    monkeypatch.setattr(colorizer, "_predict", fail_once)
     events = []
     source = Source.of(stack)
     result = finish(colorize_job(source, colorizer), events.append)
@@ -508,7 +508,7 @@ def test_memory_that_runs_out_for_one_thread_leaves_others_their_windows(
     gray, make_colorizer, monkeypatch
 ):
     colorizer = make_colorizer(tiling=(448, 32, 16))
-    predict, tiles = colorizer.predict, {}
+    predict, tiles = colorizer._predict, {}
 
     def limited(picture, statistics):
         if threading.current_thread().name == "poor" and picture.numel() > 200 * 200:
@@ -521,7 +521,7 @@ def test_memory_that_runs_out_for_one_thread_leaves_others_their_windows(
         used = {e.tiling.window for e in events if isinstance(e, TileDone)}
         tiles[threading.current_thread().name] = used
 
-    monkeypatch.setattr(colorizer, "predict", limited)
+    monkeypatch.setattr(colorizer, "_predict", limited)
     threads = [threading.Thread(target=work, name=name) for name in ("poor", "rich")]
     for thread in threads:
         thread.start()
@@ -541,7 +541,7 @@ def test_other_errors_of_torch_are_told_in_our_words(
     def fail(*args):
         raise RuntimeError("Input type and weight type should be the same")
 
-    monkeypatch.setattr(colorizer, "predict", fail)
+    monkeypatch.setattr(colorizer, "_predict", fail)
     more = [(slice(0, 9), slice(0, 9))] if part is colorize_region else []
     with pytest.raises(JobFailed, match="Input type and weight type"):
         part(gray, colorizer, *more)
@@ -609,13 +609,13 @@ def test_a_preview_shows_the_middle_at_native_resolution(gray, local):
 
 def test_a_preview_shows_all_of_a_photograph(gray, make_colorizer, monkeypatch):
     whole = make_colorizer(context="whole", working_size=64)
-    predict, seen = whole.predict, []
+    predict, seen = whole._predict, []
 
     def spy(picture, statistics):
         seen.append(picture)
         return predict(picture, statistics)
 
-    monkeypatch.setattr(whole, "predict", spy)
+    monkeypatch.setattr(whole, "_predict", spy)
     preview = finish(preview_job(Source.of(gray), whole, (), 100))
     assert preview.shape == (64, 80, 3)
     colorize(gray, whole)

@@ -52,7 +52,7 @@ def replies(colorizer, monkeypatch, prediction):
     def predict(gray, statistics):
         return torch.tensor(prediction).view(1, 2, 1, 1).expand(1, 2, *gray.shape[2:])
 
-    monkeypatch.setattr(colorizer, "predict", predict)
+    monkeypatch.setattr(colorizer, "_predict", predict)
 
 
 def test_leaving_pictures_gray_gains_nothing(colorizer, photos, monkeypatch):

@@ -23,6 +23,7 @@ ORDER = [
     {
         "color",
         "color_bins",
+        "color_bytes",
         "metrics",
         "image_io",
         "sample_data",
@@ -35,7 +36,7 @@ ORDER = [
 """From left to right; a module may import from its own place and from further right."""
 
 GUI = {"napari", "qtpy", "magicgui", "superqt", "vispy", "PyQt5", "PyQt6", "PySide6"}
-TORCH_ONLY = {"models", "color", "color_bins", "metrics"}
+TORCH_ONLY = {"models", "color", "color_bins", "color_bytes", "metrics"}
 """Parts that know torch and nothing of ours but `arrays`, `errors` and each other."""
 
 ALLOWED = {("cli/demo.py", "napari")}

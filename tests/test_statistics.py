@@ -83,12 +83,12 @@ def test_windows_of_a_picture_agree_in_tone(by_picture, monkeypatch):
     picture = np.concatenate([part[:256] for part in parts], axis=1)
     colorizer = by_picture
     tiled = colorize(picture, colorizer)
-    predict = colorizer.predict
+    predict = colorizer._predict
 
     def by_window(gray, statistics):
         return predict(gray, colorizer.measure(lambda: gray))
 
-    monkeypatch.setattr(colorizer, "predict", by_window)
+    monkeypatch.setattr(colorizer, "_predict", by_window)
     patchwork = colorize(picture, colorizer)
     monkeypatch.undo()
     colorizer.tiling = Tiling(4096)

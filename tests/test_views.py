@@ -169,7 +169,7 @@ def test_windows_that_disagree_fade_into_each_other(make_colorizer, monkeypatch)
         prediction[:, 0] = next(tones)
         return prediction
 
-    monkeypatch.setattr(colorizer, "predict", disagree)
+    monkeypatch.setattr(colorizer, "_predict", disagree)
     # five windows in a row: like a chessboard
     rgb = colorize(np.full((480, 480), 128, np.uint8), colorizer)
     a = color.rgb2lab(rgb)[..., 1]
@@ -186,7 +186,7 @@ def test_windows_that_agree_are_blended_to_what_they_say(make_colorizer, monkeyp
     def constant(gray, statistics):
         return torch.tensor([0.2, -0.3]).view(1, 2, 1, 1).expand(1, 2, *gray.shape[2:])
 
-    monkeypatch.setattr(colorizer, "predict", constant)
+    monkeypatch.setattr(colorizer, "_predict", constant)
     tiled = colorize(camera, colorizer)
     colorizer.tiling = Tiling(1024)
     assert np.abs(tiled.astype(int) - colorize(camera, colorizer)).max() <= 1

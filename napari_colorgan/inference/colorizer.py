@@ -14,6 +14,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import AB_SCALE, CODECS, WARM_LIGHT, Codec, enliven
+from napari_colorgan.color_bytes import lab_to_bytes
 from napari_colorgan.errors import BadSetting, CheckpointError, NoColors
 from napari_colorgan.inference.device import choose_device, why_no_gpu
 from napari_colorgan.inference.hints import Hints
@@ -281,6 +282,8 @@ class Colorizer:
     @torch.inference_mode()
     def decode(self, gray: Tensor, prediction: Tensor) -> Tensor:
         """RGB (N, H, W, 3) uint8 from gray in [0, 1] and a prediction as large."""
+        if self.keeps_lightness:
+            return lab_to_bytes(gray, prediction)
         rgb = self.codec.decode(gray, prediction)
         return (rgb * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
