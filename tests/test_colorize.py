@@ -32,7 +32,6 @@ from napari_colorgan.inference.colorize import (
     colorize_region,
     colorizer_job,
     gray_canvas_job,
-    preview_job,
     record_of,
 )
 from napari_colorgan.inference.source import Source
@@ -595,42 +594,6 @@ def test_translation_invents_all_of_rgb(gray, make_colorizer, generator, context
     region = (slice(30, 140), slice(99, 222))
     alone = colorize_region(gray, colorizer, region)
     assert difference(alone, result[region]) <= 1
-
-
-# -- preview
-
-
-def test_a_preview_shows_the_middle_at_native_resolution(gray, local):
-    source = Source.of(np.stack([gray, gray[::-1]]))
-    preview = finish(preview_job(source, local, (1,), 100))
-    everything = colorize(source.array, local)[1]
-    assert difference(preview, everything[78:178, 110:210]) <= 1
-
-
-def test_a_preview_shows_all_of_a_photograph(gray, make_colorizer, monkeypatch):
-    whole = make_colorizer(context="whole", working_size=64)
-    predict, seen = whole._predict, []
-
-    def spy(picture, statistics):
-        seen.append(picture)
-        return predict(picture, statistics)
-
-    monkeypatch.setattr(whole, "_predict", spy)
-    preview = finish(preview_job(Source.of(gray), whole, (), 100))
-    assert preview.shape == (64, 80, 3)
-    colorize(gray, whole)
-    # the generator would see the same, so it is not asked again
-    assert len(seen) == 1
-
-
-def test_a_preview_of_a_tiny_picture_is_that_picture(local, whole):
-    tiny = np.array([[3, 200], [90, 7]], np.uint8)
-    for colorizer in (local, whole):
-        assert finish(preview_job(Source.of(tiny), colorizer, (), 100)).shape == (
-            2,
-            2,
-            3,
-        )
 
 
 @pytest.mark.parametrize("context", ["whole", "local"])

@@ -20,9 +20,9 @@ from napari_colorgan.inference.colorize import (
     colorize,
     colorize_region,
     colorizer_job,
-    preview_job,
 )
 from napari_colorgan.inference.examples import sample_job
+from napari_colorgan.inference.live import live_job
 from napari_colorgan.inference.source import Source
 from napari_colorgan.job import finish
 
@@ -71,7 +71,7 @@ def test_nor_by_a_generator_that_sees_all_of_a_picture(gray, make_checkpoint):
 def test_nor_a_preview_or_an_example(gray, broken):
     colorizer = finish(colorizer_job(broken, device="cpu"))
     with pytest.raises(NoColors, match=SENTENCE):
-        finish(preview_job(Source.of(gray), colorizer, (), 128))
+        finish(live_job(Source.of(gray).plane(), colorizer, side=128))
     with pytest.raises(NoColors, match=SENTENCE):
         finish(sample_job(broken))
 

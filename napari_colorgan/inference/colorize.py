@@ -241,26 +241,6 @@ def region_job(
     return out
 
 
-def preview_job(
-    source: Source, colorizer: Colorizer, index: tuple[int, ...], side: int
-) -> Job[RGB]:
-    """Colour a small picture of one plane: all of it reduced, or its middle.
-
-    A generator with `whole` context sees the plane reduced, one with `local` context
-    `side` px from the middle at native resolution. Returns (Y, X, 3) uint8.
-    """
-    plane = source.plane(index)
-    if colorizer.context == "whole":
-        factor = max(1, min(plane.shape) // colorizer.working_size)
-        small = Source.of(plane.reduced(factor), axes="YX", limits=Limits(0.0, 1.0))
-        rgb: RGB = yield from colorize_job(small, colorizer)
-        return rgb
-    starts = [max(0, (length - side) // 2) for length in plane.shape]
-    region = (slice(starts[0], starts[0] + side), slice(starts[1], starts[1] + side))
-    rgb = yield from region_job(source, colorizer, region, index)
-    return rgb
-
-
 def gray_canvas_job(source: Source) -> Job[RGB]:
     """Every plane in gray, as RGB (..., Y, X, 3) uint8: a result before it has colour.
 

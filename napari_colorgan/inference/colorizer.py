@@ -123,7 +123,7 @@ class Colorizer:
         return other
 
     def remember(self, pixels: int) -> None:
-        """Keep what is said of so many px of gray, about 25 bytes each."""
+        """Keep what is said of so many px of gray, about 36 bytes each."""
         self._memory.most = pixels
 
     @property

@@ -124,6 +124,15 @@ class Hints:
             self._planes[which],
         )
 
+    def and_also(self, others: "Hints") -> "Hints":
+        """Return these hints and others, of points with as many coordinates."""
+        return Hints(
+            np.concatenate([self.points, others.points]),
+            np.concatenate([self.colors, others.colors]),
+            np.concatenate([self.radius, others.radius]),
+            np.concatenate([self._planes, others._planes]),
+        )
+
     def to_csv(self) -> str:
         """Return a table as `Hints.from_csv` reads it; the record of a result's hints.
 

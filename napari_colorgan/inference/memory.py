@@ -8,7 +8,7 @@ from torch import Tensor
 
 from napari_colorgan.inference.palettes import Palette
 
-_MOST = 1 << 21  # px of gray: about 50 MB, 32 squares of a model's working size
+_MOST = 1 << 21  # px of gray: about 70 MB, 32 squares of a model's working size
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -62,13 +62,25 @@ def suggest(
     source = array if isinstance(array, Source) else Source.of(array)
     colorizer = model if isinstance(model, Colorizer) else Colorizer(model)
     plane = source.plane(index)
+    here = colorizer.checked(hints, source.shape)
+    here = None if here is None else here.of_plane(plane.index)
+    return suggest_in(plane, place, colorizer, count=count, hints=here)
+
+
+def suggest_in(
+    plane: Plane,
+    place: tuple[float, float],
+    colorizer: Colorizer,
+    *,
+    count: int = 5,
+    hints: Hints | None = None,
+) -> list[Suggestion]:
+    """Return the likeliest colours of a place of a plane, which has these hints."""
     y, x = (round(at) for at in place)
     if not (0 <= y < plane.shape[0] and 0 <= x < plane.shape[1]):
         size = f"{plane.shape[0]} x {plane.shape[1]} px"
         raise BadSetting("place", tuple(place), f"inside the picture of {size}")
-    here = colorizer.checked(hints, source.shape)
-    here = None if here is None else here.of_plane(plane.index)
-    likelihoods = _likelihoods_at(plane, colorizer, (y, x), here)
+    likelihoods = _likelihoods_at(plane, colorizer, (y, x), hints)
     gray = torch.from_numpy(plane.gray((slice(y, y + 1), slice(x, x + 1))))[None, None]
     suggestions = []
     for color, likelihood in _modes(likelihoods, count):

@@ -1,0 +1,162 @@
+"""One plane whose colours a person and a model find together: coloured again and again.
+
+What is told about it changes from one request to the next; what was read and predicted
+of it does not, and is kept.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from napari_colorgan.arrays import RGB, Gray, Region
+from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.inference.hints import Hints
+from napari_colorgan.inference.source import Plane
+from napari_colorgan.inference.tiling import intersection, rectangles
+from napari_colorgan.inference.views import Prepared, Whole, paint, prepare, resample
+from napari_colorgan.job import STOP, Job, Progress
+
+LIVE_MEMORY = 12 << 20
+"""Px of windows of which predictions are kept: about 400 MB."""
+_PIECE = 512  # px; side of what is painted at once
+_NEAR = 192  # px; side of what is painted first, around what was changed
+
+
+@dataclass(frozen=True)
+class LivePlane(Plane):
+    """A plane that is reduced only once; what it shows must not change meanwhile."""
+
+    _reduced: dict[int, Gray] = field(default_factory=dict, compare=False)
+
+    def reduced(self, factor: int) -> Gray:
+        """Gray of the whole plane, averaged over blocks of `factor` px."""
+        if factor not in self._reduced:
+            self._reduced[factor] = super().reduced(factor)
+        return self._reduced[factor]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewReady(Progress):
+    """A small picture of the plane, and what it was made of."""
+
+    gray: RGB
+    """(Y, X, 3), like `rgb`, in gray."""
+    rgb: RGB
+    """(Y, X, 3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PiecePainted(Progress):
+    """A part of the plane has new colours."""
+
+    region: Region
+    rgb: RGB
+    """(Y, X, 3)."""
+
+
+def live_job(
+    plane: Plane,
+    colorizer: Colorizer,
+    hints: Hints | None = None,
+    *,
+    side: int,
+    place: tuple[int, int] | None = None,
+    region: Region | None = None,
+) -> Job[None]:
+    """Show a plane small, and then colour a region of it, from a place outwards.
+
+    Parameters
+    ----------
+    plane : one that is kept between requests costs less, see `LivePlane`
+    hints : of this plane
+    side : of the small picture, px: all of a plane in `whole` context; in `local`, what
+        is around the place
+    place : row and column, px, of what changed; default the middle
+    region : what is seen of the plane; default none of it
+    """
+    colorizer.checked(hints, plane.shape)
+    y, x = place or tuple(length // 2 for length in plane.shape)
+    prepared = prepare(plane, colorizer, hints=hints)
+    if (
+        yield PreviewReady(0, 1, *_small(plane, colorizer, prepared, side, (y, x)))
+    ) is (STOP):
+        return
+    if region is None:
+        return
+    parts = list(_from_place(region, (y, x), prepared))
+    for done, part in enumerate(parts, 1):
+        for piece in paint(plane, prepared, part, colorizer):
+            event = PiecePainted(done, len(parts), piece.region, piece.rgb)
+            if (yield event) is STOP:
+                return
+
+
+def _small(
+    plane: Plane,
+    colorizer: Colorizer,
+    prepared: Prepared,
+    side: int,
+    place: tuple[int, int],
+) -> tuple[RGB, RGB]:
+    """Gray and colours of the small picture of a plane."""
+    if isinstance(prepared, Whole):
+        factor = max(1, min(plane.shape) // side)
+        gray = plane.reduced(factor)
+        height, width = gray.shape
+        whole = (slice(0, height), slice(0, width))
+        prediction = resample(prepared.prediction, (height, width), whole)
+        decoded = colorizer.decode(torch.from_numpy(gray)[None, None], prediction)
+        return _as_rgb(gray), decoded[0].numpy()
+    part = around(plane, place, side)
+    top, left = part[0].start, part[1].start
+    rgb = np.zeros((part[0].stop - top, part[1].stop - left, 3), np.uint8)
+    for piece in paint(plane, prepared, part, colorizer):
+        y, x = piece.region
+        rgb[y.start - top : y.stop - top, x.start - left : x.stop - left] = piece.rgb
+    return _as_rgb(plane.gray(part)), rgb
+
+
+def around(plane: Plane, place: tuple[int, int], side: int) -> Region:
+    """Return a square around a place, moved to where it is inside a plane."""
+    starts = (
+        max(0, min(at - side // 2, length - side))
+        for at, length in zip(place, plane.shape, strict=True)
+    )
+    y, x = (
+        slice(start, min(start + side, length))
+        for start, length in zip(starts, plane.shape, strict=True)
+    )
+    return y, x
+
+
+def _from_place(
+    region: Region, place: tuple[int, int], prepared: Prepared
+) -> Iterator[Region]:
+    """Parts of a region: those near a place come first.
+
+    Windows of `local` context reach beyond any part, so that all but what is around the
+    place is one part.
+    """
+    if not isinstance(prepared, Whole):
+        y, x = (
+            intersection(slice(at - _NEAR // 2, at + _NEAR // 2), part)
+            for at, part in zip(place, region, strict=True)
+        )
+        if y.start < y.stop and x.start < x.stop:
+            yield y, x
+        yield region
+        return
+    yield from sorted(
+        rectangles(region, _PIECE),
+        key=lambda part: sum(
+            max(side.start - at, at - side.stop, 0) ** 2
+            for side, at in zip(part, place, strict=True)
+        ),
+    )
+
+
+def _as_rgb(gray: Gray) -> RGB:
+    levels = (gray * 255).round().astype(np.uint8)
+    return np.repeat(levels[..., None], 3, axis=2)
