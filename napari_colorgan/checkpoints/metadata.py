@@ -61,6 +61,16 @@ class Metadata:
     training: dict[str, Any] = field(default_factory=dict)
     """Settings and scores of the training that made it."""
 
+    @property
+    def takes_hints(self) -> bool:
+        """Whether its colours can be told at places."""
+        return self.generator == "compact" and self.codec == "lab"
+
+    @property
+    def takes_palette(self) -> bool:
+        """Whether it can be told which colours there are."""
+        return self.takes_hints and bool(self.options.get("alternatives"))
+
     def to_json(self) -> str:
         """Serialise, with the schema version; what is None is left out.
 

@@ -16,7 +16,10 @@ from napari_colorgan.errors import BadImageFile, BadSetting
 MOST_HINTS = 1000
 """That a picture can have; generators learn with up to 60."""
 _RADIUS = 4.0  # px
-_ENDS = ("from", "to")  # names of columns
+ENDS = ("from", "to")
+"""What columns of a table that tell planes begin with."""
+_PLACES = 6  # that a region is told by, at most
+_REGION_SIDE = 512  # px; at which regions are looked at
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +146,7 @@ class Hints:
         own = np.rint(self.points[:, :-2, None]).repeat(2, axis=2)
         wider = not np.array_equal(self._planes, own)
         if wider:
-            names += [f"{end}-{axis}" for axis in range(count - 2) for end in _ENDS]
+            names += [f"{end}-{axis}" for axis in range(count - 2) for end in ENDS]
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(names)
@@ -242,11 +245,48 @@ def read_hints(path: Path) -> Hints:
     return Hints.from_csv(text, f"'{path.name}'")
 
 
+def hints_of_regions(
+    labels: npt.NDArray[Any], colors: dict[int, tuple[int, int, int]]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+    """Points, colours and radii that tell the colours of regions of a plane.
+
+    Each is told by the largest squares that lie in it, one after the other.
+
+    Parameters
+    ----------
+    labels : (Y, X) of any integer type
+    colors : sRGB of labels; others tell nothing
+    """
+    from scipy.ndimage import distance_transform_cdt
+
+    step = max(1, max(labels.shape) // _REGION_SIDE)
+    small = np.pad(labels[::step, ::step], 1)
+    points, told, radii = [], [], []
+    for label, color in colors.items():
+        left = small == label
+        for _ in range(_PLACES):
+            depth = distance_transform_cdt(left, "chessboard")
+            y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+            if not (reach := int(depth[y, x])):
+                break
+            left[
+                max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1
+            ] = 0
+            points.append(((y - 1) * step, (x - 1) * step))
+            told.append(color)
+            radii.append((reach - 1) * step)
+    return (
+        np.array(points, float).reshape(-1, 2),
+        np.array(told, np.uint8).reshape(-1, 3),
+        np.array(radii, float),
+    )
+
+
 def _planes_in(row: dict[str, str], axis: int, own: float) -> tuple[float, float]:
     """First and last index along an axis for which a row of a table holds."""
-    if f"{_ENDS[0]}-{axis}" not in row:
+    if f"{ENDS[0]}-{axis}" not in row:
         return round(own), round(own)
-    first, last = (float(row[f"{end}-{axis}"] or "nan") for end in _ENDS)
+    first, last = (float(row[f"{end}-{axis}"] or "nan") for end in ENDS)
     return (
         -math.inf if math.isnan(first) else first,
         math.inf if math.isnan(last) else last,

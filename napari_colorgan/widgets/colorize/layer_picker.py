@@ -1,6 +1,7 @@
 """Choose gray layers; make one of a layer that has colour."""
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import napari.viewer
 from magicgui.widgets import Container, PushButton, Select
@@ -11,9 +12,8 @@ from napari_colorgan.widgets.colorize.run import LAYER_KEY
 from napari_colorgan.widgets.parts.layers import (
     geometry,
     gray_from_color,
-    gray_layers,
     is_color,
-    is_gray,
+    looks_gray,
 )
 from napari_colorgan.widgets.parts.worker import show_failure
 
@@ -24,6 +24,9 @@ class LayerPicker(Container[Any]):
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__(labels=False)
         self._viewer = viewer
+        self._looked_at: WeakKeyDictionary[Image, tuple[Any, bool]] = (
+            WeakKeyDictionary()
+        )
         self.layers = Select(label="Gray layers", choices=self.offered)
         self.layers.max_height = 64
         self.lightness = PushButton(
@@ -39,7 +42,7 @@ class LayerPicker(Container[Any]):
 
     def offered(self, _: Any = None) -> list[Image]:
         """Return the layers that may be chosen."""
-        return list(gray_layers(self._viewer))
+        return [layer for layer in reversed(self._viewer.layers) if self._suits(layer)]
 
     def reset_choices(self, *_: object) -> None:
         """Look for layers anew; what is chosen stays, if it is still there."""
@@ -54,26 +57,41 @@ class LayerPicker(Container[Any]):
             self.layers.changed.emit(self.layers.value)
 
     def choose_active(self) -> None:
-        """Choose the viewer's active layer if it is gray."""
+        """Choose the viewer's active layer if it is gray, unless it is chosen."""
         active = self._viewer.layers.selection.active
-        if is_gray(active):
+        if self._suits(active) and active not in self.layers.value:
+            if active not in self.layers.choices:
+                self.layers.reset_choices()
             self.layers.value = [active]
 
     def suggest(self) -> None:
         """Choose the active layer or any other, unless something is chosen."""
         active = self._viewer.layers.selection.active
-        candidates = [active] if is_gray(active) else self.offered()[:1]
+        candidates = [active] if self._suits(active) else self.offered()[:1]
         if not self.layers.value and candidates:
             self.layers.value = candidates
 
     def color_layer(self) -> Image | None:
         """Return the RGB layer that is selected, or the topmost if no layer is gray."""
         active = self._viewer.layers.selection.active
-        if is_color(active) and LAYER_KEY not in active.metadata:
+        if self._has_color(active):
             return active
         if self.offered():
             return None
-        return next((c for c in reversed(self._viewer.layers) if is_color(c)), None)
+        return next(filter(self._has_color, reversed(self._viewer.layers)), None)
+
+    def _suits(self, layer: Any) -> bool:
+        """Whether a layer is gray, and no result that waits for its colours."""
+        if not isinstance(layer, Image) or LAYER_KEY in layer.metadata:
+            return False
+        data, looked_at = layer.data, self._looked_at.get(layer)
+        if looked_at is None or looked_at[0] is not data:
+            looked_at = self._looked_at[layer] = (data, looks_gray(layer))
+        return looked_at[1]
+
+    def _has_color(self, layer: Any) -> bool:
+        known = is_color(layer) and LAYER_KEY not in layer.metadata
+        return known and not self._suits(layer)
 
     def _on_lightness(self) -> None:
         layer = self.color_layer()

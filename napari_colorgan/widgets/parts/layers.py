@@ -30,6 +30,7 @@ GEOMETRY = (
 )
 """Attributes of a layer that say where it lies."""
 _DRAW_SECONDS = 1e-8  # of one px, on its way to the screen without a GPU
+_SAMPLED = 32  # places along an axis
 _COLORS = 65  # of a colormap that are looked at
 
 
@@ -82,6 +83,13 @@ def is_gray(layer: object) -> bool:
     return isinstance(layer, Image) and not layer.rgb
 
 
+def looks_gray(layer: object) -> bool:
+    """Whether a layer is gray, or RGB whose channels are equal, as scanners save it."""
+    if not isinstance(layer, Image) or not layer.rgb:
+        return is_gray(layer)
+    return _has_equal_channels(layer.data[0] if layer.multiscale else layer.data)
+
+
 def is_color(layer: object) -> bool:
     """Whether a layer is an RGB image."""
     return isinstance(layer, Image) and bool(layer.rgb)
@@ -91,7 +99,7 @@ def read_source(
     layer: Image, view: View, limits: LimitsChoice, planes: Planes
 ) -> LayerSource:
     """Take a gray layer's data, limits and displayed plane."""
-    array = full_resolution(layer)
+    array = gray_values(layer)
     axes = plane_axes(layer, view, shown=planes == "current plane" and layer.ndim > 2)
     fixed = {
         "as displayed": displayed_limits(layer),
@@ -127,6 +135,24 @@ def falls(colormap: Any) -> bool:
 def full_resolution(layer: Image) -> Any:
     """Array of a layer, the finest one of a multiscale layer."""
     return layer.data[0] if layer.multiscale else layer.data
+
+
+def gray_values(layer: Image) -> Any:
+    """Array (..., Y, X) of a layer that looks gray."""
+    array = full_resolution(layer)
+    return array[..., 0] if layer.rgb else array
+
+
+def _has_equal_channels(array: Any) -> bool:
+    """Whether all channels of RGB in memory are the same; a sample is asked first."""
+    if not isinstance(array, np.ndarray):
+        return False
+    step = tuple(slice(None, None, max(1, n // _SAMPLED)) for n in array.shape[:-1])
+    return all(
+        np.array_equal(part[..., 0], part[..., channel])
+        for part in (array[step], array)
+        for channel in (1, 2)
+    )
 
 
 def geometry(layer: Image) -> dict[str, Any]:

@@ -1,0 +1,76 @@
+"""Colours to click on."""
+
+from collections.abc import Callable, Sequence
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
+
+from napari_colorgan.widgets.parts.notices import plain
+
+Color = tuple[int, int, int]
+
+_SIDE = 24  # px
+
+
+class Swatch(QToolButton):
+    """A button with a colour, which a screen reader can name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.color: Color = (128, 128, 128)
+        self._name = name
+        self.setIconSize(QSize(_SIDE, _SIDE))
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+
+    def show_color(
+        self, color: Color, shown_as: Color | None = None, text: str = ""
+    ) -> None:
+        """Show a colour, perhaps as it becomes where it is used."""
+        self.color = color
+        icon = QPixmap(_SIDE, _SIDE)
+        icon.fill(QColor(*(shown_as or color)))
+        self.setIcon(QIcon(icon))
+        self.setText(text)
+        if not text:
+            self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+        code = "#" + bytes(color).hex()
+        becomes = (
+            ""
+            if shown_as in (None, color)
+            else f", here #{bytes(shown_as or color).hex()}"
+        )
+        said = f"{self._name}: {code}{becomes}" + (text and f", {text}")
+        self.setAccessibleName(said)
+        self.setToolTip(plain(said))
+
+
+class SwatchRow(QWidget):
+    """Colours beside each other; hidden while there are none.
+
+    Parameters
+    ----------
+    on_click : gets the colour that is clicked on
+    """
+
+    def __init__(
+        self, label: str, count: int, on_click: Callable[[Color], object]
+    ) -> None:
+        super().__init__()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(QLabel(label))
+        self.swatches = [Swatch(f"{label} {number}") for number in range(1, count + 1)]
+        for swatch in self.swatches:
+            swatch.clicked.connect(lambda _=False, it=swatch: on_click(it.color))
+            layout.addWidget(swatch)
+        layout.addStretch()
+        self.show_colors([])
+
+    def show_colors(self, colors: Sequence[tuple[Color, Color | None, str]]) -> None:
+        """Show colours, what they are shown as, and a text for each."""
+        for number, swatch in enumerate(self.swatches):
+            swatch.setVisible(number < len(colors))
+            if number < len(colors):
+                swatch.show_color(*colors[number])
+        self.setVisible(bool(colors))
