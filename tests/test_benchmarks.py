@@ -21,6 +21,7 @@ import gpu
 import guidance
 import micro_split
 import pack
+import presets
 from blotches import find_blotches, outlined
 from collection import Collection
 from contact_sheet import wrapped
@@ -28,7 +29,7 @@ from feature_distance import EfficientNetLite2, frechet_distance
 from near_duplicates import near_duplicates
 from peer_comparison import GRAY, compare, comparison_rows, together
 
-from napari_colorgan import save
+from napari_colorgan import Palette, save
 from napari_colorgan.training.archives import Archive
 from napari_colorgan.training.recipe import Recipe, find_recipe
 
@@ -349,3 +350,17 @@ def test_a_gpu_gets_larger_batches_of_the_same_recipe(tmp_path):
     share = usual.config.decoder_steps / usual.config.steps
     assert made.decoder_steps / made.steps == pytest.approx(share, abs=1e-3)
     assert made.learning_rate == gpu.MOST_RATE * usual.config.learning_rate
+
+
+def test_presets_are_means_as_palettes_count_them():
+    pictures = [painted(ab=RED), painted(ab=BROWN)]
+    stored = presets.mean_palette(pictures)
+    palettes = [Palette.of(picture) for picture in pictures]
+    assert np.array(stored["colors"]) / presets.PARTS == pytest.approx(
+        np.mean([palette.colors for palette in palettes], axis=0), abs=1e-4
+    )
+    assert stored["tint"][:2] == pytest.approx([25.5, 19.5], abs=0.5)
+    glass = np.full((64, 64, 3), (240, 210, 170), np.uint8)
+    assert np.ptp(presets.on_white_glass(glass)) <= 1
+    warm = Palette.of(presets.printed(painted(ab=(0.0, 0.0)))).tint
+    assert warm[:2] == pytest.approx(presets.PAPER, abs=0.5)

@@ -66,12 +66,31 @@ def test_a_reference_and_hints_are_those_of_python(run, folder, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("options", "palette"),
+    [
+        (["--palette", "h&e"], Palette.preset("H&E")),
+        (["--palette", "daylight", "--strength", "1"], Palette.preset("daylight", 1.0)),
+        (["--tint", "-8", "12"], Palette.tinted(-8, 12)),
+    ],
+)
+def test_palettes_without_a_picture_are_those_of_python(run, folder, options, palette):
+    model = load(folder / "model.safetensors")
+    gray = read_image(folder / "gray.png").array
+    image, _ = run(*options)
+    assert np.array_equal(image, colorize(gray, model, palette=palette))
+    assert not np.array_equal(image, colorize(gray, model))
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--reference", "gray.png"], "a colour picture (Y, X, 3) of uint8"),
         (["--reference", "absent.png"], "absent.png"),
         (["--reference", "red.png", "--strength", "2"], "from 0 to 1"),
-        (["--strength", "0.7"], "used together with --reference"),
+        (["--strength", "0.7"], "used together with --reference, --palette, --tint"),
+        (["--palette", "sepia"], "one of warm print, daylight, H&E, DAB, Giemsa"),
+        (["--palette", "DAB", "--tint", "5", "9"], "left out beside --palette"),
+        (["--tint", "nan", "9"], "three finite numbers"),
         (["--hints", "red.png"], "table of hints"),
         (["--model", "micro", "--reference", "red.png"], "'micro' takes none"),
     ],

@@ -26,9 +26,11 @@ from napari_colorgan.cli._terminal import say, say_notes
 from napari_colorgan.errors import BadImageFile, BadSetting
 from napari_colorgan.inference.events import InvalidPixels, TileDone
 from napari_colorgan.inference.hints import Hints, read_hints
-from napari_colorgan.inference.palettes import read_palette
+from napari_colorgan.inference.palettes import PRESETS, Palette, read_palette
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import Job, Progress
+
+_LISTED = ", ".join(PRESETS)
 
 
 def colorize(
@@ -73,10 +75,25 @@ def colorize(
             help="A colour picture with the colours that IN should have, somewhere.",
         ),
     ] = None,
+    palette: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Instead of a reference, colours that come along: {_LISTED}.",
+        ),
+    ] = None,
+    tint: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="A B",
+            help="Or a mean colour, in Lab: from green to red, from blue to yellow.",
+        ),
+    ] = None,
     strength: Annotated[
         float | None,
         typer.Option(
-            help="How likely it is that these fit, 0 to 1 (0.5); 1: of the same slide."
+            help="How likely it is that these fit, 0 to 1 (0.5, a tint 1); 1: of the "
+            "same slide."
         ),
     ] = None,
     hints: Annotated[
@@ -114,8 +131,6 @@ def colorize(
     """
     choices = Choices(axes, limits, from_color, force)
     zoo.find(model)  # quick to say that there is none
-    if reference is None and strength is not None:
-        raise BadSetting("--strength", strength, "used together with --reference")
     settings = ColorizerSettings(
         model=model,
         context=context,
@@ -124,9 +139,7 @@ def colorize(
         vividness=vividness,
         saturation=saturation,
         warmth=warmth,
-        palette=None
-        if reference is None
-        else read_palette(reference, **given(strength=strength)),
+        palette=_palette_of(reference, palette, tint, strength),
     )
     told = None if hints is None else read_hints(hints)
     # one file and a folder, for a pattern of the shell may match one file only
@@ -137,6 +150,29 @@ def colorize(
         _colorize_many(sources, result, choices, settings, skip=skip)
     else:
         _colorize_one(sources[0], result, choices, settings, told)
+
+
+def _palette_of(
+    reference: Path | None,
+    preset: str | None,
+    tint: tuple[float, float] | None,
+    strength: float | None,
+) -> Palette | None:
+    """Return the palette that was asked for, in whichever way."""
+    asked = {"--reference": reference, "--palette": preset, "--tint": tint}
+    named = given(**asked)
+    if len(named) > 1:
+        option, value = named.popitem()
+        raise BadSetting(option, value, f"left out beside {', '.join(named)}")
+    if strength is not None and not named:
+        expected = f"used together with {', '.join(asked)}"
+        raise BadSetting("--strength", strength, expected)
+    believed = given(strength=strength)
+    if reference is not None:
+        return read_palette(reference, **believed)
+    if preset is not None:
+        return Palette.preset(preset, **believed)
+    return None if tint is None else Palette.tinted(*tint, **believed)
 
 
 def _colorize_one(

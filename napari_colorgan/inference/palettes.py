@@ -1,5 +1,6 @@
 """Colours that a user gives without places."""
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +17,12 @@ _LEAST_CHROMA = 1.5  # units of ab, on average, of a reference
 _LEAST_PIXELS = 64
 _SAMPLED = 512  # px; side of what is taken of a large reference
 _USUAL_CHROMA = 11.0  # units of ab; mean of photographs
+
+PRESETS = ("warm print", "daylight", "H&E", "DAB", "Giemsa")
+"""Names of palettes that are there without a reference."""
+PRESET_FILE = Path(__file__).parents[1] / "data" / "palettes.json"
+"""Of each, shares of the colours of `color_bins` (of any sum) and the tint; made by
+`tests/benchmarks/presets.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,26 @@ class Palette:
         return cls(tuple(colors), (a, b, chroma), strength, name)
 
     @classmethod
+    def preset(cls, name: str, strength: float = 0.5) -> Self:
+        """Return a palette of `PRESETS`: a kind of photograph, or a stain.
+
+        Raises
+        ------
+        BadSetting
+            There is none of this name.
+        """
+        known = {each.casefold(): each for each in PRESETS}
+        if name.casefold() not in known:
+            expected = f"one of {', '.join(PRESETS)}"
+            raise BadSetting("palette", name, expected)
+        name = known[name.casefold()]
+        stored = json.loads(PRESET_FILE.read_text(encoding="utf-8"))[name]
+        total = sum(stored["colors"])
+        colors = tuple(share / total for share in stored["colors"])
+        a, b, chroma = stored["tint"]
+        return cls(colors, (a, b, chroma), strength, name)
+
+    @classmethod
     def tinted(cls, a: float, b: float, strength: float = 1.0) -> Self:
         """Ask for a mean colour alone: a from green to red, b from blue to yellow."""
         chroma = max(float(np.hypot(a, b)), _USUAL_CHROMA)
@@ -107,11 +134,12 @@ class Palette:
                 expected = f"{BIN_COUNT} shares, as Palette.of counts them"
                 raise BadSetting("palette", f"of {len(self.colors)} colours", expected)
             colors[0] = torch.tensor(self.colors)
-        tint = torch.tensor([self.tint or (0.0, 0.0, 0.0)]) / AB_SCALE
+        # numbers may be numpy's, which would become float64
+        tint = torch.tensor([self.tint or (0.0, 0.0, 0.0)], dtype=torch.float32)
         return palette_input(
             colors,
-            tint,
-            strength=torch.tensor([self.strength]),
+            tint / AB_SCALE,
+            strength=torch.tensor([self.strength], dtype=torch.float32),
             has_colors=torch.tensor([float(self.colors is not None)]),
             has_tint=torch.tensor([float(self.tint is not None)]),
         )
