@@ -1,48 +1,67 @@
-"""The small picture of what a run would make."""
+"""The picture of what a run would make, gray to the left and colour to the right."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from napari_colorgan.arrays import RGB
-from napari_colorgan.inference.settings import ColorizerSettings
-from napari_colorgan.widgets.colorize.run import preview_layer_job
-from napari_colorgan.widgets.parts.layers import LayerSource
-from napari_colorgan.widgets.parts.picture import Picture
+from napari_colorgan.job import Progress
+from napari_colorgan.widgets.colorize.studio import Asked, Studio, Suggested
+from napari_colorgan.widgets.parts.split_picture import SplitPicture
 from napari_colorgan.widgets.parts.worker import LatestOnly, sentence
 
-SIDE = 220  # px
+if TYPE_CHECKING:  # torch
+    from napari_colorgan.inference.live import PiecePainted
+    from napari_colorgan.inference.suggestions import Suggestion
+
+SIDE = 320  # px
+_HEIGHT = 230  # px
 
 
-class Preview(Picture):
+class Preview(SplitPicture):
     """Follows what is chosen; of several requests, the newest wins.
 
     Parameters
     ----------
-    say : shows why there is no preview; gets an empty text once there is one
+    studio : makes it
+    on_piece : gets what was painted beside it, and the request
+    on_suggestions : gets colours for the place of a request
+    on_done : gets the record of what was painted, and the request
     """
 
-    def __init__(self, say: Callable[[str], object]) -> None:
-        super().__init__(SIDE)
-        self._say = say
-        self._latest = LatestOnly(self._on_result, self._on_error)
-        self._closed = False
-
-    def show_layer(
-        self, source: LayerSource, settings: ColorizerSettings, *, supersede: bool
+    def __init__(
+        self,
+        studio: Studio,
+        on_piece: Callable[["PiecePainted", Asked], object],
+        on_suggestions: Callable[["list[Suggestion]", Asked], object],
+        on_done: Callable[[dict[str, Any], Asked], object],
     ) -> None:
+        super().__init__(_HEIGHT)
+        self._studio = studio
+        self._slots = on_piece, on_suggestions, on_done
+        self._latest = LatestOnly(self._on_result, self._on_error, self._on_event)
+        self._asked: Asked | None = None
+        self._closed = False
+        self.setVisible(False)
+
+    def show_asked(self, asked: Asked, *, supersede: bool) -> None:
         """Colour the displayed plane of a layer.
 
         Parameters
         ----------
         supersede : whether a preview that is being made is given up
         """
-        self._latest.request(
-            lambda: preview_layer_job(source, settings, SIDE), supersede=supersede
-        )
+        self.setVisible(True)
+
+        def make_job() -> Any:
+            self._asked = asked
+            return self._studio.live_job(asked)
+
+        self._latest.request(make_job, supersede=supersede)
 
     def stop(self, *, hide: bool = False) -> None:
         """Make none; the last one stays unless it is to be hidden."""
         self._latest.stop()
         if hide:
+            self.show_text("")
             self.setVisible(False)
 
     def close_jobs(self) -> None:
@@ -50,12 +69,24 @@ class Preview(Picture):
         self._closed = True
         self._latest.stop()
 
-    def _on_result(self, rgb: RGB) -> None:
-        if not self._closed:
-            self.show_rgb(rgb)
-            self._say("")
+    def _on_event(self, event: Progress) -> None:
+        from napari_colorgan.inference.live import PiecePainted, PreviewReady
+
+        if self._closed or self._asked is None:
+            return
+        on_piece, on_suggestions, _ = self._slots
+        match event:
+            case PreviewReady():
+                self.show_pictures(event.gray, event.rgb)
+            case PiecePainted():
+                on_piece(event, self._asked)
+            case Suggested():
+                on_suggestions(event.suggestions, self._asked)
+
+    def _on_result(self, record: dict[str, Any]) -> None:
+        if not self._closed and self._asked is not None:
+            self._slots[2](record, self._asked)
 
     def _on_error(self, error: BaseException) -> None:
         if not self._closed:
-            self.setVisible(False)
-            self._say(sentence(error))
+            self.show_text(sentence(error))

@@ -73,6 +73,13 @@ class LayerSource:
         """Index of the displayed plane within `source()`."""
         return (0,) * len(self.index) if self.plane_only else self.index
 
+    def shows_as(self, other: "LayerSource") -> bool:
+        """Whether the displayed plane of another is the same, in the same gray."""
+        return self.array is other.array and all(
+            getattr(self, name) == getattr(other, name)
+            for name in ("axes", "limits", "index", "plane_only")
+        )
+
     def in_layer(self, canvas: RGB) -> RGB:
         """View a result (..., Y, X, 3) with its dimensions as the layer has them."""
         return canvas.transpose(*self.axes.back, self.axes.ndim)

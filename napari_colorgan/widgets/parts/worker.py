@@ -216,9 +216,12 @@ class LatestOnly:
     It supersedes the one that runs: that is stopped, and what it still says is dropped.
     """
 
-    def __init__(self, on_result: Slot, on_error: Slot) -> None:
+    def __init__(
+        self, on_result: Slot, on_error: Slot, on_event: Slot = lambda _: None
+    ) -> None:
         self._on_result = on_result
         self._on_error = on_error
+        self._on_event = on_event
         self._running: Control | None = None
         self._next: Callable[[], Job[Any]] | None = None
 
@@ -250,7 +253,7 @@ class LatestOnly:
         job, self._next = self._next(), None
         self._running = run_job(
             job,
-            on_event=lambda _: None,
+            on_event=self._unless_stopped(self._on_event),
             on_result=self._unless_stopped(self._on_result),
             on_error=self._unless_stopped(self._on_error),
             on_end=self._on_end,

@@ -1,0 +1,126 @@
+"""What is kept between one look at a layer and the next: a model, and a plane."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from napari_colorgan.arrays import Region
+from napari_colorgan.inference.hints import Hints
+from napari_colorgan.inference.settings import ColorizerSettings
+from napari_colorgan.job import Job, Progress
+from napari_colorgan.widgets.colorize.palette_panel import PaletteChoice
+from napari_colorgan.widgets.parts.layers import LayerSource
+
+if TYPE_CHECKING:  # torch
+    from napari_colorgan.inference.alternatives import Alternative
+    from napari_colorgan.inference.colorizer import Colorizer
+    from napari_colorgan.inference.live import LivePlane
+    from napari_colorgan.inference.suggestions import Suggestion
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a dock asks for; taken in the GUI thread, used in any."""
+
+    source: LayerSource
+    settings: ColorizerSettings
+    """But for the palette."""
+    palette: PaletteChoice | None
+    hints: Hints | None
+    """Of the displayed plane."""
+    side: int
+    """Of the preview, px."""
+    place: tuple[int, int] | None = None
+    """Where something changed: row and column."""
+    region: Region | None = None
+    """To be painted, too."""
+    suggest: bool = False
+    """Whether to suggest colours at the place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested(Progress):
+    """The likeliest colours of the place are known."""
+
+    suggestions: "list[Suggestion]"
+
+
+class Studio:
+    """Colours the displayed plane of a layer; for one job at a time."""
+
+    def __init__(self) -> None:
+        self._key: Any = None
+        self._colorizer: Colorizer | None = None
+        self._source: LayerSource | None = None
+        self._plane: LivePlane | None = None
+
+    def forget_model(self) -> None:
+        """Load the model anew, as it may be another one of the same name."""
+        self._key = None
+
+    def forget_plane(self) -> None:
+        """Read the plane anew, as its values may have changed."""
+        self._source = None
+
+    def live_job(self, asked: Asked) -> Job[dict[str, Any]]:
+        """Make a preview, paint a region, suggest colours; return the record."""
+        from napari_colorgan.inference.colorize import record_of
+        from napari_colorgan.inference.live import live_job
+        from napari_colorgan.inference.suggestions import suggest_in
+
+        colorizer = yield from self._colorizer_job(asked)
+        plane = self._plane_of(asked.source)
+        yield from live_job(
+            plane,
+            colorizer,
+            asked.hints,
+            side=asked.side,
+            place=asked.place,
+            region=asked.region,
+        )
+        if asked.suggest and asked.place is not None and colorizer.takes_palette:
+            found = suggest_in(plane, asked.place, colorizer, hints=asked.hints)
+            yield Suggested(1, 1, found)
+        return record_of(plane.source, colorizer, asked.source.name, hints=asked.hints)
+
+    def alternatives_job(self, asked: Asked, side: int) -> "Job[list[Alternative]]":
+        """Make other colourings of the plane, small."""
+        from napari_colorgan.inference.alternatives import alternatives_job
+
+        colorizer = yield from self._colorizer_job(asked)
+        plane = self._plane_of(asked.source)
+        return (
+            yield from alternatives_job(
+                plane, colorizer, asked.hints, side=side, place=asked.place
+            )
+        )
+
+    def _colorizer_job(self, asked: Asked) -> "Job[Colorizer]":
+        """Load the model, unless it is there, and ask it for these colours."""
+        from napari_colorgan.inference.colorize import colorizer_job
+        from napari_colorgan.inference.live import LIVE_MEMORY
+
+        wanted = asked.settings
+        key = (wanted.model, wanted.context, wanted.device, wanted.tile)
+        if self._colorizer is None or self._key != key:
+            plain = replace(wanted, vividness=None, saturation=1.0, warmth=0.0)
+            self._colorizer = yield from colorizer_job(plain)
+            self._colorizer.remember(LIVE_MEMORY)
+            self._key = key
+        palette = None if asked.palette is None else asked.palette.palette()
+        return self._colorizer.asked_for(
+            vividness=wanted.vividness,
+            saturation=wanted.saturation,
+            warmth=wanted.warmth,
+            palette=palette,
+        )
+
+    def _plane_of(self, layer: LayerSource) -> "LivePlane":
+        from napari_colorgan.inference.live import LivePlane
+
+        known = self._source
+        if known is None or self._plane is None or not layer.shows_as(known):
+            source = layer.source()
+            self._plane = LivePlane(source, layer.first)
+            self._source = layer
+        return self._plane
+
