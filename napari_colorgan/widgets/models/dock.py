@@ -18,7 +18,7 @@ from napari_colorgan.widgets.models.transfer import ModelTransfer
 from napari_colorgan.widgets.models.upkeep import ModelUpkeep
 from napari_colorgan.widgets.models.work import ModelWork
 from napari_colorgan.widgets.parts.card_view import CardView
-from napari_colorgan.widgets.parts.docking import tab_with_siblings
+from napari_colorgan.widgets.parts.docking import make_dock
 from napari_colorgan.widgets.parts.layout import scroll
 from napari_colorgan.widgets.parts.models_changed import models_changed
 from napari_colorgan.widgets.parts.worker import on_close
@@ -38,7 +38,7 @@ class ModelManagerWidget(QWidget):
         self.upkeep = ModelUpkeep(self.work)
         self._card_view = CardView(self)
         self._lay_out()
-        tab_with_siblings(self)
+        make_dock(self)
         self.setAcceptDrops(True)
         self._connect()
         self.models.show_models()

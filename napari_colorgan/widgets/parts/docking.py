@@ -1,7 +1,7 @@
-"""Docks of ours that share a place take turns in it, as tabs, instead of stacking up.
+"""What every dock of ours does: it is a tab among the others and shows its focus.
 
-napari's own entries in the Plugins menu ignore what the manifest says about tabs, and
-two docks below each other need more height than small screens have.
+Docks below each other need more height than small screens have, and napari's own
+entries in the Plugins menu ignore what the manifest says about tabs.
 """
 
 from collections.abc import Iterator
@@ -10,15 +10,19 @@ from typing import Any
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+from napari_colorgan.widgets.parts.layout import show_focus
+
 _OURS = "colorgan_dock"
 """Property by which the docks of this plugin know each other."""
 
 
-def tab_with_siblings(dock: QWidget) -> None:
-    """Let a dock of ours join those in its place when it is first shown.
+def make_dock(dock: QWidget) -> None:
+    """Make a widget a dock of ours, once all that is in it is there.
 
-    Whenever it is shown it comes to the front. Where the user moves it is left to them.
+    It joins those in its place when it is first shown, and comes to the front whenever
+    it is shown. Where the user moves it is left to them.
     """
+    show_focus(dock)
     _Shown(dock)
 
 
