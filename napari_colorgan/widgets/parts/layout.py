@@ -28,7 +28,7 @@ _PAGES = 10  # clicks on a slider's track from end to end
 _FOCUS = "2px solid #2f7bf5"  # 3 : 1 or more against both of napari's themes
 _FOCUSED = f"""
 QPushButton:focus {{ border: {_FOCUS}; padding: 2px; }}
-QComboBox:focus {{ border: {_FOCUS}; padding: 1px 8px 1px 6px; }}
+QComboBox:focus {{ border: {_FOCUS}; padding: 3px 8px 3px 6px; }}
 QLineEdit:focus {{ border: {_FOCUS}; padding: 0px; }}
 QAbstractSpinBox:focus {{ border: {_FOCUS}; padding: 0px 8px; }}
 QListWidget, QTreeWidget, QScrollArea {{ border: 2px solid transparent; }}
