@@ -150,8 +150,9 @@ def summary(outcome: BatchOutcome, out: Path) -> str:
 
 
 def _reasons(outcome: BatchOutcome) -> list[str]:
+    """Say of some pictures why they could not be coloured; the tooltip says more."""
+    named = [f"{text.split('. ')[0]}." for text in outcome.failures[:_NAMED]]
     more = len(outcome.failures) - _NAMED
-    named = outcome.failures[:_NAMED]
     return [*named, f"And {more} more."] if more > 0 else named
 
 
