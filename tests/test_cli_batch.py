@@ -13,10 +13,15 @@ from typer.testing import CliRunner, Result
 
 from napari_colorgan import cli
 from napari_colorgan.checkpoints.store import load, save
-from napari_colorgan.cli import _batch
-from napari_colorgan.cli._batch import BatchProgress, Choices, Item, color_all_job
 from napari_colorgan.cli._terminal import printable
 from napari_colorgan.image_io import read_image
+from napari_colorgan.inference.batch import (
+    BatchOutcome,
+    BatchProgress,
+    Choices,
+    Item,
+    color_all_job,
+)
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import Control, finish
 
@@ -169,8 +174,9 @@ def test_stop_keeps_the_pictures_that_are_finished(tmp_path: Path, model: Path) 
                 control.request_stop()
 
         settings = ColorizerSettings(model=model, device="cpu")
-        job = color_all_job(items, out, settings, Choices(None, None, False, False))
-        outcome = finish(job, listen, control)
+        choices, outcome = Choices(None, None, False, False), BatchOutcome()
+        job = color_all_job(items, out, settings, choices, outcome)
+        finish(job, listen, control)
         assert outcome.done == len(kept)
         assert sorted(path.name for path in out.iterdir()) == kept
 
@@ -183,12 +189,12 @@ def test_a_bar_covers_all_pictures(tmp_path: Path, model: Path) -> None:
         items.append(Item(path, Path(path.name)))
     settings, events = ColorizerSettings(model=model, device="cpu"), []
     choices = Choices(None, None, False, False)
-    finish(color_all_job(items, tmp_path / "out", settings, choices), events.append)
-    done = [event.done for event in events if isinstance(event, BatchProgress)]
-    assert done == sorted(done) and done[-1] == 2 * _batch._PARTS
-    assert {event.total for event in events if isinstance(event, BatchProgress)} == {
-        200
-    }
+    job = color_all_job(items, tmp_path / "out", settings, choices, BatchOutcome())
+    finish(job, events.append)
+    shown = [event for event in events if isinstance(event, BatchProgress)]
+    done = [event.done for event in shown]
+    assert done == sorted(done) and done[-1] == shown[-1].total
+    assert (shown[-1].finished, {event.count for event in shown}) == (2, {2})
 
 
 @pytest.fixture

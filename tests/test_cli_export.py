@@ -1,5 +1,6 @@
 """`colorgan export`: packages and networks for other programs."""
 
+import sys
 import zipfile
 
 import pytest
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from napari_colorgan import cli
 from napari_colorgan.checkpoints import onnx
-from napari_colorgan.checkpoints.standalone import MissingExtra
+from napari_colorgan.checkpoints.extras import MissingExtra
 from napari_colorgan.checkpoints.store import load, save
 
 PACKAGE = ("--format", "bioimageio", "--out", "mine.zip")
@@ -117,6 +118,16 @@ def test_torch_failing_is_one_sentence(run, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.jit, "trace", fail)
     line = run(*PACKAGE, "--author", "A.", "--license", "MIT", code=2)
     assert "The computation failed: no kernel" in line
+    assert files(tmp_path) == ["mine.safetensors"]
+
+
+def test_a_format_that_is_not_installed_is_refused_before_work(
+    run, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    monkeypatch.setattr("napari_colorgan.cli.export.export_job", None)  # never run
+    said = run("--format", "onnx", "--out", "mine.onnx", code=2)
+    assert "pip install 'napari-colorgan[onnx]'" in said
     assert files(tmp_path) == ["mine.safetensors"]
 
 

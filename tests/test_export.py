@@ -18,10 +18,10 @@ from skimage import data
 from napari_colorgan import color
 from napari_colorgan.checkpoints import bioimageio, onnx
 from napari_colorgan.checkpoints.bioimageio import export_bioimageio_job
+from napari_colorgan.checkpoints.extras import MissingExtra
 from napari_colorgan.checkpoints.onnx import export_onnx_job
 from napari_colorgan.checkpoints.pix2pix import read_pix2pix
 from napari_colorgan.checkpoints.standalone import (
-    MissingExtra,
     architecture_source,
     arguments_of,
     quiet,

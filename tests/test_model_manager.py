@@ -591,6 +591,21 @@ def test_what_is_exported_can_be_imported(
     assert all((weights[name] == value).all() for name, value in before.items())
 
 
+def test_a_format_that_is_not_installed_cannot_be_chosen(manager, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    choose(manager, "mine")
+    manager.buttons.export.native.click()
+    question = asked(manager)
+    formats = question.format.native
+    enabled = {
+        name: formats.model().item(row).isEnabled() for row, name in enumerate(FORMATS)
+    }
+    assert enabled == {name: name != "onnx" for name in FORMATS}
+    assert "not installed" in formats.itemText(list(FORMATS).index("onnx"))
+    assert "pip install 'napari-colorgan[all]'" in question.about.value
+    question.close()
+
+
 @pytest.mark.parametrize("path", ["exported", "exported.pth"])
 def test_it_is_asked_as_what_and_where(manager, qtbot, home, monkeypatch, path):
     chosen = []
@@ -652,7 +667,7 @@ def test_a_missing_extra_gives_a_sentence(manager, qtbot, home, messages, monkey
     def missing(name):
         raise ImportError(name)
 
-    place = "napari_colorgan.checkpoints.standalone.import_module"
+    place = "napari_colorgan.checkpoints.extras.import_module"
     monkeypatch.setattr(place, missing)
     manager.transfer.write(
         zoo.find("mine"), home / "mine.onnx", ExportAs(format="onnx")

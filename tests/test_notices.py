@@ -14,7 +14,7 @@ from napari_colorgan.training import runs
 from napari_colorgan.widgets import ColorizeWidget, FineTuneWidget, ModelManagerWidget
 from napari_colorgan.widgets.parts import settings as dock_settings
 from napari_colorgan.widgets.parts.layout import explain, say, wrap
-from napari_colorgan.widgets.parts.notices import plain
+from napari_colorgan.widgets.parts.notices import once, plain
 
 EVIL = '<img src="{}">x & <b>bold</b> &lt;'
 
@@ -145,3 +145,8 @@ def test_questions(qtbot, monkeypatch, named, evil):
     qtbot.addWidget(manager)
     assert not manager.upkeep.ask(f"Delete '{evil}'?")
     assert "<img" not in asked[0] and "bold" in asked[0]
+
+
+def test_what_is_said_once_is_not_said_again():
+    texts = ("There is no GPU.", "There is no GPU.", "It is full.", "There is no GPU.")
+    assert [once(text) for text in texts] == [texts[0], "", "It is full.", ""]

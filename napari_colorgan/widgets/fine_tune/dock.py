@@ -19,6 +19,7 @@ from napari_colorgan.widgets.fine_tune.training_view import TrainingView
 from napari_colorgan.widgets.fine_tune.unfinished_panel import UnfinishedPanel
 from napari_colorgan.widgets.fine_tune.watched_layers import WatchedLayers
 from napari_colorgan.widgets.menu import show_dock
+from napari_colorgan.widgets.parts.docking import make_dock
 from napari_colorgan.widgets.parts.layout import heading, say, scroll
 from napari_colorgan.widgets.parts.models_changed import models_changed
 from napari_colorgan.widgets.parts.notices import show_info
@@ -53,6 +54,7 @@ class FineTuneWidget(QWidget):
         self.outcome = OutcomePanel(napari_viewer)
         self._settings_heading = heading("Settings")
         self._area = self._lay_out()
+        make_dock(self)
         self.form.restore(load_settings(fine_tune_file()))
         self._connect()
         self.unfinished.look()

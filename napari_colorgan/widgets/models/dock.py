@@ -18,6 +18,7 @@ from napari_colorgan.widgets.models.transfer import ModelTransfer
 from napari_colorgan.widgets.models.upkeep import ModelUpkeep
 from napari_colorgan.widgets.models.work import ModelWork
 from napari_colorgan.widgets.parts.card_view import CardView
+from napari_colorgan.widgets.parts.docking import make_dock
 from napari_colorgan.widgets.parts.layout import scroll
 from napari_colorgan.widgets.parts.models_changed import models_changed
 from napari_colorgan.widgets.parts.worker import on_close
@@ -37,6 +38,7 @@ class ModelManagerWidget(QWidget):
         self.upkeep = ModelUpkeep(self.work)
         self._card_view = CardView(self)
         self._lay_out()
+        make_dock(self)
         self.setAcceptDrops(True)
         self._connect()
         self.models.show_models()

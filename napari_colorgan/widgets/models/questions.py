@@ -10,7 +10,13 @@ from qtpy.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.download import check_sha256, check_url
-from napari_colorgan.checkpoints.formats import FORMATS, ExportAs, name_after
+from napari_colorgan.checkpoints.extras import install_line
+from napari_colorgan.checkpoints.formats import (
+    FORMATS,
+    ExportAs,
+    FileFormat,
+    name_after,
+)
 from napari_colorgan.checkpoints.metadata import Context, Statistics
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.widgets.parts.layout import say, wrap
@@ -34,6 +40,9 @@ class Question(QDialog):
         self.setWindowTitle(title)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.about = wrap(Label(value="", visible=False))
+        self.about.native.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse  # it may name a command
+        )
         self.reason = wrap(Label(value="", visible=False))
         self._rows: Container[Any] = Container(widgets=rows)
         self._rows.margins = (0, 0, 0, 0)
@@ -181,11 +190,10 @@ class ExportQuestion(Question):
     def __init__(self, parent: QWidget, model: zoo.Model) -> None:
         self.format = ComboBox(
             label="Format",
-            choices=[
-                (f"{each.title} ({each.suffix})", format)
-                for format, each in FORMATS.items()
-            ],
+            choices=[(_offer(each), name) for name, each in FORMATS.items()],
         )
+        for row, each in enumerate(FORMATS.values()):
+            self.format.native.model().item(row).setEnabled(each.installed)
         self.authors = LineEdit(
             label="Authors", tooltip="Who made the model; names with commas between"
         )
@@ -195,7 +203,9 @@ class ExportQuestion(Question):
             tooltip="SPDX identifier, such as CC-BY-4.0",
         )
         rows: list[Widget] = [self.format, self.authors, self.license]
-        super().__init__(parent, f"Export {model.name}", rows)
+        everything = all(each.installed for each in FORMATS.values())
+        about = "" if everything else f"For all formats, run: {install_line('all')}"
+        super().__init__(parent, f"Export {model.name}", rows, about)
 
     def answered(self) -> ExportAs:
         """Return the format, and what a package states."""
@@ -219,6 +229,11 @@ class ExportQuestion(Question):
         for row in (self.authors, self.license):
             row.visible = self.format.value == "bioimageio"
         super()._update()
+
+
+def _offer(format: FileFormat) -> str:
+    known = f"{format.title} ({format.suffix})"
+    return known if format.installed else f"{known}: not installed"
 
 
 def _problem_of_name(name: str, old: str = "") -> str:

@@ -9,11 +9,13 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.errors import Stopped
 from napari_colorgan.job import Job, Progress
 from napari_colorgan.widgets.models.questions import Question
 from napari_colorgan.widgets.parts.layout import keep_low, say, wrap
 from napari_colorgan.widgets.parts.models_changed import models_changed
-from napari_colorgan.widgets.parts.worker import DockJobs, Slot
+from napari_colorgan.widgets.parts.notices import show_info
+from napari_colorgan.widgets.parts.worker import DockJobs, Slot, show_failure
 
 
 class ModelWork(QWidget):
@@ -57,7 +59,14 @@ class ModelWork(QWidget):
         Pickers elsewhere hear of a change that ends after that.
         """
         say(self.status, doing)
-        self.jobs.run(job, on_result, on_event=self._on_event, even_closed=True)
+        self.jobs.run(
+            job,
+            on_result,
+            title=f"Model manager: {doing[:1].lower()}{doing[1:].removesuffix('...')}",
+            on_event=self._on_event,
+            on_error=self._on_error,
+            even_closed=True,
+        )
 
     def make(self, doing: str, job: Job[zoo.Model], old: str = "") -> None:
         """Run a job that makes a model, and tell all pickers.
@@ -94,6 +103,12 @@ class ModelWork(QWidget):
         # in kB: of bytes, Qt can count only 2 GB
         self.progress.native.setRange(0, event.total // 1000)
         self.progress.native.setValue(event.done // 1000)
+
+    def _on_error(self, error: BaseException) -> None:
+        if self.jobs.closed and isinstance(error, Stopped):
+            show_info(f"{error} The Model manager dock was closed.")
+        else:
+            show_failure(error)
 
     def _on_jobs(self) -> None:
         self.progress.visible = self.stop.visible = self.jobs.busy

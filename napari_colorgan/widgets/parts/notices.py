@@ -9,6 +9,7 @@ from napari.utils import notifications
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 _MOST = 2000  # letters; nobody reads more in a dock
+_SAID: set[str] = set()  # by `once`, in all viewers of this process
 _NOT_A_TAG = "\N{WORD JOINER}"  # behind < or &: of no width, and neither tag nor entity
 
 
@@ -41,3 +42,10 @@ def show_warning(text: object) -> None:
 def show_error(text: object) -> None:
     """Tell the user what went wrong."""
     notifications.show_error(plain(text))
+
+
+def once(text: str) -> str:
+    """Return a text that is new to this session; empty where it was said before."""
+    new = "" if text in _SAID else text
+    _SAID.add(text)
+    return new

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from napari import current_viewer
 from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QWidget
@@ -15,6 +16,8 @@ from napari_colorgan.job import Control, Job, drive
 from napari_colorgan.widgets.parts.notices import show_error, show_info
 
 Slot = Callable[[Any], object]
+
+_WORK = "A job of napari-colorgan"
 
 _log = logging.getLogger("napari_colorgan")
 
@@ -32,9 +35,31 @@ class JobWorker(GeneratorWorker):
         self.control.request_stop()
 
 
+class _Named(partial[Any]):
+    """A function that is called by what it does: napari lists it when it closes."""
+
+    title: str
+
+    def __str__(self) -> str:
+        return self.title
+
+
+def _worker(job: Job[Any], control: Control, title: str) -> JobWorker:
+    """Make a worker; napari knows those with a title."""
+    if not title:
+        return JobWorker(drive, job, control)
+    named = _Named(drive, job, control)
+    named.title = title
+    worker: JobWorker = create_worker(
+        named, _start_thread=False, _ignore_errors=True, _worker_class=JobWorker
+    )
+    return worker
+
+
 def run_job(
     job: Job[Any],
     *,
+    title: str,
     on_event: Slot,
     on_result: Slot,
     on_end: Callable[[], object],
@@ -44,6 +69,8 @@ def run_job(
 
     Parameters
     ----------
+    title : what is done, in words; napari asks before it closes a window meanwhile.
+        Empty: nobody would miss it
     on_event : gets every event
     on_result : gets what the job returned
     on_end : called last, whatever happened
@@ -54,14 +81,7 @@ def run_job(
     The job's control, to stop or pause it.
     """
     control = Control()
-    worker = create_worker(
-        drive,
-        job,
-        control,
-        _start_thread=False,
-        _ignore_errors=True,
-        _worker_class=JobWorker,
-    )
+    worker = _worker(job, control, title)
     worker.control = control
     in_order = _InOrder()
     worker.yielded.connect(in_order.slot(on_event))
@@ -88,6 +108,7 @@ class DockJobs:
         self.control: Control | None = None
         """Of what runs; None if nothing does."""
         self.closed = False
+        self._farewell = ""
 
     @property
     def busy(self) -> bool:
@@ -109,6 +130,8 @@ class DockJobs:
         job: Job[Any],
         on_result: Slot,
         *,
+        title: str = _WORK,
+        kept: str = "",
         on_event: Slot = lambda _: None,
         on_error: Slot | None = None,
         on_end: Callable[[], object] = lambda: None,
@@ -118,6 +141,8 @@ class DockJobs:
 
         Parameters
         ----------
+        kept : a sentence that the user is told, with the title, if the dock is closed
+            meanwhile: what becomes of what was done
         even_closed : call the other slots, too, once the dock is closed
         """
 
@@ -129,8 +154,10 @@ class DockJobs:
             on_end()
             self._changed()
 
+        self._farewell = kept and f"{title} has stopped: its dock was closed. {kept}"
         self.control = run_job(
             job,
+            title=title,
             on_event=unless_closed(on_event),
             on_result=unless_closed(on_result),
             on_error=unless_closed(on_error or show_failure),
@@ -155,9 +182,10 @@ class DockJobs:
             self._changed()
 
     def close(self) -> None:
-        """End what runs; from now on no slot is called."""
+        """End what runs, and say so; from now on no slot is called."""
         self.closed = True
-        self.stop()
+        if self.stop() and self._farewell and current_viewer() is not None:
+            show_info(self._farewell)
 
     def _changed(self) -> None:
         if not self.closed:
@@ -253,6 +281,7 @@ class LatestOnly:
         job, self._next = self._next(), None
         self._running = run_job(
             job,
+            title="",
             on_event=self._unless_stopped(self._on_event),
             on_result=self._unless_stopped(self._on_result),
             on_error=self._unless_stopped(self._on_error),

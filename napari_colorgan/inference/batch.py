@@ -68,7 +68,11 @@ class Choices:
 class BatchOutcome:
     """What became of the pictures."""
 
+    count: int = 0
+    """Of those that were to be coloured."""
     done: int = 0
+    present: int = 0
+    """Had results already, and were left out."""
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     colorizer: Any = None
@@ -77,6 +81,16 @@ class BatchOutcome:
 @dataclass(frozen=True, slots=True)
 class BatchProgress(Progress):
     """A picture, or a part of one, is coloured."""
+
+    @property
+    def finished(self) -> int:
+        """Pictures that are coloured, or could not be."""
+        return self.done // _PARTS
+
+    @property
+    def count(self) -> int:
+        """Pictures that are to be coloured."""
+        return self.total // _PARTS
 
 
 def list_items(sources: Sequence[Path], out: Path) -> tuple[list[Item], list[str]]:
@@ -177,10 +191,44 @@ def check_items(
     return list(items)
 
 
-def color_all_job(
-    items: Sequence[Item], out: Path, settings: ColorizerSettings, choices: Choices
+def color_many_job(
+    sources: Sequence[Path],
+    out: Path,
+    settings: ColorizerSettings,
+    choices: Choices,
+    *,
+    skip: bool = False,
 ) -> Job[BatchOutcome]:
-    """Colour pictures into `out`, one after the other.
+    """Colour pictures of files and folders into `out`, which is made if there is none.
+
+    Parameters
+    ----------
+    skip : leave out those whose results exist
+
+    Raises
+    ------
+    BadImageFile
+        See `list_items` and `check_items`.
+    NoColors
+        See `color_all_job`.
+    """
+    yield Progress(0, 0)
+    every, notes = list_items(sources, out)
+    items = check_items(every, out, force=choices.force, skip=skip)
+    outcome = BatchOutcome(notes=notes, present=len(every) - len(items))
+    if items:
+        yield from color_all_job(items, out, settings, choices, outcome)
+    return outcome
+
+
+def color_all_job(
+    items: Sequence[Item],
+    out: Path,
+    settings: ColorizerSettings,
+    choices: Choices,
+    outcome: BatchOutcome,
+) -> Job[None]:
+    """Colour pictures into `out`, one after the other, and note it in `outcome`.
 
     What is wrong with a picture is put down, and the next one follows. On STOP the one
     that is being coloured is not written.
@@ -192,7 +240,7 @@ def color_all_job(
     """
     from napari_colorgan.inference.colorize import colorizer_job
 
-    outcome = BatchOutcome()
+    outcome.count = len(items)
     outcome.colorizer = yield from colorizer_job(settings)
     for number, item in enumerate(items):
         try:
@@ -210,7 +258,6 @@ def color_all_job(
         finished = BatchProgress(_PARTS * (number + 1), _PARTS * len(items))
         if (yield finished) is STOP:
             break
-    return outcome
 
 
 def _color_one_job(
