@@ -17,7 +17,7 @@ from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io import PixelSize, read_image, tags
 from napari_colorgan.widgets.colorize import saving
 from napari_colorgan.widgets.colorize.dock import ColorizeWidget
-from napari_colorgan.widgets.colorize.run import LAYER_KEY
+from napari_colorgan.widgets.colorize.results import LAYER_KEY
 from napari_colorgan.widgets.parts.layers import add_result
 
 OURS = "napari-colorgan"

@@ -6,11 +6,14 @@ of it does not, and is kept.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from napari_colorgan.arrays import RGB, Gray, Region
+from napari_colorgan.color import rgb_to_lab
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.source import Plane
@@ -21,6 +24,7 @@ from napari_colorgan.job import STOP, Job, Progress
 LIVE_MEMORY = 12 << 20
 """Px of windows of which predictions are kept: about 400 MB."""
 _PIECE = 512  # px; side of what is painted at once
+_PATCH = 9  # px; side of what is taken for a place
 _NEAR = 192  # px; side of what is painted first, around what was changed
 
 
@@ -93,6 +97,30 @@ def live_job(
                 return
 
 
+def neutral_tint(
+    plane: Plane,
+    colorizer: Colorizer,
+    hints: Hints | None,
+    place: tuple[int, int],
+) -> tuple[float, float]:
+    """Return the mean (a, b) to ask for so that a place becomes neutral.
+
+    A tint moves all colours alike, so it is what the mean is now, less what the place
+    has, in units of ab. In `local` context the mean is of what is around the place.
+    """
+    prepared = prepare(plane, colorizer, hints=hints)
+    _, small = _small(plane, colorizer, prepared, _NEAR, place)
+    patch = _painted(plane, colorizer, prepared, around(plane, place, _PATCH))
+    now, there = (_mean_ab(rgb) for rgb in (small, patch))
+    a, b = (now - there).tolist()
+    return a, b
+
+
+def _mean_ab(rgb: npt.NDArray[Any]) -> torch.Tensor:
+    levels = torch.from_numpy(rgb.astype(np.float32)).movedim(-1, 0)[None]
+    return rgb_to_lab(levels / 255)[0, 1:].mean((1, 2))
+
+
 def _small(
     plane: Plane,
     colorizer: Colorizer,
@@ -110,12 +138,19 @@ def _small(
         decoded = colorizer.decode(torch.from_numpy(gray)[None, None], prediction)
         return _as_rgb(gray), decoded[0].numpy()
     part = around(plane, place, side)
+    return _as_rgb(plane.gray(part)), _painted(plane, colorizer, prepared, part)
+
+
+def _painted(
+    plane: Plane, colorizer: Colorizer, prepared: Prepared, part: Region
+) -> RGB:
+    """Colours of a part of a plane, (Y, X, 3)."""
     top, left = part[0].start, part[1].start
     rgb = np.zeros((part[0].stop - top, part[1].stop - left, 3), np.uint8)
     for piece in paint(plane, prepared, part, colorizer):
         y, x = piece.region
         rgb[y.start - top : y.stop - top, x.start - left : x.stop - left] = piece.rgb
-    return _as_rgb(plane.gray(part)), rgb
+    return rgb
 
 
 def around(plane: Plane, place: tuple[int, int], side: int) -> Region:

@@ -3,19 +3,31 @@
 import contextlib
 from typing import Any, get_args
 
-from magicgui.widgets import ComboBox, Container, FloatSlider, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, Container, FloatSlider, SpinBox
+from qtpy.QtWidgets import QWidget
 
 from napari_colorgan.inference.settings import DEVICES, ColorizerSettings
 from napari_colorgan.widgets.parts.layers import LimitsChoice, Planes
-from napari_colorgan.widgets.parts.layout import enable, fold
+from napari_colorgan.widgets.parts.layout import enable, with_pages
 from napari_colorgan.widgets.parts.model_picker import ModelPicker
 
 _AUTO = "as trained"
-_REMEMBERED = ("model", "planes", "limits", "context", "device", "tile")
+_REMEMBERED = (
+    "model",
+    "planes",
+    "limits",
+    "context",
+    "device",
+    "tile",
+    "preview",
+    "live",
+)
+_FREE = ("tile", "preview", "live")  # not one of some choices
+_NEUTRAL = {"saturation": 1.0, "warmth": 0.0}
 
 
 class ColorizeForm(Container[Any]):
-    """Model, planes, limits; and behind a fold what seldom needs a change."""
+    """The model; `colors`, which are applied at once; `more`, which seldom changes."""
 
     def __init__(self) -> None:
         super().__init__(labels=False)
@@ -37,6 +49,24 @@ class ColorizeForm(Container[Any]):
             "0.1 and 99.9 % percentiles of the whole array, from black to white",
         )
         self.vividness = FloatSlider(label="Vividness", min=0, max=1, step=0.05)
+        self.saturation = FloatSlider(
+            label="Saturation",
+            min=0,
+            max=2,
+            step=0.05,
+            value=1,
+            tooltip="All colours stronger or paler, but for those of hints",
+        )
+        self.warmth = FloatSlider(
+            label="Warmth",
+            min=-1,
+            max=1,
+            step=0.05,
+            value=0,
+            tooltip="All colours as in colder or in warmer light",
+        )
+        for slider in (self.vividness, self.saturation, self.warmth):
+            with_pages(slider)
         self.context = ComboBox(
             label="Context",
             choices=(_AUTO, "whole", "local"),
@@ -52,20 +82,41 @@ class ColorizeForm(Container[Any]):
             step=64,
             tooltip="Side of the windows of local context; smaller needs less memory",
         )
-        main: Container[Any] = Container(
-            widgets=[self.planes, self.limits, self.vividness]
+        self.preview = CheckBox(
+            label="", text="Preview", value=True, tooltip="Show a small result at once"
         )
-        more: Container[Any] = Container(widgets=[self.context, self.device, self.tile])
-        for part in (self, main, more):
+        self.live = CheckBox(
+            label="",
+            text="Change the result at once",
+            value=True,
+            tooltip="Where a result is there, what is seen of it follows each change; "
+            "otherwise Colorize makes another layer",
+        )
+        self._colors: Container[Any] = Container(
+            widgets=[self.vividness, self.saturation, self.warmth]
+        )
+        settings = (self.planes, self.limits, self.context, self.device, self.tile)
+        self._more: Container[Any] = Container(
+            widgets=[*settings, self.preview, self.live]
+        )
+        for part in (self, self._colors, self._more):
             part.margins = (0, 0, 0, 0)
-        main.native.layout().addWidget(fold("More settings", more.native))
-        self._more = more  # not owned by this container
-        self.extend([self.models, main])
+        self.append(self.models)
         self.model.changed.connect(self._suggest_vividness)
         self._suggest_vividness()
 
+    @property
+    def colors(self) -> QWidget:
+        """Sliders of what is applied at once; to be placed by the dock."""
+        return self._colors.native
+
+    @property
+    def more(self) -> QWidget:
+        """Settings that seldom need a change; to be placed by the dock."""
+        return self._more.native
+
     def settings(self) -> ColorizerSettings:
-        """Return what the form says."""
+        """Return what the form says, but for the palette."""
         context = self.context.value
         return ColorizerSettings(
             model=str(self.model.value),
@@ -73,6 +124,8 @@ class ColorizeForm(Container[Any]):
             context=None if context == _AUTO else context,
             tile=int(self.tile.value),
             vividness=self._vividness(),
+            saturation=self._of_lab("saturation"),
+            warmth=self._of_lab("warmth"),
         )
 
     def choose_model(self, name: str) -> None:
@@ -84,9 +137,7 @@ class ColorizeForm(Container[Any]):
         """Take over remembered settings; those of another version are left out."""
         for name in _REMEMBERED:
             widget = getattr(self, name)
-            if name in settings and (
-                name == "tile" or settings[name] in widget.choices
-            ):
+            if name in settings and (name in _FREE or settings[name] in widget.choices):
                 try:
                     widget.value = settings[name]
                 except (ValueError, TypeError):
@@ -114,11 +165,21 @@ class ColorizeForm(Container[Any]):
             return None
         return round(float(self.vividness.value), 2)  # as the slider shows it
 
+    def _of_lab(self, name: str) -> float:
+        """Return what a slider says that only models use which keep lightness."""
+        usable = getattr(self, name).enabled
+        value = float(getattr(self, name).value) if usable else _NEUTRAL[name]
+        return round(value, 2)
+
     def _suggest_vividness(self) -> None:
         """Set the model's own vividness, or say why there is none to set."""
         default = self._default_vividness
         with self.vividness.changed.blocked():
             self.vividness.value = default or 0.0
+        model = self.models.model
+        keeps = model is not None and model.metadata.codec == "lab"
+        for slider in (self.saturation, self.warmth):
+            enable(slider.native, keeps)
         enable(self.vividness.native, default is not None)
         self.vividness.tooltip = (
             "This model does not tell how sure its colours are"

@@ -152,6 +152,9 @@ def _told_by_regions(
     inside = ((moved >= -0.5) & (moved <= np.array(size) - 0.5)).all(1)
     if not inside.any():
         return Told(None, "Its regions are outside the picture.")
+    if leading:  # of this plane alone
+        plane = np.broadcast_to(np.array(index, float), (len(moved), len(index)))
+        moved = np.concatenate([plane, moved], axis=1)
     return Told(Hints(moved[inside], rgb[inside], radii[inside] * scale))
 
 

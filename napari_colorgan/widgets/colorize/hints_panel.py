@@ -1,10 +1,10 @@
 """Colours at places: a layer of hints, and colours to choose from."""
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from magicgui.widgets import ComboBox, Container, Label, SpinBox
 from napari.layers import Image, Layer, Points
 from qtpy.QtCore import QSize, Signal
@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_colorgan.inference.axes import indices
 from napari_colorgan.inference.hints import ENDS, Hints
 from napari_colorgan.widgets.colorize.hints_history import History
 from napari_colorgan.widgets.colorize.hints_layer import (
@@ -111,6 +112,23 @@ class HintsPanel(QWidget):
         told = told_by(layer, self._image, self._axes, index)
         say(self.note, told.note)
         return told
+
+    def told_everywhere(self, leading: tuple[int, ...]) -> Hints | None:
+        """Return what is told of all planes of the image.
+
+        Parameters
+        ----------
+        leading : how many there are along each axis before Y and X
+
+        Raises
+        ------
+        BadSetting
+        """
+        if isinstance(self._chosen(), Points | None):
+            return self.told((0,) * len(leading)).hints
+        parts = (self.told(index).hints for index in indices(leading))
+        told = [hints for hints in parts if hints is not None]
+        return reduce(Hints.and_also, told) if told else None
 
     def follow(self, image: Image | None, axes: PlaneAxes | None) -> None:
         """Hear which image is told of."""
@@ -371,12 +389,10 @@ class HintsPanel(QWidget):
         )
         rgb = np.rint(np.asarray(layer.face_color)[:, :3] * 255).astype(np.uint8)
         sizes = np.broadcast_to(np.asarray(layer.size, float), count)
-        described = pd.DataFrame(
-            {
-                "color": ["#" + bytes(color).hex() for color in rgb],
-                "radius": np.round(sizes / 2, 2),
-            }
-        )
+        described: dict[str, Any] = {
+            "color": ["#" + bytes(color).hex() for color in rgb],
+            "radius": np.round(sizes / 2, 2),
+        }
         for name in table:
             if name not in described:
                 described[name] = table[name].to_numpy()
@@ -390,7 +406,7 @@ class HintsPanel(QWidget):
 
     def _set_planes(self, layer: Points, which: list[int]) -> None:
         """Note for which planes points hold, as the panel says."""
-        table = layer.features.copy()
+        table = {name: column.to_numpy() for name, column in layer.features.items()}
         reach = {_OWN: 0.0, _AROUND: float(self.around.value), _ALL: np.inf}
         far = reach[str(self.planes.value)]
         for axis in range(layer.ndim - 2):
@@ -399,7 +415,7 @@ class HintsPanel(QWidget):
                 name = f"{end}-{axis}"
                 if name not in table:
                     table[name] = own
-                column = table[name].to_numpy(float).copy()
+                column = np.array(table[name], float)
                 column[which] = own[which] + sign * far
                 table[name] = column
         layer.features = table
@@ -466,11 +482,6 @@ class HintsPanel(QWidget):
         self.layer.changed.connect(self._on_layer)
         self.planes.changed.connect(self._on_planes)
         self.around.changed.connect(self._on_planes)
-
-
-def hints_in(told: Hints | None, index: tuple[int, ...]) -> Hints | None:
-    """Return those of one plane."""
-    return None if told is None else told.of_plane(index)
 
 
 def _icon(rgb: Any) -> QIcon:

@@ -8,7 +8,7 @@ from magicgui.widgets import Container, PushButton, Select
 from napari.layers import Image
 
 from napari_colorgan.errors import ColorganError
-from napari_colorgan.widgets.colorize.run import LAYER_KEY
+from napari_colorgan.widgets.colorize.results import LAYER_KEY
 from napari_colorgan.widgets.parts.layers import (
     geometry,
     gray_from_color,

@@ -2,16 +2,24 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from napari.layers import Image
 from napari.utils import progress
 
 from napari_colorgan.arrays import RGB
-from napari_colorgan.inference.events import InvalidPixels, ModelLoaded, TileDone
+from napari_colorgan.inference.events import (
+    InvalidPixels,
+    ModelLoaded,
+    PlaneGray,
+    TileDone,
+)
+from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import STOP, Job, Progress, duration
+from napari_colorgan.widgets.colorize.palette_panel import PaletteChoice
+from napari_colorgan.widgets.colorize.results import LAYER_KEY, Result, Results
 from napari_colorgan.widgets.parts.layers import (
     LayerSource,
     Refresher,
@@ -20,9 +28,6 @@ from napari_colorgan.widgets.parts.layers import (
 )
 from napari_colorgan.widgets.parts.notices import show_warning
 from napari_colorgan.widgets.parts.world import View
-
-LAYER_KEY = "colorgan"
-"""Where a result layer's metadata says how it was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +46,39 @@ class LayerDone(Progress):
     """One of the chosen layers is finished, or was stopped."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wanted of all layers of a run; taken in the GUI thread."""
+
+    settings: ColorizerSettings
+    """But for the palette."""
+    palette: PaletteChoice | None = None
+    hints: Hints | None = None
+    """In px of the first layer, see `LayerSource.letters`."""
+
+    def made(self) -> ColorizerSettings:
+        """Return settings with the palette; see `Reference.palette` for errors."""
+        palette = None if self.palette is None else self.palette.palette()
+        return replace(self.settings, palette=palette)
+
+    def hints_of(self, layer: LayerSource) -> Hints | None:
+        """Hints in px of what of a layer is coloured."""
+        if self.hints is None or not layer.plane_only:
+            return self.hints
+        return self.hints.of_plane(layer.index)
+
+
 def color_layers_job(
-    layers: Sequence[LayerSource], settings: ColorizerSettings
+    layers: Sequence[LayerSource],
+    wish: Wish,
+    canvases: Sequence[RGB | None] | None = None,
 ) -> Job[None]:
-    """Colour layers one after the other."""
+    """Colour layers one after the other; hints are of the first alone.
+
+    Parameters
+    ----------
+    canvases : results of before that get these colours; None where a new one is made
+    """
     from napari_colorgan.inference.colorize import (  # torch, on first use
         colorize_job,
         colorizer_job,
@@ -52,27 +86,22 @@ def color_layers_job(
         record_of,
     )
 
-    colorizer = yield from colorizer_job(settings)
+    colorizer = yield from colorizer_job(wish.made())
     for number, layer in enumerate(layers):
         source = layer.source()
-        canvas = yield from gray_canvas_job(source)
+        hints = wish.hints_of(layer) if number == 0 else None
+        canvas = None if canvases is None else canvases[number]
+        if canvas is None:
+            canvas = yield from gray_canvas_job(source)
         plane = layer.index if layer.plane_only else None
-        record = record_of(source, colorizer, layer.name, plane=plane)
+        record = record_of(source, colorizer, layer.name, hints=hints, plane=plane)
         if (yield CanvasReady(0, 1, number, canvas, record)) is STOP:
             return
-        yield from colorize_job(source, colorizer, out=canvas, first=layer.first)
+        yield from colorize_job(
+            source, colorizer, out=canvas, first=layer.first, hints=hints
+        )
         if (yield LayerDone(1, 1)) is STOP:
             return
-
-
-def preview_layer_job(
-    layer: LayerSource, settings: ColorizerSettings, side: int
-) -> Job[RGB]:
-    """Colour a small picture of a layer's displayed plane, RGB (Y, X, 3)."""
-    from napari_colorgan.inference.colorize import colorizer_job, preview_job
-
-    colorizer = yield from colorizer_job(settings)
-    return (yield from preview_job(layer.source(), colorizer, layer.first, side))
 
 
 class LayerRun:
@@ -83,14 +112,20 @@ class LayerRun:
         viewer: Any,
         layers: Sequence[Image],
         sources: Sequence[LayerSource],
+        results: Results,
         on_lost: Callable[[str], object],
     ) -> None:
         self._viewer = viewer
+        self._results = results
         self._on_lost = on_lost
         self._layers = list(layers)
         self._sources = list(sources)
         self._options = [
             result_options(layer, source)
+            for layer, source in zip(layers, sources, strict=True)
+        ]
+        self._former = [
+            results.touched(layer, source)
             for layer, source in zip(layers, sources, strict=True)
         ]
         self._number = 0
@@ -100,10 +135,15 @@ class LayerRun:
         self._refresher: Refresher | None = None
         self._last = Progress(0, 1)
         self._complete = 0
-        self._began = time.perf_counter()
+        self._began = self._started = time.perf_counter()
         self._activity = progress(total=0, desc="Colorize")
         self.device_note = ""
         """Why no GPU was used; empty if one was, or if none was wished for."""
+
+    @property
+    def canvases(self) -> list[RGB | None]:
+        """Results of before that get these colours; None where there is none."""
+        return [None if result is None else result.canvas for result in self._former]
 
     def uses(self, layer: object) -> bool:
         """Whether the run reads or writes this layer at the moment."""
@@ -151,13 +191,20 @@ class LayerRun:
         if not self._record.get("complete", True):
             self._write(why)
 
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken."""
+        return time.perf_counter() - self._started
+
     def describe(self, event: Progress) -> str:
         """Tiles done and time left, in words."""
+        name = self._sources[self._number].name
         if self._result is None or not event.done:
-            return "Preparing..."
+            reading = isinstance(event, PlaneGray | ModelLoaded)
+            doing = f"Reading '{name}'..." if reading else f"Looking at '{name}'..."
+            return doing
         passed = time.perf_counter() - self._began
         left = passed / event.done * (event.total - event.done)
-        name = self._sources[self._number].name
         of_layers = (
             f" ({self._number + 1} of {len(self._sources)})"
             if len(self._sources) > 1
@@ -179,9 +226,15 @@ class LayerRun:
         self._forget_result()
         self._last = Progress(0, 1)
         self._number = event.number
-        source = self._sources[event.number]
-        canvas, options = source.in_layer(event.canvas), self._options[event.number]
-        self._result = add_result(self._viewer, canvas, options)
+        source, former = self._sources[event.number], self._former[event.number]
+        if former is not None:
+            self._result = former.layer
+        else:
+            canvas, options = source.in_layer(event.canvas), self._options[event.number]
+            self._result = add_result(self._viewer, canvas, options)
+        self._results.note(
+            self._layers[event.number], Result(self._result, event.canvas, source)
+        )
         self._result.events.data.connect(self._on_data)
         self._refresher = Refresher(self._result, source.axes)
         self._began = time.perf_counter()

@@ -6,12 +6,12 @@ from typing import Any
 from magicgui.widgets import Container, Label, ProgressBar, PushButton, Widget
 from napari.layers import Image
 
-from napari_colorgan.inference.settings import ColorizerSettings
-from napari_colorgan.job import Progress
-from napari_colorgan.widgets.colorize.run import LayerRun, color_layers_job
+from napari_colorgan.job import Progress, duration
+from napari_colorgan.widgets.colorize.results import Results
+from napari_colorgan.widgets.colorize.run import LayerRun, Wish, color_layers_job
 from napari_colorgan.widgets.parts.layers import LayerSource
 from napari_colorgan.widgets.parts.layout import explain, line_up, say, wrap
-from napari_colorgan.widgets.parts.notices import show_info
+from napari_colorgan.widgets.parts.notices import once, show_info
 from napari_colorgan.widgets.parts.worker import DockJobs, sentence, show_failure
 
 
@@ -23,13 +23,19 @@ class RunPanel(Container[Widget]):
     on_change : called when one begins, ends, or is asked to end
     """
 
-    def __init__(self, viewer: Any, on_change: Callable[[], object]) -> None:
+    def __init__(
+        self, viewer: Any, results: Results, on_change: Callable[[], object]
+    ) -> None:
         self._viewer = viewer
+        self._results = results
+        self.done = False
+        """Whether the latest run gave all layers their colours."""
         self.jobs = DockJobs(on_change)
         self._run: LayerRun | None = None
-        self.start = PushButton(text="Colorize")
+        self.start = PushButton(text="&Colorize")
+        self.start.native.setDefault(True)
         self.stop = PushButton(
-            text="Stop", enabled=False, tooltip="End early and keep what is coloured"
+            text="&Stop", visible=False, tooltip="End early and keep what is coloured"
         )
         self.progress = ProgressBar(value=0, max=1, visible=False)
         self.reason = wrap(Label(value="", visible=False))
@@ -44,14 +50,19 @@ class RunPanel(Container[Widget]):
         self,
         layers: Sequence[Image],
         sources: Sequence[LayerSource],
-        settings: ColorizerSettings,
+        wish: Wish,
     ) -> None:
         """Colour layers, of which `sources` were read."""
-        say(self.status, "")
-        self._run = LayerRun(self._viewer, layers, sources, self._on_lost)
+        say(self.status, "Loading the model...")
+        self.done = False
+        self._run = LayerRun(
+            self._viewer, layers, sources, self._results, self._on_lost
+        )
         self.jobs.run(
-            color_layers_job(sources, settings),
+            color_layers_job(sources, wish, self._run.canvases),
             self._on_result,
+            title=f"Colorize: {', '.join(repr(each.name) for each in sources)}",
+            kept="What is coloured is kept.",
             on_event=self._on_event,
             on_error=self._on_error,
             on_end=self._on_end,
@@ -81,9 +92,13 @@ class RunPanel(Container[Widget]):
         busy = self.jobs.busy
         reason = "A run is in progress." if busy else missing
         self.start.enabled = not reason
+        self.start.visible = not busy
+        self.stop.visible = busy
         explain(self.start, reason or "Colour the chosen layers into new layers")
         self.stop.enabled = busy
         say(self.reason, "" if busy else reason)
+        if missing and not busy and self.done:
+            say(self.status, "")  # it was of layers that are gone
 
     def _on_event(self, event: Progress) -> None:
         if self._run is None:
@@ -100,10 +115,14 @@ class RunPanel(Container[Widget]):
     def _on_result(self, _: object) -> None:
         if self.jobs.closed or self._run is None:
             return
-        complete = self._run.complete
-        note = f" {self._run.device_note}" if self._run.device_note else ""
-        stopped = "Stopped; what was coloured is kept."
-        say(self.status, f"Done.{note}" if complete else stopped)
+        self.done = self._run.complete
+        if not self.done:
+            say(self.status, "Stopped; what was coloured is kept.")
+            return
+        note = once(self._run.device_note)
+        seconds = self._run.seconds
+        took = f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
+        say(self.status, f"Done in {took}. {note}".strip())
 
     def _on_error(self, error: BaseException) -> None:
         if self._run is not None:

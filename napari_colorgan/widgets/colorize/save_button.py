@@ -9,7 +9,7 @@ from napari.utils.history import get_save_history, update_save_history
 from qtpy.QtWidgets import QFileDialog
 
 from napari_colorgan.image_io.writing import SUFFIXES
-from napari_colorgan.widgets.colorize.run import LAYER_KEY
+from napari_colorgan.widgets.colorize.results import LAYER_KEY
 from napari_colorgan.widgets.colorize.saving import free_path, safe_name, save_job
 from napari_colorgan.widgets.parts.layers import is_color
 from napari_colorgan.widgets.parts.notices import show_info

@@ -16,7 +16,7 @@ from napari_colorgan.image_io import PixelSize, ResultFile, check_output
 from napari_colorgan.image_io.writing import SUFFIXES, make_folder
 from napari_colorgan.inference.axes import LEADING
 from napari_colorgan.job import STOP, Job, Progress, finish
-from napari_colorgan.widgets.colorize.run import LAYER_KEY
+from napari_colorgan.widgets.colorize.results import LAYER_KEY
 
 LayerData = tuple[Any, dict[str, Any], str]
 """Data, attributes and type of a layer, as napari hands them to writers."""

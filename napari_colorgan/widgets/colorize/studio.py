@@ -94,6 +94,14 @@ class Studio:
             )
         )
 
+    def neutral_job(self, asked: Asked) -> Job[tuple[float, float]]:
+        """Find the tint with which the place becomes neutral."""
+        from napari_colorgan.inference.live import neutral_tint
+
+        colorizer = yield from self._colorizer_job(asked)
+        plane, place = self._plane_of(asked.source), asked.place or (0, 0)
+        return neutral_tint(plane, colorizer, asked.hints, place)
+
     def _colorizer_job(self, asked: Asked) -> "Job[Colorizer]":
         """Load the model, unless it is there, and ask it for these colours."""
         from napari_colorgan.inference.colorize import colorizer_job
@@ -123,4 +131,3 @@ class Studio:
             self._plane = LivePlane(source, layer.first)
             self._source = layer
         return self._plane
-

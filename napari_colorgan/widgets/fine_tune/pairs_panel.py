@@ -129,6 +129,18 @@ class PairsPanel(QWidget):
         if active in self.color.choices:
             self.color.value = active
 
+    def add_layers(self, gray: Image, color: Image) -> None:
+        """Add two layers as a pair, as if they were chosen."""
+        self.reset_choices()
+        self.gray.value, self.color.value = gray, color
+        self._on_add()
+
+    def choose_gray(self, gray: Image) -> None:
+        """Choose a gray layer; its colour layer is the user's to choose."""
+        self.reset_choices()
+        if gray in self.gray.choices:
+            self.gray.value = gray
+
     def forget(self, layer: Layer) -> None:
         """Let go of a layer that was removed; its copies stay."""
         self._rows = [row.without(layer) for row in self._rows]

@@ -7,7 +7,7 @@ from napari.layers import Image
 
 from napari_colorgan.arrays import RGB
 from napari_colorgan.training.panels import side_by_side
-from napari_colorgan.widgets.colorize.run import LAYER_KEY
+from napari_colorgan.widgets.colorize.results import LAYER_KEY
 from napari_colorgan.widgets.parts.notices import show_info
 from napari_colorgan.widgets.parts.pace import Pace
 from napari_colorgan.widgets.parts.places import below

@@ -1,0 +1,127 @@
+"""Results by the layers they are of; what is seen of one gets new colours at once."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from napari.layers import Image
+
+from napari_colorgan.arrays import RGB, Region
+from napari_colorgan.widgets.colorize.studio import Asked
+from napari_colorgan.widgets.parts.layers import LayerSource, Refresher
+from napari_colorgan.widgets.parts.world import View
+
+if TYPE_CHECKING:  # torch
+    from napari_colorgan.inference.live import PiecePainted
+
+LAYER_KEY = "colorgan"
+"""Where a result layer's metadata says how it was made."""
+_AT_ONCE = 1 << 20  # px of a plane that is painted as a whole, seen or not
+
+
+@dataclass(slots=True)
+class Result:
+    """A result layer, and the array that it shows."""
+
+    layer: Image
+    canvas: RGB
+    """(..., Y, X, 3)."""
+    source: LayerSource
+    touched: bool = False
+    """Whether some of it has colours of later than the run that made it."""
+
+    def index(self, asked: LayerSource) -> tuple[int, ...] | None:
+        """Index of the displayed plane in the canvas; None if it is not there."""
+        mine = self.source
+        if (mine.array is not asked.array) or mine.axes != asked.axes:
+            return None
+        if mine.plane_only:
+            return (0,) * len(mine.index) if mine.index == asked.index else None
+        return asked.index
+
+
+class Results:
+    """The latest result of each gray layer."""
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._known: WeakKeyDictionary[Image, Result] = WeakKeyDictionary()
+        self._refresher: Refresher | None = None
+
+    def note(self, gray: Image, result: Result) -> None:
+        """Remember a result."""
+        self._known[gray] = result
+
+    def of(self, gray: Image) -> Result | None:
+        """Return the latest result of a layer, if it is still there as it was."""
+        result = self._known.get(gray)
+        if result is None or result.layer not in self._viewer.layers:
+            return None
+        shown = np.shares_memory(result.layer.data, result.canvas)
+        return result if shown and LAYER_KEY in result.layer.metadata else None
+
+    def touched(self, gray: Image, source: LayerSource) -> Result | None:
+        """Return a result that has some later colours and waits for the rest."""
+        result = self.of(gray)
+        same = (
+            result is not None
+            and result.touched
+            and result.source.plane_only == source.plane_only
+            and result.index(source) is not None
+        )
+        return result if same else None
+
+    def visible(self, gray: Image, source: LayerSource) -> Region | None:
+        """Return what is seen of the plane in a result; all of a small plane."""
+        result = self.of(gray)
+        if result is None or result.index(source) is None:
+            return None
+        height, width = result.canvas.shape[-3:-1]
+        if height * width <= _AT_ONCE:
+            return slice(0, height), slice(0, width)
+        if View.of(self._viewer).ndisplay != 2:
+            return None
+        low, high = np.asarray(result.layer.corner_pixels)
+        y, x = (
+            slice(max(0, int(low[axis])), min(length, int(high[axis]) + 1))
+            for axis, length in (
+                (source.axes.y, height),
+                (source.axes.x, width),
+            )
+        )
+        return (y, x) if y.stop - y.start > 1 and x.stop - x.start > 1 else None
+
+    def paint(self, gray: Image, event: "PiecePainted", asked: Asked) -> None:
+        """Give a piece of a result its new colours."""
+        result = self.of(gray)
+        index = None if result is None else result.index(asked.source)
+        if result is None or index is None:
+            return
+        where: tuple[int | slice, ...] = (*index, *event.region)
+        result.canvas[where] = event.rgb
+        if not result.touched:
+            result.touched = True
+            self._write(result, complete=False)
+        if event.done == event.total or event.done == 1:
+            result.layer.refresh(extent=False, thumbnail=False, highlight=False)
+
+    def finish(self, gray: Image, record: dict[str, Any], asked: Asked) -> None:
+        """Write how a result was made, once all that is seen is painted."""
+        result = self.of(gray)
+        if result is None or not result.touched or asked.region is None:
+            return
+        y, x = asked.region
+        whole = (y.stop - y.start, x.stop - x.start) == result.canvas.shape[-3:-1]
+        single = result.canvas.size == np.prod(result.canvas.shape[-3:])
+        if result.source.plane_only:
+            record = record | {"plane": result.source.index}
+        self._write(result, complete=whole and single, record=record)
+        result.layer.refresh()
+
+    def _write(
+        self, result: Result, *, complete: bool, record: dict[str, Any] | None = None
+    ) -> None:
+        known = dict(result.layer.metadata[LAYER_KEY]) if record is None else record
+        why = "" if complete else "only what was seen has the latest colours"
+        result.layer.metadata[LAYER_KEY] = known | {"complete": complete, "why": why}
