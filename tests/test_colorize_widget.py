@@ -15,7 +15,8 @@ from dask import delayed
 from napari.layers import Image as ImageLayer
 from napari.utils import Colormap
 from PIL import Image
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from napari_colorgan import Checkpoint, Metadata, colorize, save
@@ -191,7 +192,7 @@ def test_a_colour_picture_is_offered_by_its_lightness(viewer, qtbot, photo):
     viewer.add_image(photo, rgb=True, name="scan", scale=(2, 2), axis_labels=("y", "x"))
     widget = open_dock(viewer)
     assert "already has colour" in widget.running.reason.value
-    assert widget.picker.lightness.native.isVisibleTo(widget.native)
+    assert widget.picker.lightness.native.isVisibleTo(widget)
     widget.picker.lightness.native.click()
     gray = viewer.layers["scan lightness"]
     assert not gray.rgb and tuple(gray.scale) == (2, 2)
@@ -212,11 +213,16 @@ def test_the_lightness_of_what_cannot_be_read(viewer, tmp_path, photo, messages)
     assert len(viewer.layers) == 1
 
 
-def test_an_rgb_scan_with_equal_channels_becomes_that_channel(viewer, qtbot, gray):
-    viewer.add_image(np.stack([gray] * 3, -1), rgb=True, name="scan")
+def test_an_rgb_scan_with_equal_channels_is_gray(viewer, qtbot, gray):
+    scan = viewer.add_image(np.stack([gray] * 3, -1), rgb=True, name="scan")
     widget = open_dock(viewer)
-    widget.picker.lightness.native.click()
-    np.testing.assert_array_equal(viewer.layers["scan lightness"].data, gray)
+    assert widget.layers.value == [scan]
+    assert not widget.picker.lightness.native.isVisibleTo(widget)
+    run(widget, qtbot)
+    assert viewer.layers["scan colorized"].data.shape == (*gray.shape, 3)
+    assert "layer.data[..., 0]" in widget.as_python()
+    widget.reset_choices()
+    assert widget.layers.choices == (scan,)
 
 
 def test_several_layers_are_coloured_in_turn(viewer, qtbot, gray):
@@ -342,10 +348,11 @@ def test_other_data_in_the_result_end_its_run(viewer, qtbot, large, messages):
 def test_closing_the_dock_ends_the_run(viewer, qtbot, large, messages):
     widget = start_large(viewer, qtbot, large)
     control = widget.running.jobs.control
-    viewer.window.remove_dock_widget(widget.native)
+    viewer.window.remove_dock_widget(widget)
     wait_for_the_end(qtbot)
     assert control.stop
-    assert not messages
+    [message] = messages
+    assert "Colorize: 'large' has stopped: its dock was closed." in message
     made = viewer.layers[-1].metadata["colorgan"]
     assert not made["complete"] and made["why"] == "the dock was closed"
     assert made["model"] == MODEL and made["source"] == "large"
@@ -521,9 +528,9 @@ def test_layers_of_other_dimensions_and_units_may_come(viewer, qtbot, gray, mess
     viewer.add_image(gray, units=("um", "um"), axis_labels=("y", "x"))
     stack = np.stack(pictures(gray), axis=-1)
     layer = viewer.add_image(stack, rgb=False, axis_labels=("y", "x", "z"))
-    widget.layers.value = [layer]
     viewer.layers[0].units = ("pixel", "pixel")
     viewer.add_image(gray, units=("s", "um"))
+    widget.layers.value = [layer]
     assert widget.run.enabled
     widget.show_preview.value = False
     run(widget, qtbot)
@@ -602,10 +609,11 @@ def test_a_preview_that_fails_says_so_until_one_succeeds(viewer, qtbot, files, g
         path.unlink()
     widget.layers.value = [broken]
     widget.show_preview.value = True
-    qtbot.waitUntil(lambda: "No preview" in widget.status.value, timeout=ENOUGH)
-    assert "The layer 'lazy' cannot be read" in widget.status.value
+    qtbot.waitUntil(lambda: widget.preview.text != "", timeout=ENOUGH)
+    assert "The layer 'lazy' cannot be read" in widget.preview.text
     widget.layers.value = [good]
-    qtbot.waitUntil(lambda: not widget.status.value, timeout=ENOUGH)
+    qtbot.waitUntil(lambda: widget.preview.has_picture, timeout=ENOUGH)
+    assert not widget.preview.text
 
 
 @pytest.mark.parametrize(
@@ -667,15 +675,24 @@ def test_a_large_result_has_one_level(viewer, qtbot, gray):
 def test_a_preview_appears_and_the_last_request_wins(viewer, qtbot, gray):
     viewer.add_image(gray, name="one")
     widget = open_dock(viewer)
-    assert not widget.preview.isVisibleTo(widget.native)
+    assert not widget.preview.isVisibleTo(widget)
     widget.show_preview.value = True
-    qtbot.waitUntil(lambda: widget.preview.isVisibleTo(widget.native), timeout=ENOUGH)
-    picture = widget.preview.grab().toImage()
-    across = range(picture.width() // 4, picture.width() * 3 // 4, 5)
-    colors = {picture.pixelColor(x, 60).getRgb()[:3] for x in across}
-    assert any(max(c) - min(c) > 8 for c in colors)
+    assert widget.preview.isVisibleTo(widget)  # its place is kept
+    qtbot.waitUntil(lambda: widget.preview.has_picture, timeout=ENOUGH)
+
+    def chroma() -> int:
+        picture = widget.preview.grab().toImage()
+        across = range(picture.width() // 4, picture.width() * 3 // 4, 5)
+        colors = [picture.pixelColor(x, 60).getRgb()[:3] for x in across]
+        return max(max(color) - min(color) for color in colors)
+
+    assert chroma() > 8
+    QTest.keyClick(widget.preview, Qt.Key.Key_Right)
+    assert widget.preview.split == pytest.approx(0.55)
+    widget.preview.move_split(1.0)
+    assert chroma() == 0  # the divider itself is beyond
     widget.show_preview.value = False
-    assert not widget.preview.isVisibleTo(widget.native)
+    assert not widget.preview.isVisibleTo(widget)
 
 
 @pytest.mark.parametrize(("supersede", "expected"), [(True, "c"), (False, "ac")])
@@ -737,12 +754,13 @@ def test_the_preview_follows_vividness(viewer, qtbot, gray, unsure):
 
     def chroma() -> float:
         picture = widget.preview.grab().toImage()
-        middle = [picture.pixelColor(picture.width() // 2, y) for y in range(10, 200)]
+        right = picture.width() // 2 + 20  # of the divider
+        middle = [picture.pixelColor(right, y) for y in range(10, 200)]
         return float(np.ptp([color.getRgb()[:3] for color in middle], axis=1).mean())
 
     widget.form.vividness.value = 0.0
     widget.show_preview.value = True
-    qtbot.waitUntil(lambda: widget.preview.isVisibleTo(widget.native), timeout=ENOUGH)
+    qtbot.waitUntil(lambda: widget.preview.has_picture, timeout=ENOUGH)
     before = chroma()
     for vividness in np.linspace(0.4, 1, 50):  # as a drag does
         widget.form.vividness.value = float(vividness)
@@ -756,7 +774,7 @@ def test_settings_are_remembered(viewer, qtbot, gray):
     widget.form.context.value = "whole"
     widget.form.tile.value = 512
     run(widget, qtbot)
-    viewer.window.remove_dock_widget(widget.native)
+    viewer.window.remove_dock_widget(widget)
     again = open_dock(viewer)
     assert again.form.limits.value == "percentiles"
     assert again.form.context.value == "whole" and again.form.tile.value == 512
@@ -772,7 +790,7 @@ def test_vividness_is_remembered_with_its_model(viewer, qtbot, gray, unsure):
     def reopened():
         return viewer.window.add_plugin_dock_widget("napari-colorgan", "Colorize")[1]
 
-    viewer.window.remove_dock_widget(widget.native)
+    viewer.window.remove_dock_widget(widget)
     widget = reopened()
     assert widget.model.value == UNSURE
     assert widget.form.vividness.value == pytest.approx(0.8, abs=1e-6)
@@ -897,7 +915,7 @@ def test_models_are_offered_with_their_pictures(viewer, home, unsure):
     strip(home / "models" / f"{UNSURE}.jpg", red, blue)
     widget = open_dock(viewer)
     assert icon_of(widget, MODEL) is None
-    assert not widget.models._examples.isVisibleTo(widget.native)
+    assert not widget.models._examples.isVisibleTo(widget)
     icon = icon_of(widget, UNSURE)
     assert icon.width() == icon.height()
     for x in (2, icon.width() - 3):  # the first example, nothing of the second
@@ -905,7 +923,7 @@ def test_models_are_offered_with_their_pictures(viewer, home, unsure):
         assert color.red() > 200 and color.blue() < 60
     widget.model.value = UNSURE
     examples = widget.models._examples
-    assert examples.isVisibleTo(widget.native)
+    assert examples.isVisibleTo(widget)
     assert examples.sizeHint().width() == 2 * examples.sizeHint().height()
 
 
@@ -917,7 +935,7 @@ def test_a_picture_that_cannot_be_read_is_left_out(viewer, home, content):
     (home / "models" / f"{MODEL}.jpg").write_bytes(content)
     widget = open_dock(viewer)
     assert icon_of(widget, MODEL) is None
-    assert not widget.models._examples.isVisibleTo(widget.native)
+    assert not widget.models._examples.isVisibleTo(widget)
 
 
 def test_a_model_that_comes_later_is_offered_with_its_picture(viewer, home, tiny):
@@ -927,7 +945,7 @@ def test_a_model_that_comes_later_is_offered_with_its_picture(viewer, home, tiny
     widget.choose_model("later")
     assert widget.model.value == "later"
     assert icon_of(widget, "later") is not None
-    assert widget.models._examples.isVisibleTo(widget.native)
+    assert widget.models._examples.isVisibleTo(widget)
 
 
 def test_the_result_is_redrawn_seldom_and_only_where_it_is_seen(viewer, gray):
@@ -969,7 +987,7 @@ def test_opening_the_dock_does_not_import_torch():
         "assert widget.run.enabled, widget.running.reason.value\n"
         "assert 'torch' not in sys.modules\n"
         # as a window that closes does: PyQt's own end may crash on what is left
-        "widget.native.deleteLater()\n"
+        "widget.deleteLater()\n"
         "app.sendPostedEvents(None, 52)\n"
     )
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}

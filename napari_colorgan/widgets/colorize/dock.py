@@ -59,13 +59,13 @@ class ColorizeWidget(QWidget):
         self.form = ColorizeForm()
         self.models, self.model = self.form.models, self.form.model
         self.show_preview = self.form.preview
-        self.running = RunPanel(napari_viewer, self.results, self._update)
+        self.save = SaveButton(napari_viewer)
+        self.running = RunPanel(napari_viewer, self.results, self.save, self._update)
         self.run, self.stop = self.running.start, self.running.stop
         self.status = self.running.status
         self.copy = PushButton(
             text="Copy as Python", tooltip="Put the equivalent call on the clipboard"
         )
-        self.save = SaveButton(napari_viewer)
         self.comparison = Comparison(napari_viewer, self.results)
         self.learning = LearnPanel(napari_viewer, self.results)
         self.palette_panel = PalettePanel(napari_viewer, self._on_neutral)
@@ -214,7 +214,7 @@ class ColorizeWidget(QWidget):
         layers, dims, camera = (
             self._viewer.layers,
             self._viewer.dims,
-            self._viewer.camera,
+            self._viewer.scene.camera,
         )
         return [
             (layers.events.removed, self._on_layer_removed),
@@ -451,13 +451,12 @@ class ColorizeWidget(QWidget):
             self.form.native,
             self.preview,
             self.running.native,
-            self.learning,
-            self.save.native,
             self.form.colors,
             heading("Like this picture"),
             self.palette_panel,
             heading("Hints"),
             self.hints,
+            self.learning,
             fold("More settings", more),
         ):
             layout.addWidget(part)

@@ -370,7 +370,14 @@ class HintsPanel(QWidget):
                 (events.data, self._on_region),
                 (events.set_data, self._on_region),
             ]
-        changes = (events.data, events.face_color, events.size, events.features)
+        changes = (
+            events.data,
+            events.face_color,
+            events.current_face_color,
+            events.size,
+            events.current_size,
+            events.features,
+        )
         steps = self._viewer.dims.events.current_step
         return [
             *heard,

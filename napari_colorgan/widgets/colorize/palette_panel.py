@@ -114,7 +114,7 @@ class PalettePanel(QWidget):
         self._files: dict[str, Reference] = {}
         self._last = _NONE
         self.reference = ComboBox(
-            label="Like this picture",
+            label="Reference",
             choices=self._choices,
             tooltip="A picture with the colours that the result should have, anywhere: "
             "a layer, a file, or a usual kind of picture or stain",

@@ -20,11 +20,16 @@ class RunPanel(Container[Widget]):
 
     Parameters
     ----------
+    save : stands beside the others
     on_change : called when one begins, ends, or is asked to end
     """
 
     def __init__(
-        self, viewer: Any, results: Results, on_change: Callable[[], object]
+        self,
+        viewer: Any,
+        results: Results,
+        save: PushButton,
+        on_change: Callable[[], object],
     ) -> None:
         self._viewer = viewer
         self._results = results
@@ -40,7 +45,7 @@ class RunPanel(Container[Widget]):
         self.progress = ProgressBar(value=0, max=1, visible=False)
         self.reason = wrap(Label(value="", visible=False))
         self.status = wrap(Label(value="", visible=False))
-        buttons = line_up(self.start, self.stop)
+        buttons = line_up(self.start, self.stop, save)
         parts = [buttons, self.reason, self.progress, self.status]
         super().__init__(widgets=parts, labels=False)
         self.margins = (0, 0, 0, 0)

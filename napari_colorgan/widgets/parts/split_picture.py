@@ -26,7 +26,8 @@ class SplitPicture(QWidget):
         self._height = height
         self._before = QPixmap()
         self._after = QPixmap()
-        self._text = ""
+        self.text = ""
+        """Why there is no picture."""
         self.split = 0.5
         """Where the divider is, as a part of the width."""
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -41,13 +42,13 @@ class SplitPicture(QWidget):
     def show_pictures(self, before: RGB, after: RGB) -> None:
         """Show two pictures (Y, X, 3) of the same size."""
         self._before, self._after = map(_pixmap, (before, after))
-        self._text = ""
+        self.text = ""
         self.update()
 
     def show_text(self, text: str) -> None:
         """Show why there is no picture; with none, what was there stays."""
         self._before = self._after = QPixmap()
-        self._text = text
+        self.text = text
         self.update()
 
     def move_split(self, to: float) -> None:
@@ -70,7 +71,7 @@ class SplitPicture(QWidget):
             painter.setPen(color)
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.rect().adjusted(8, 8, -8, -8), int(flags), self._text)
+            painter.drawText(self.rect().adjusted(8, 8, -8, -8), int(flags), self.text)
             return
         area = self._area()
         painter.drawPixmap(area, self._after)
