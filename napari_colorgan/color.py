@@ -43,7 +43,7 @@ GAMUT_TOLERANCE = (1e-4, 1e-7)
 # cost 0.1 dB on scenes of other collections
 _BLACK, _WHITE_POINT = 0.1, 0.9
 _LEAST_RANGE = 0.1
-_TINY = 1e-4  # of scaled ab, far below a grey level: keeps gradients finite at gray
+_TINY = 1e-4  # of scaled ab, far below a gray level: keeps gradients finite at gray
 # chroma to a millionth, so that two programs that round otherwise see no difference
 _BISECTIONS = 20
 

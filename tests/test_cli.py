@@ -459,6 +459,8 @@ def run():
             break
         time.sleep(0.02)
     print([(layer.name, layer.rgb) for layer in viewer.layers])
+    side = 512 * viewer.camera.zoom
+    print(side <= min(viewer.screenshot(flash=False).shape[:2]), "that it is all seen")
     print(viewer.layers[1].metadata["colorgan"]["complete"])
     viewer.close()
 
@@ -477,6 +479,7 @@ cli.demo._show_demo({str(model)!r})
     )
     assert done.returncode == 0, done.stderr
     assert "('photograph', False)" in done.stdout and ", True)" in done.stdout
+    assert "True that it is all seen" in done.stdout
     assert done.stdout.rstrip().endswith("True")
 
 

@@ -65,7 +65,8 @@ def test_one_sentence_tells_what_becomes_of_the_work(viewer, dock, messages) -> 
     dock.work(title="Colorize: 'cells'", kept="What was coloured is kept.")
     viewer.window.remove_dock_widget(dock)
     assert messages == [
-        "Colorize: 'cells' has stopped: its dock was closed. What was coloured is kept."
+        "Colorize: 'cells' was stopped because its dock was closed. What was coloured "
+        "is kept."
     ]
 
 

@@ -7,6 +7,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
+    QLabel,
     QLineEdit,
     QListWidget,
     QPushButton,
@@ -42,7 +43,8 @@ def dock(qtbot) -> QWidget:
 
 
 def test_what_is_folded_cannot_have_the_focus(dock, qtbot) -> None:
-    inside = QLineEdit()
+    inside = QWidget()
+    QVBoxLayout(inside).addWidget(QLineEdit())
     folded = fold("More settings", inside)
     dock.layout().addWidget(folded)
     dock.show()
@@ -50,7 +52,10 @@ def test_what_is_folded_cannot_have_the_focus(dock, qtbot) -> None:
     title = folded.toggleButton()
     QTest.mouseClick(title, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(inside.isVisible)
-    assert inside.height() >= inside.minimumSizeHint().height()
+    later = QLabel()
+    later.setFixedHeight(90)
+    inside.layout().addWidget(later)
+    qtbot.waitUntil(lambda: inside.height() > 90)
     assert title.text() == "\N{BLACK DOWN-POINTING SMALL TRIANGLE} More settings"
     QTest.mouseClick(title, Qt.MouseButton.LeftButton)
     assert inside.isHidden()

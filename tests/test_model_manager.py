@@ -830,6 +830,25 @@ def test_others_hear_of_a_change_that_ends_after_its_dock_was_closed(viewer, qtb
     assert "mine" not in colorize.model.choices
 
 
+def test_one_sentence_tells_what_ended_with_the_dock(viewer, qtbot, messages):
+    def stoppable_job():
+        while (yield Progress(0, 1)) is not STOP:
+            pass
+        raise Stopped("The export was stopped; nothing was written.")
+
+    manager = open_dock(viewer)
+    manager.work.run("Exporting 'mine'...", stoppable_job(), lambda _: None)
+    listed_by_napari = viewer.window._task_status_manager.get_status
+    qtbot.waitUntil(lambda: "Executing" in str(listed_by_napari()))
+    assert "Model manager: exporting 'mine'" in listed_by_napari()[0]
+    viewer.window.remove_dock_widget(manager)
+    qtbot.waitUntil(no_jobs, timeout=ENOUGH)
+    assert messages == [
+        "The export was stopped; nothing was written. The Model manager dock was "
+        "closed."
+    ]
+
+
 def test_closing_the_dock_closes_what_it_asks(viewer, qtbot):
     manager = open_dock(viewer)
     manager.buttons.download.native.click()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.color import gray2rgb, rgb2lab
 
-from napari_colorgan import sample_data
+from napari_colorgan import colorize, sample_data
 from napari_colorgan.training.pairs import check, decide_task, pairs_of
 
 GRAY_KEYS = ("photograph", "micrograph", "stack")
@@ -32,6 +32,14 @@ def test_sample_is_a_gray_picture(key: str, shape: tuple[int, ...], dtype) -> No
 def test_planes_of_the_stack_differ() -> None:
     planes = sample_data.stack()[0][0].astype(int)
     assert all(np.abs(a - b).mean() > 5 for a, b in pairwise(planes))
+
+
+def test_the_stack_gets_colours_everywhere() -> None:
+    [(fields, meta, _)] = sample_data.stack()
+    rgb = colorize(fields[:, ::2, ::2], meta["metadata"][sample_data.MODEL])
+    chroma = np.linalg.norm(rgb2lab(rgb)[..., 1:], axis=-1)
+    parts = chroma.reshape(4, 4, 32, 5, 32).mean((2, 4))
+    assert parts.min() > 8  # a vessel of an earlier one stayed gray: 2
 
 
 def test_shipped_pictures_are_small_and_documented() -> None:

@@ -37,6 +37,7 @@ def demo(
 
 def _show_demo(model: str) -> None:
     import napari
+    from napari.qt import get_qapp
 
     viewer = napari.Viewer(title="napari-colorgan")
     viewer.open_sample("napari-colorgan", "photograph")
@@ -45,6 +46,8 @@ def _show_demo(model: str) -> None:
         widget.choose_model(model)
     else:
         widget.models.add(Path(model))
+    get_qapp().processEvents()  # the dock takes its room
+    viewer.reset_view()
     widget.run.native.click()
     napari.run()
 

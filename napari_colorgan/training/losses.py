@@ -10,7 +10,7 @@ from napari_colorgan.color import AB_SCALE
 from napari_colorgan.color_bins import bin_shares
 
 _UNIT = 20 / AB_SCALE
-"""Errors are counted in 20 units of ab, scaled (or 23 grey levels of RGB)."""
+"""Errors are counted in 20 units of ab, scaled (or 23 gray levels of RGB)."""
 KNEE = 20.0
 """Error in units of ab at which the pixel loss turns from quadratic to linear."""
 

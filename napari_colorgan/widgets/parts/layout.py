@@ -22,6 +22,7 @@ from napari_colorgan.widgets.parts.notices import cut, plain
 _LETTERS = 12  # that a picker has room for at least
 _LEAST_WIDTH = 330  # px, of a dock
 _DIM = 0.4  # opacity of what is disabled
+_NO_LIMIT = 16_777_215  # px, Qt's own for sizes
 _SHUT = "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}"
 _OPEN = "\N{BLACK DOWN-POINTING SMALL TRIANGLE}"
 _PAGES = 10  # clicks on a slider's track from end to end
@@ -133,6 +134,7 @@ def fold(title: str, content: QWidget) -> QCollapsible:
 
     def on_toggled(is_open: bool) -> None:
         content.setVisible(is_open)
+        content.setMaximumHeight(_NO_LIMIT)  # superqt's would cut rows that come later
         result.setText(f"{_OPEN if is_open else _SHUT} {title}")
 
     result.toggled.connect(on_toggled)

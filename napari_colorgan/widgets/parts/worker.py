@@ -154,7 +154,9 @@ class DockJobs:
             on_end()
             self._changed()
 
-        self._farewell = kept and f"{title} has stopped: its dock was closed. {kept}"
+        self._farewell = (
+            kept and f"{title} was stopped because its dock was closed. {kept}"
+        )
         self.control = run_job(
             job,
             title=title,
