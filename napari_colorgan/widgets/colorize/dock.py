@@ -60,7 +60,9 @@ class ColorizeWidget(QWidget):
         self.models, self.model = self.form.models, self.form.model
         self.show_preview = self.form.preview
         self.save = SaveButton(napari_viewer)
-        self.running = RunPanel(napari_viewer, self.results, self.save, self._update)
+        self.running = RunPanel(
+            napari_viewer, self.results, self.save, self._on_running
+        )
         self.run, self.stop = self.running.start, self.running.stop
         self.status = self.running.status
         self.copy = PushButton(
@@ -462,6 +464,12 @@ class ColorizeWidget(QWidget):
             layout.addWidget(part)
         layout.addStretch()
         scroll(self, inside)
+
+    def _on_running(self) -> None:
+        """Show what is said by now once a run has ended."""
+        self._update()
+        if not self.busy and self.run.enabled:
+            self._make_preview()
 
     def _update(self, *_: object) -> None:
         color = self.picker.color_layer()

@@ -93,15 +93,15 @@ def _told_by_points(layer: Points, image: Image, axes: PlaneAxes) -> Told:
     latest = _latest(points, planes)
     used = visible & inside & latest
     notes = [
-        f"{number} {'hint is' if number == 1 else 'hints are'} {why}"
+        f"{number} {'hint' if number == 1 else 'hints'} {why}"
         for number, why in (
             (int((~visible).sum()), "without a colour"),
             (int((visible & ~inside).sum()), "outside the picture"),
-            (int((visible & inside & ~latest).sum()), "below another of its place"),
+            (int((visible & inside & ~latest).sum()), "under a later one"),
         )
         if number
     ]
-    note = ", ".join(notes) and f"{', '.join(notes)}, and left out."
+    note = ", ".join(notes) and f"Left out: {', '.join(notes)}."
     if not used.any():
         return Told(None, note)
     radius = np.broadcast_to(np.asarray(layer.size, float), count) / 2 * scale

@@ -92,6 +92,7 @@ class HintsPanel(QWidget):
         self.around = SpinBox(label="Planes", value=2, min=1, max=10_000)
         self.ask = QPushButton("Show a&lternatives")
         self.ask.setToolTip("Other colours that the model finds likely, as pictures")
+        self.missing = wrap(Label(value="", visible=False))
         self.note = wrap(Label(value="", visible=False))
         self._thumbnails = QWidget()
         self._lay_out()
@@ -142,7 +143,7 @@ class HintsPanel(QWidget):
         for part in self._parts:
             part.setEnabled(not missing)
         self._offer_undo()
-        say(self.note, missing)
+        say(self.missing, missing)
 
     def reset_choices(self) -> None:
         """Look for layers anew; what is chosen stays, under another name, too."""
@@ -292,6 +293,7 @@ class HintsPanel(QWidget):
             if selected:
                 self._set_planes(layer, selected)
                 self._on_points()
+                self._on_step()
 
     def _on_step(self, *_: object) -> None:
         """Show hints that hold for several planes on each of these."""
@@ -462,9 +464,10 @@ class HintsPanel(QWidget):
         self._thumbnails.setVisible(False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.note.native)
+        layout.addWidget(self.missing.native)
         layout.addWidget(chosen.native)
         layout.addLayout(buttons)
+        layout.addWidget(self.note.native)
         layout.addWidget(self._more.native)
         layout.addWidget(self.suggestions)
         layout.addWidget(self.recent)
