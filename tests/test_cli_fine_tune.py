@@ -118,7 +118,7 @@ def test_a_report_of_the_held_out_part(run: Command, arguments) -> None:
         *arguments, "--out", "own.safetensors", "--steps", 3, "--report", "report"
     )
     page = Path("report/index.html").read_text("utf-8")
-    (held_out,) = re.findall(r"judged by '(part\d)'", result.stdout)
+    (held_out,) = re.findall(r"tested on '(part\d)'", result.stdout)
     assert held_out in page and "<svg" in page and "before" in page
     assert {p.name for p in Path("report").iterdir()} == {
         "curves.csv",
@@ -147,6 +147,8 @@ def test_notes_tell_of_doubtful_pairs(run: Command, arguments, color) -> None:
     nearly_gray[::2, ::2, 0] = 93
     Image.fromarray(nearly_gray).save(color / "pale.png")
     result = run(*arguments, "--out", "own.safetensors", "--steps", 1)
+    assert "Note: 1 step is too few for a result" in result.stderr
+    assert "(all steps are done, after " in result.stdout
     assert any(
         line.startswith("Note: ") and "'pale' is nearly gray" in line
         for line in result.stderr.splitlines()
