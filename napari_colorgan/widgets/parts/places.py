@@ -1,4 +1,4 @@
-"""Free places for new layers, where they hide nothing."""
+"""Free places for new layers, where they hide nothing and are seen."""
 
 from typing import Any
 
@@ -26,6 +26,12 @@ def beside(layers: Any) -> dict[str, Any]:
         return {}
     top, left, _, right = _borders(layers, images)
     return _options(images, _finest(images), (top, right + _GAP * (right - left)))
+
+
+def show_all(viewer: Any) -> None:
+    """Bring new layers into the view; a camera in 3D stays where the user has it."""
+    if viewer.dims.ndisplay == 2:
+        viewer.reset_view()
 
 
 def _borders(layers: Any, images: list[Image]) -> tuple[float, ...]:
