@@ -107,8 +107,8 @@ class TrainingView(QWidget):
         """Say what becomes of a training whose dock is closed."""
         if self._saved:
             return (
-                "The training stops after this step and is saved; open the Fine-tune "
-                "dock again and press Resume to go on."
+                "The training stops and is saved; open the Fine-tune dock again and "
+                "press Resume to go on."
             )
         return (
             "The training ends before its first step, so nothing of it is kept; open "

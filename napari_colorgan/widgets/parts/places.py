@@ -20,12 +20,16 @@ def below(layers: Any, shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def beside(layers: Any) -> dict[str, Any]:
-    """Options of a layer with the finest pixels of all images, to the right of them."""
+    """Options of a layer with pixels as the largest image has, to the right of all."""
     images = [layer for layer in layers if isinstance(layer, Image)]
     if not images:
         return {}
     top, left, _, right = _borders(layers, images)
-    return _options(images, _finest(images), (top, right + _GAP * (right - left)))
+    largest = max(
+        images, key=lambda layer: np.prod(np.ptp(layer.extent.world[:, -2:], 0))
+    )
+    pixel = _finest([largest])
+    return _options(images, pixel, (top, right + _GAP * (right - left)))
 
 
 def show_all(viewer: Any) -> None:
