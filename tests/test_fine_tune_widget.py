@@ -679,7 +679,7 @@ def test_every_stopped_training_is_listed_and_deleted_on_demand(
     crashed = leave_a_crashed_run(small)
     ready._look_for_unfinished()
     first, second = listed(ready)
-    assert first.startswith(f"{MODEL} on 'lost'\nstep 0, 0 MB, 20")
+    assert first.startswith(f"{MODEL} on 'lost'\nstep 0, 0 MB, ")
     best = [each for each in result.history.validations if each.best][-1]
     assert second.startswith(
         f"{MODEL} on 'colour'\nstep {step} of {MANY}, {best.now.psnr:.1f} dB, "

@@ -135,7 +135,8 @@ class UnfinishedPanel(QWidget):
         self.list.clear()
         for each in self._shown:
             self.list.addItem(f"{each.name}\n{_about(each)}")
-            self.list.item(self.list.count() - 1).setToolTip(plain(each.name))
+            tip = f"{each.name}\nSaved {each.saved:%Y-%m-%d %H:%M}"
+            self.list.item(self.list.count() - 1).setToolTip(plain(tip))
         self.list.setCurrentRow(0)
         rows = min(len(self._shown), _MOST_ROWS) * self.list.sizeHintForRow(0)
         self.list.setFixedHeight(rows + 2 * self.list.frameWidth())
@@ -148,4 +149,5 @@ def _about(training: Unfinished) -> str:
         step += f" of {training.steps}"
     score = "" if training.psnr is None else f"{training.psnr:.1f} dB, "
     size = f"{training.size / 1e6:.0f} MB"
-    return f"{step}, {score}{size}, {training.saved:%Y-%m-%d %H:%M}"
+    saved = f"{training.saved.day} {training.saved:%b %H:%M}"
+    return f"{step}, {score}{size}, {saved}"

@@ -25,10 +25,7 @@ def beside(layers: Any) -> dict[str, Any]:
     if not images:
         return {}
     top, left, _, right = _borders(layers, images)
-    largest = max(
-        images, key=lambda layer: np.prod(np.ptp(layer.extent.world[:, -2:], 0))
-    )
-    pixel = _finest([largest])
+    pixel = _finest([max(images, key=_area)])
     return _options(images, pixel, (top, right + _GAP * (right - left)))
 
 
@@ -47,6 +44,10 @@ def _borders(layers: Any, images: list[Image]) -> tuple[float, ...]:
 
 def _finest(images: list[Image]) -> float:
     return min(float(np.abs(layer.scale[-2:]).min()) for layer in images)
+
+
+def _area(layer: Image) -> float:
+    return float(np.prod(np.ptp(layer.extent.world[:, -2:], axis=0)))
 
 
 def _options(
