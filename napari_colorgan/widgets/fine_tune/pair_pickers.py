@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,9 @@ class PairPickers(Container[Any]):
         self.margins = (0, 0, 0, 0)
         for picker in (self.gray, self.color, self.region):
             shorten(picker)
-        self.gray.changed.connect(lambda _: self._on_chosen(self.gray))
-        self.color.changed.connect(lambda _: self._on_chosen(self.color))
+        for picker in (self.gray, self.color):  # `changed` does not tell of None
+            on_chosen = partial(self._on_chosen, picker)
+            picker.native.currentIndexChanged.connect(on_chosen)
         viewer.layers.selection.events.changed.connect(self._suggest)
         self._suggest()
 
@@ -103,7 +105,7 @@ class PairPickers(Container[Any]):
 
     # -- suggestions
 
-    def _on_chosen(self, picker: ComboBox) -> None:
+    def _on_chosen(self, picker: ComboBox, _: int) -> None:
         if not self._suggesting:
             self._chosen.add(picker.label)
             self._suggest()
