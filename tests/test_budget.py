@@ -125,7 +125,7 @@ def test_a_slower_machine_does_fewer_steps(plan):
 
 def test_more_minutes_are_more_steps(plan):
     few, many = (plan(minutes=minutes)[0].steps for minutes in (2.0, 8.0))
-    assert many == 4 * few
+    assert many == pytest.approx(4 * few, abs=4)
 
 
 def test_steps_with_a_discriminator_are_counted_with_their_own_time(plan):
@@ -149,7 +149,7 @@ def test_the_first_step_warms_up_and_does_not_count(plan):
 def test_minutes_are_for_the_steps_alone(plan):
     quick = plan(minutes=2.0)[0]
     slow = plan(minutes=2.0, first=300.0, validation=60.0)[0]
-    assert slow.steps == quick.steps
+    assert slow.steps == pytest.approx(quick.steps, abs=1)
     assert slow.seconds == pytest.approx(quick.seconds + 4 * 60, rel=0.01)
 
 

@@ -273,7 +273,7 @@ def test_a_signal_saves_and_resume_goes_on(run: Command, arguments, number) -> N
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 128 + number, stderr
-    assert "--resume goes on" in stderr and "(stopped)" in stdout
+    assert "--resume goes on" in stderr and "(stopped, after " in stdout
     assert "own.safetensors" in stderr and not list(Path().glob(".*"))
     last = int(re.findall(r"Step (\d+):", seen + stdout)[-1])
     assert load("own.safetensors")
@@ -288,7 +288,8 @@ def test_bad_pictures_are_named_and_left_out(run: Command, arguments, color) -> 
     strict = run(*arguments, "--out", "a.safetensors", "--steps", 1, "--strict", code=2)
     assert "part9.png' is not a picture" in one_sentence(strict)
     result = run(*arguments, "--out", "a.safetensors", "--steps", 1)
-    note, worse = result.stderr.splitlines()
+    note, few, worse = result.stderr.splitlines()
+    assert "too few" in few
     assert note.startswith("Note: 1 of 5 pictures cannot be used") and "part9" in note
     assert "worse than pictures left gray" in worse  # after one step
     scores = ("evaluate", "--color", color, "--model", "a.safetensors")
