@@ -825,7 +825,7 @@ def test_a_little_less_psnr_with_more_of_the_color_is_better(run, monkeypatch):
 def test_a_run_ends_when_patience_is_lost(run, monkeypatch):
     script(monkeypatch, [20, 24, 23, 23, 23, *[0] * 20])
     result, events = run(validations=10, patience=3)
-    assert result.ended == "no better score for 3 validations"
+    assert result.ended == "no better score in 3 tests"
     assert of_kind(events, StepDone)[-1].done == 4
     assert result.best.metadata.training["steps_done"] == 1
     script(monkeypatch, [20, 24, *[23] * 30])
@@ -845,7 +845,7 @@ def test_patience_that_was_lost_is_not_found_again(run, monkeypatch):
 def test_a_better_score_restores_patience(run, monkeypatch):
     script(monkeypatch, [20, 24, 23, 23, 25, 24, 24, 26, 25, 25, 25])
     result, events = run(validations=10, patience=3)
-    assert result.ended == "no better score for 3 validations"
+    assert result.ended == "no better score in 3 tests"
     assert of_kind(events, StepDone)[-1].done == 10
     assert result.best.metadata.training["steps_done"] == 7
 

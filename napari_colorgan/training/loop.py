@@ -241,7 +241,7 @@ class Loop:
         if self._record.best:
             count = self._record.validations_since_best
         if patience and count >= patience:
-            return f"no better score for {count} validations"
+            return f"no better score in {count} tests"
         return ""
 
     def _preview(self) -> Job[None]:
