@@ -831,14 +831,14 @@ def test_recipes_bring_their_settings(model, open_alone, scheme):
 
 
 def test_the_budget_is_told_before_the_start(model, open_alone):
-    form = open_alone().form
+    widget, other = open_alone(), open_alone()
+    form, again = widget.form, other.form
     form.minutes.value = 3
     assert "is measured first" in form.estimate.value
     form.remember_step(0.5)
     assert "About 360 steps" in form.estimate.value
     form.minutes.value = 0.1
     assert "12 steps are too few for a result" in form.estimate.value
-    again = open_alone().form
     again.restore(form.remembered())
     assert again.estimate.value == form.estimate.value
     form.batch.value = 1
