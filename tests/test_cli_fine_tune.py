@@ -118,7 +118,7 @@ def test_a_report_of_the_held_out_part(run: Command, arguments) -> None:
         *arguments, "--out", "own.safetensors", "--steps", 3, "--report", "report"
     )
     page = Path("report/index.html").read_text("utf-8")
-    (held_out,) = re.findall(r"judged by '(part\d)'", result.stdout)
+    (held_out,) = re.findall(r"tested on '(part\d)'", result.stdout)
     assert held_out in page and "<svg" in page and "before" in page
     assert {p.name for p in Path("report").iterdir()} == {
         "curves.csv",
@@ -147,6 +147,8 @@ def test_notes_tell_of_doubtful_pairs(run: Command, arguments, color) -> None:
     nearly_gray[::2, ::2, 0] = 93
     Image.fromarray(nearly_gray).save(color / "pale.png")
     result = run(*arguments, "--out", "own.safetensors", "--steps", 1)
+    assert "Note: 1 step is too few for a result" in result.stderr
+    assert "(all steps are done, after " in result.stdout
     assert any(
         line.startswith("Note: ") and "'pale' is nearly gray" in line
         for line in result.stderr.splitlines()
@@ -271,7 +273,7 @@ def test_a_signal_saves_and_resume_goes_on(run: Command, arguments, number) -> N
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 128 + number, stderr
-    assert "--resume goes on" in stderr and "(stopped)" in stdout
+    assert "--resume goes on" in stderr and "(stopped, after " in stdout
     assert "own.safetensors" in stderr and not list(Path().glob(".*"))
     last = int(re.findall(r"Step (\d+):", seen + stdout)[-1])
     assert load("own.safetensors")
@@ -286,7 +288,8 @@ def test_bad_pictures_are_named_and_left_out(run: Command, arguments, color) -> 
     strict = run(*arguments, "--out", "a.safetensors", "--steps", 1, "--strict", code=2)
     assert "part9.png' is not a picture" in one_sentence(strict)
     result = run(*arguments, "--out", "a.safetensors", "--steps", 1)
-    note, worse = result.stderr.splitlines()
+    note, few, worse = result.stderr.splitlines()
+    assert "too few" in few
     assert note.startswith("Note: 1 of 5 pictures cannot be used") and "part9" in note
     assert "worse than pictures left gray" in worse  # after one step
     scores = ("evaluate", "--color", color, "--model", "a.safetensors")

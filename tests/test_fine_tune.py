@@ -3,6 +3,7 @@
 import gc
 import itertools
 import math
+import re
 import types
 import weakref
 
@@ -155,7 +156,7 @@ def states_equal(folder, first, second):
     """Whether two runs left the same state, but for the time that it took."""
     states = [read_state(folder / f"{name}.state") for name in (first, second)]
     for state in states:
-        del state["plan"]["seconds"], state["seconds"]
+        del state["plan"]["seconds"], state["plan"]["step"], state["seconds"]
     return equal(*states)
 
 
@@ -824,7 +825,7 @@ def test_a_little_less_psnr_with_more_of_the_color_is_better(run, monkeypatch):
 def test_a_run_ends_when_patience_is_lost(run, monkeypatch):
     script(monkeypatch, [20, 24, 23, 23, 23, *[0] * 20])
     result, events = run(validations=10, patience=3)
-    assert result.ended == "no better score for 3 validations"
+    assert result.ended == "no better score in 3 tests"
     assert of_kind(events, StepDone)[-1].done == 4
     assert result.best.metadata.training["steps_done"] == 1
     script(monkeypatch, [20, 24, *[23] * 30])
@@ -844,7 +845,7 @@ def test_patience_that_was_lost_is_not_found_again(run, monkeypatch):
 def test_a_better_score_restores_patience(run, monkeypatch):
     script(monkeypatch, [20, 24, 23, 23, 25, 24, 24, 26, 25, 25, 25])
     result, events = run(validations=10, patience=3)
-    assert result.ended == "no better score for 3 validations"
+    assert result.ended == "no better score in 3 tests"
     assert of_kind(events, StepDone)[-1].done == 10
     assert result.best.metadata.training["steps_done"] == 7
 
@@ -910,7 +911,7 @@ def test_the_clock_only_stops_a_run(run, monkeypatch, tmp_path):
     short, slow_events = run("a", **settings)
     assert short.ended == "the time is up"
     done = of_kind(slow_events, StepDone)[-1].done
-    assert done == 4  # the first validation after 75 s: a quarter more than planned
+    assert done == 4  # the first step after 62.5 s: a quarter more than planned
     config = FineTuneConfig.preset("fine-tune", **(SMALL | settings))
     assert rates == [
         list(schemes.scheme_of(config).rates(step, 10)) for step in range(4)
@@ -952,6 +953,14 @@ def test_minutes_are_planned_for_and_shown_first(run):
     assert plan.total == 1 and plan.seconds > 0
     assert of_kind(events, StepDone)[-1].done == 1
     assert result.last.metadata.training["steps_done"] == 1
+    assert re.fullmatch(r"1 step is too few .* about 20: \d+ s of .*", plan.warning)
+    _, events = run("enough", steps=20, stop=at_step(1))
+    assert not of_kind(events, Planned)[0].warning
+    result, events = run("enough", steps=20, stop=at_step(2), resume=True)
+    curves = of_kind(events, Planned)[0].history
+    assert [step for step, _ in curves.losses] == [1]
+    assert [event.done for event in curves.validations] == [0, 1]
+    assert len(result.history.losses) == 2 and result.seconds > 0
 
 
 # -- kinds of pairs and starts

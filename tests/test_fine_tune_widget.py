@@ -1,6 +1,7 @@
 """The Fine-tune dock, used as a user would: add pairs, train, watch, use the model."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -167,6 +168,37 @@ def test_pickers_list_the_layers_that_fit(viewer, gray, photo, small):
     assert {layer.name for layer in panel.color.choices} == {"later", "rgb"}
 
 
+def test_layers_that_match_are_chosen_already(model, open_alone, gray, photo):
+    model.add_image(gray, name="a gray")
+    model.add_image(photo, rgb=True, name="a")
+    model.add_image(gray[:100], name="b gray")
+    model.add_image(photo[:100], rgb=True, name="b")
+    model.add_image(gray[:90], name="other gray")
+    widget = open_alone()
+    panel = widget.pairs
+    model.layers.events.removed.connect(widget.reset_choices)  # as napari does
+    assert chosen(panel) == ("b gray", "b")  # not what is selected: it has no colour
+    model.layers.selection.active = model.layers["a"]
+    assert chosen(panel) == ("a gray", "a")
+    model.layers.selection = {model.layers["b"], model.layers["other gray"]}
+    assert chosen(panel) == ("b gray", "b")  # only this one has the same pixels
+    model.layers.remove("b gray")
+    assert chosen(panel) == ("other gray", "b")  # selected together
+    panel.gray.value = None
+    model.layers.selection.active = model.layers["a"]
+    assert chosen(panel) == (None, "a")  # what the user has set stays
+    panel.gray.value = model.layers["a gray"]
+    model.layers.remove("a gray")
+    assert chosen(panel) == (None, "a")
+    panel.color.value = model.layers["b"]
+    model.layers.selection.active = model.layers["a"]
+    assert chosen(panel) == (None, "b")
+
+
+def chosen(panel) -> tuple[str | None, str]:
+    return panel.gray.value and panel.gray.value.name, panel.color.value.name
+
+
 def test_what_is_missing_is_said(viewer, qtbot, small):
     widget = open_dock(viewer)
     assert not widget.pairs.add.enabled and "RGB picture" in widget.pairs.reason.value
@@ -184,8 +216,8 @@ def test_what_is_missing_is_said(viewer, qtbot, small):
 def test_a_pair_from_the_colour_alone(ready):
     (pair,) = ready.pairs.pairs
     assert pair.from_color and pair.shape == (96, 128)
-    assert rows(ready)[0][1:] == ["128 x 96", "colorization", "both"]
-    assert "colorization" in ready.form.kind_note.value
+    assert rows(ready)[0][1:] == ["128 x 96", "colour", "both"]
+    assert "teach colour; the lightness" in ready.form.kind_note.value
 
 
 def test_pairs_of_two_layers_and_who_is_held_out(model, open_alone, qtbot, gray, photo):
@@ -205,9 +237,9 @@ def test_pairs_of_two_layers_and_who_is_held_out(model, open_alone, qtbot, gray,
     assert [row[3] for row in rows(widget)] == ["both", "both"]  # of one picture
     widget.pairs.color.value = model.layers["other"]
     add_pair(widget, qtbot)
-    assert {row[3] for row in rows(widget)} == {"judge", "learn"}
+    assert {row[3] for row in rows(widget)} == {"test", "train"}
     assert rows(widget)[0][3] == rows(widget)[1][3]
-    judged = {row[0] for row in rows(widget) if row[3] == "judge"}
+    judged = {row[0] for row in rows(widget) if row[3] == "test"}
     assert judged == set(widget.pairs.summary.held_out)
 
 
@@ -518,18 +550,18 @@ def test_pause_and_continue(ready, qtbot):
     choose_small(ready, MANY)
     begin(ready, qtbot)
     ready.controls.pause.native.click()
-    assert (
-        ready.controls.pause.text == "Continue"
-        and "Paused" in ready.training.status.value
-    )
+    assert ready.controls.pause.text == "Continue"
     qtbot.wait(300)
+    assert ready.training.status.value.startswith("Paused. Step ")
     steps = len(ready.training.plot.loss.curve)
     qtbot.wait(300)
     assert len(ready.training.plot.loss.curve) == steps
     ready.controls.pause.native.click()
+    assert ready.training.status.value.startswith("Step ")
     wait_for_steps(ready, qtbot, steps + 3)
     ready.controls.pause.native.click()
     ready.controls.stop_best.native.click()  # a stop ends a pause
+    assert ready.training.status.value.startswith("Stopping")
     finish(ready, qtbot)
 
 
@@ -541,25 +573,35 @@ def test_stop_keeps_what_is_chosen(ready, qtbot, kept):
     assert not ready.controls.pause.enabled and not ready.controls.stop_best.enabled
     finish(ready, qtbot)
     assert ready.outcome.keep.value == kept
-    assert "stopped" in ready.outcome.figures.value
+    assert "stopped, after " in ready.outcome.figures.value
     outcome = ready.outcome.outcome
     assert outcome.checkpoint(kept) is getattr(outcome.result, kept)
     assert visible(ready.unfinished.resume, ready)  # it can go on
 
 
 def test_a_stopped_training_goes_on(ready, qtbot):
-    choose_small(ready, MANY)
+    choose_small(ready, 1000)  # of which each is kept
     begin(ready, qtbot, until=3)
     ready.controls.stop_last.native.click()
     finish(ready, qtbot)
     done = ready.outcome.outcome.result.last.metadata.training["steps_done"]
+    before = points(ready)
+    assert before[0][-1][0] == done
     ready.unfinished.resume.native.click()
-    wait_for_steps(ready, qtbot)
-    assert ready.training.plot.loss.curve.points[0][0] == done + 1
+    wait_for_steps(ready, qtbot, done + 1)
+    after = points(ready)  # with those of the training before it
+    assert after[0][: len(before[0])] == before[0]
+    assert after[1][: len(before[1]) - 1] == before[1][:-1]  # judged at its end alone
     ready.controls.stop_last.native.click()
     finish(ready, qtbot)
     again = ready.outcome.outcome.result.last.metadata.training["steps_done"]
     assert again > done
+
+
+def points(widget) -> tuple[list, list]:
+    """Points of the two curves."""
+    plot = widget.training.plot
+    return list(plot.loss.curve.points), list(plot.quality.curve.points)
 
 
 def test_closing_the_dock_saves_and_the_next_one_goes_on(
@@ -569,19 +611,17 @@ def test_closing_the_dock_saves_and_the_next_one_goes_on(
     begin(ready, qtbot, until=3)
     control = ready._jobs.control
     viewer.window.remove_dock_widget(ready)
+    again = open_dock(viewer)  # at once, while the training is being saved
+    assert "being saved" in again.unfinished.text.value
     wait_for_the_end(qtbot)
     assert control.stop
-    assert len(messages) == 1 and "is saved" in messages[0]
+    assert len(messages) == 1 and "is saved; open the Fine-tune dock" in messages[0]
     (state,) = (home / "training").glob("*/model.state")
     viewer.layers.clear()  # no slot of the dead widget may answer
-    again = open_dock(viewer)
-    assert "can go on" in again.unfinished.text.value and visible(
-        again.unfinished.resume, again
-    )
-    assert again.unfinished.resume.enabled
+    qtbot.waitUntil(lambda: visible(again.unfinished.resume, again), timeout=ENOUGH)
+    assert not again.unfinished.text.value
     again.unfinished.resume.native.click()
-    wait_for_steps(again, qtbot)
-    assert again.training.plot.loss.curve.points[0][0] > 3
+    wait_for_steps(again, qtbot, 4)
     assert [row[0] for row in rows(again)] == ["colour"]
     again.controls.stop_best.native.click()
     finish(again, qtbot)
@@ -620,12 +660,41 @@ def leave_a_crashed_run(small) -> RunFolder:
     return folder
 
 
-def test_a_crashed_training_is_offered_and_discarded(model, open_alone, small):
-    folder = leave_a_crashed_run(small)
-    widget = open_alone()
-    assert folder.name in widget.unfinished.text.value
-    widget.unfinished.discard.native.click()
-    assert not folder.path.exists() and not visible(widget.unfinished.resume, widget)
+def test_closing_before_the_first_step_says_that_nothing_is_kept(
+    viewer, ready, qtbot, home, messages
+):
+    ready.controls.start.native.click()
+    viewer.window.remove_dock_widget(ready)
+    wait_for_the_end(qtbot)
+    assert len(messages) == 1 and "nothing of it is kept" in messages[0]
+    assert not list((home / "training").glob("*/"))
+
+
+def test_every_stopped_training_is_listed_and_deleted_on_demand(
+    ready, qtbot, small, monkeypatch
+):
+    choose_small(ready, MANY)
+    begin(ready, qtbot)
+    ready.controls.stop_best.native.click()
+    finish(ready, qtbot)
+    step = ready.outcome.outcome.result.last.metadata.training["steps_done"]
+    crashed = leave_a_crashed_run(small)
+    ready._look_for_unfinished()
+    first, second = listed(ready)
+    assert first.startswith(f"{MODEL} on 'lost'\nstep 0, 0 MB, ")
+    saved = rf"{MODEL} on 'colour'\nstep {step} of {MANY}, \d+\.\d dB, \d+ MB, "
+    assert re.match(saved, second)
+    answers = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop(0))
+    ready.unfinished.delete.native.click()
+    assert crashed.path.exists()
+    ready.unfinished.delete.native.click()
+    assert not crashed.path.exists() and listed(ready) == [second]
+
+
+def listed(widget) -> list[str]:
+    rows = widget.unfinished.list
+    return [rows.item(number).text() for number in range(rows.count())]
 
 
 def test_a_crashed_training_goes_on_with_its_own_pairs(viewer, qtbot, small):
@@ -762,12 +831,26 @@ def test_recipes_bring_their_settings(model, open_alone, scheme):
 
 
 def test_the_budget_is_told_before_the_start(model, open_alone):
-    form = open_alone().form
+    widget, other = open_alone(), open_alone()
+    form, again = widget.form, other.form
     form.minutes.value = 3
-    assert "About 3 min" in form.estimate.value
+    assert "is measured first" in form.estimate.value
+    form.remember_step(0.5)
+    assert "About 360 steps" in form.estimate.value
+    form.minutes.value = 0.1
+    assert "12 steps are too few for a result" in form.estimate.value
+    again.restore(form.remembered())
+    assert again.estimate.value == form.estimate.value
+    form.batch.value = 1
+    assert "is measured first" in form.estimate.value
     form.budget.value = "steps"
     form.steps.value = 40
-    assert "40 steps" in form.estimate.value
+    assert "40 steps; how long" in form.estimate.value
+    form.steps.value = 4
+    assert "4 steps are too few for a result" in form.estimate.value
+    form.start.value = "from scratch: compact"
+    form.steps.value = 40
+    assert "40 steps are too few" in form.estimate.value
 
 
 # -- the model
@@ -853,6 +936,10 @@ def test_error_maps_and_report(viewer, trained, qtbot, home):
     assert layer.data.shape[0] == 96 and layer.data.max() > 0
     colour = viewer.layers["colour"]
     assert layer.extent.world[0][1] > colour.extent.world[1][1]  # beside, not over it
+    middle = viewer.layers.extent.world[:, -2:].mean(axis=0)
+    np.testing.assert_allclose(
+        viewer.scene.camera.center[-2:], middle, atol=2
+    )  # in view
     trained.outcome.write_report(home / "report")
     wait_for_outcome_job(trained, qtbot)
     page = (home / "report" / "index.html").read_text(encoding="utf-8")

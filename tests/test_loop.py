@@ -120,7 +120,7 @@ def test_pictures_that_are_learned_from_have_no_say(run):
 def test_a_training_ends_when_patience_is_lost(run, monkeypatch):
     script(monkeypatch, [20, 24, 23, 23, *[0] * 20])
     trained, events = run(patience=2)
-    assert trained.ended == "no better score for 2 validations"
+    assert trained.ended == "no better score in 2 tests"
     assert of_kind(events, StepDone)[-1].done == 4
     script(monkeypatch, [20, 24, *[23] * 20])
     assert run("b")[0].ended == "all steps are done"  # nobody asked for patience

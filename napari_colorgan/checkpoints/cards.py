@@ -55,7 +55,7 @@ def trained_card(
         "## On the held-out part",
         _table(training),
         "## Pairs",
-        f"Learned from: {_listed(trained)}\n\nJudged by: {_listed(held_out)}",
+        f"Trained on: {_listed(trained)}\n\nTested on: {_listed(held_out)}",
         "## Training",
         f"Base model: {start}; steps: {training.get('steps_done', 'unknown')}; "
         f"context: {metadata.context}; generator: {metadata.generator}.",

@@ -54,7 +54,11 @@ def fine_tune(
         ),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="Time to train. Default: 5.")
+        float | None,
+        typer.Option(
+            help="Time for the training alone; preparing and scoring come on top. "
+            "Default: 5."
+        ),
     ] = None,
     steps: Annotated[
         int | None, typer.Option(help="Optimizer updates, instead of --minutes.")
@@ -88,7 +92,7 @@ def fine_tune(
 ) -> None:
     """Fine-tune a model on pairs of gray and colour pictures.
 
-    A part is held out to judge by, and the best model is kept. Pictures that cannot be
+    A part is held out to test on, and the best model is kept. Pictures that cannot be
     used are named and left out, if at least half can be. After Ctrl-C, the same
     command with --resume goes on.
     """
@@ -178,9 +182,10 @@ def _say_best(label: str, result: Any) -> list[str]:
     from napari_colorgan.training.scoring import table
 
     best = next(each for each in reversed(result.history.validations) if each.best)
-    say(f"'{label}': the best model, of step {best.done} ({result.ended}).")
+    took = f"{result.ended}, after {duration(result.seconds)}"
+    say(f"'{label}': the best model, of step {best.done} ({took}).")
     kinds = {"best": best.now, "before": best.before, "left gray": best.gray}
-    say(table("held-out part", kinds))
+    say(table("test part", kinds))
     if best.now.psnr >= best.gray.psnr:
         return []
     return [
@@ -207,9 +212,11 @@ class _News:
                 f"{event.total} steps, {first}in about {duration(event.seconds)}."
             )
             self._run.say(
-                f"Learned from {some(event.trained)}; judged by "
+                f"Trained on {some(event.trained)}; tested on "
                 f"{some(event.held_out)}, which is held out."
             )
+            if event.warning:
+                self._run.say(f"Note: {event.warning}", err=True)
         elif isinstance(event, StepDone):
             self._run.label = f"Loss {event.loss:.4f}{self._psnr}"
         elif isinstance(event, Validated):
@@ -278,7 +285,7 @@ def _read_job(
         if checked.shift is not None:
             notes.append(
                 f"The colour picture of '{pair.name}' is shifted by {checked.shift} "
-                "against the gray one, which blurs what is learned. Register them."
+                "against the gray one, which blurs the colours. Register them."
             )
         if (yield Progress(done, len(pairs))) is STOP:
             raise Stopped("Stopped while checking the pairs; nothing has changed.")

@@ -19,7 +19,7 @@ from napari_colorgan.training.trainer import Trainer
 
 _TIMED = 2  # steps, after one to warm up
 _WORTH = 0.95  # bfloat16 has to take less than this part of float32's time
-_VALIDATING = 0.1  # part of the time that validations may take
+_VALIDATING = 0.1  # of the minutes; what validations may take beside them
 _FEWEST = 4  # validations
 _PREVIEWING = 0.06  # part of the time that previews take
 
@@ -37,7 +37,9 @@ class Plan:
     validate_every: int
     precision: Precision
     seconds: float
-    """Estimated duration of all steps, validations and previews."""
+    """Estimated duration of all steps, and of validations and previews between them."""
+    step: float = 0.0
+    """Estimated duration of one step in s; 0: not known, as in older states."""
 
 
 def plan_job(
@@ -47,23 +49,22 @@ def plan_job(
     choices: Sequence[Precision],
     *,
     validation: float,
-    spent: float,
 ) -> Job[Plan]:
     """Time steps on copies; nothing of the training is consumed by that.
+
+    The minutes are for the steps alone: what prepares, scores and shows comes on top.
 
     Parameters
     ----------
     make_copies : see `trainer_of_copies`
     choices : precisions to choose from; see `precision.precisions`
     validation : seconds that one validation takes
-    spent : seconds of the budget that are gone
 
     Raises
     ------
     Stopped
         On STOP; nothing was trained yet.
     """
-    began = time.monotonic()
     phase = 0.0 if config.is_published else config.gan_phase
     total = len(choices) * (_TIMED + 1) + (2 if phase else 0)
     done = 0
@@ -92,17 +93,16 @@ def plan_job(
             done += 1
             yield from tell_beforehand(Measuring(done, total))
     step = (1 - phase) * plain + phase * judged
-    step /= 1 - _PREVIEWING
-    left = 60 * config.minutes - spent - (time.monotonic() - began)
     validations = config.validations
     if config.steps is None:
         affordable = int(_VALIDATING * 60 * config.minutes / max(validation, 1e-3))
         validations = min(validations, max(_FEWEST, affordable))
-        steps = max(1, int((left - validations * validation) / step))
+        steps = max(1, int(60 * config.minutes / step))
     else:
         steps = config.steps
     every = max(1, -(-steps // validations))
-    return Plan(steps, every, precision, steps * step + validations * validation)
+    seconds = steps * step / (1 - _PREVIEWING) + validations * validation
+    return Plan(steps, every, precision, seconds, step)
 
 
 def trainer_of_copies(

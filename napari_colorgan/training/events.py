@@ -30,6 +30,12 @@ class Planned(Progress):
     """Names of the pairs, or parts of a pair, that are learned from."""
     held_out: tuple[str, ...]
     """Names of those that are only judged by."""
+    step: float
+    """Estimated duration of one step in s, without what comes between; 0: not known."""
+    warning: str
+    """What speaks against going on; empty if nothing does."""
+    history: "History"
+    """Curves of the run that this one goes on from; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,8 @@ class Trained:
     ended: str
     """Why the run ended, in a few words: "all steps", "stopped", ..."""
     history: "History"
+    seconds: float
+    """How long it took, without pauses; with the runs that it has gone on from."""
 
 
 @dataclass(slots=True)
@@ -91,3 +99,7 @@ class History:
     """Step and moving average of the pixel loss."""
     validations: list[Validated] = field(default_factory=list)
     """`done` is the step."""
+
+    def copy(self) -> "History":
+        """Return curves that stay as they are while these grow."""
+        return History(list(self.losses), list(self.validations))

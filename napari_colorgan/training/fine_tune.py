@@ -23,6 +23,7 @@ from napari_colorgan.training.budget import (
     tell_beforehand,
     trainer_of_copies,
 )
+from napari_colorgan.training.enough import warn_of_few
 from napari_colorgan.training.events import Planned, Preparing, Trained
 from napari_colorgan.training.loop import Course, Loop
 from napari_colorgan.training.networks import (
@@ -94,7 +95,6 @@ def fine_tune_job(
         "start": "" if base is None else base.digest,
     }
     state = read_state_of_pairs(out, run) if resume else None
-    began = time.monotonic()
     config = _fitted(config, base)
     task = decide_task(pairs) if config.task == "auto" else config.task
     parts = split(pairs, config.validation, config.seed)
@@ -122,7 +122,6 @@ def fine_tune_job(
             config,
             precisions(config.precision, place),
             validation=took,
-            spent=time.monotonic() - began,
         )
     else:
         with fitting(out):
@@ -135,7 +134,7 @@ def fine_tune_job(
         discriminator=discriminator,
         precision=plan.precision,
     )
-    limit = 60 * config.minutes * _GRACE if config.steps is None else None
+    limit = _GRACE * plan.seconds if config.steps is None else None
     loop = Loop(
         trainer,
         sampler,
@@ -160,6 +159,11 @@ def fine_tune_job(
         plan.precision,
         trained=tuple(pair.name for pair in parts.train),
         held_out=tuple(pair.name for pair in parts.held_out),
+        step=plan.step,
+        warning=""
+        if trainer.done
+        else warn_of_few(plan.steps, fresh=base is None, step=plan.step),
+        history=loop.history,
     )
     return (yield from loop.run())
 

@@ -14,7 +14,7 @@ from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint, save
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, Job, Stop
-from napari_colorgan.training.events import StepDone, Trained
+from napari_colorgan.training.events import History, StepDone, Trained
 from napari_colorgan.training.logs import log_judgement, log_loss
 from napari_colorgan.training.record import Record, halved
 from napari_colorgan.training.samplers import Sampler
@@ -136,7 +136,7 @@ class Loop:
                 if not self._record.best:
                     raise
                 best = self._keep_best()
-                return Trained(best, best, str(error), self._record.history)
+                return self._trained(best, best, str(error))
             ended = yield from self._after(losses)
         # first what an uninterrupted run would know, so that it can be resumed exactly
         if self._saved_step != trainer.done:
@@ -148,7 +148,15 @@ class Loop:
         best = self._keep_best()
         last = self._checkpoint(trainer.average, trainer.done)
         reason = ended or "all steps are done"
-        return Trained(best, last, reason, self._record.history)
+        return self._trained(best, last, reason)
+
+    @property
+    def history(self) -> History:
+        """Curves so far; before the run, of those that it goes on from."""
+        return self._record.history.copy()
+
+    def _trained(self, best: Checkpoint, last: Checkpoint, ended: str) -> Trained:
+        return Trained(best, last, ended, self._record.history, self._seconds())
 
     def _after(self, losses: Losses) -> Job[str]:
         """Do what is due after a step; why the run should end, if it should."""
@@ -233,7 +241,7 @@ class Loop:
         if self._record.best:
             count = self._record.validations_since_best
         if patience and count >= patience:
-            return f"no better score for {count} validations"
+            return f"no better score in {count} tests"
         return ""
 
     def _preview(self) -> Job[None]:

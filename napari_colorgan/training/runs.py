@@ -188,7 +188,13 @@ def training_folder() -> Path:
 
 
 def unfinished() -> Sequence[RunFolder]:
-    """Find runs whose model was not used, the latest first; none while one trains."""
+    """Find runs whose model was not used, the latest first.
+
+    Raises
+    ------
+    TrainingBusy
+        One trains, or is being saved.
+    """
     try:
         with exclusive():
             folders = [RunFolder(path.parent) for path in _all_settings()]
@@ -196,7 +202,7 @@ def unfinished() -> Sequence[RunFolder]:
                 if folder.used or not folder.pairs.exists():
                     folder.discard()
             return [folder for folder in folders if folder.path.exists()]
-    except (TrainingBusy, BadRun):
+    except BadRun:
         return []
 
 

@@ -136,7 +136,8 @@ class FineTuneConfig(Settings):
     """`local`: patches at native resolution (micrographs); `whole`: large parts of the
     pictures, reduced (photographs); `auto`: as the start was trained, else `local`."""
     minutes: Positive = 5.0
-    """Time to train, turned into a number of steps before the start; unless `steps`."""
+    """Time for the steps alone, turned into their number before the first one; unless
+    `steps`."""
     steps: Count | None = None
     """Optimizer updates in all."""
     patch: Side = 192

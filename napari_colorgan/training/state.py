@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from torch import Tensor
 from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.errors import CheckpointError
 from napari_colorgan.job import Job, Progress
+from napari_colorgan.training.state_index import ENTRY, unpack
 
-_INDEX = "state.json"
 _AT_ONCE = 32 << 20  # bytes written between two events
 
 
@@ -48,7 +49,7 @@ def write_state_job(path: Path, state: dict[str, Any]) -> Job[None]:
     done = reported = 0
     with replacing(path) as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr(_INDEX, index)
+            archive.writestr(ENTRY, index)
             for number, tensor in enumerate(tensors):
                 with archive.open(f"{number}.npy", "w", force_zip64=True) as entry:
                     array = tensor.detach().cpu().numpy()
@@ -70,8 +71,8 @@ def read_state(path: Path) -> dict[str, Any]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            index = json.loads(archive.read(_INDEX))
-            state = _unpacked(index, archive)
+            index = json.loads(archive.read(ENTRY))
+            state = unpack(index, partial(_tensor, archive))
         if not isinstance(state, dict):
             raise TypeError("no dict")
         return state
@@ -136,15 +137,7 @@ def _packed(value: Any, tensors: list[Tensor]) -> Any:
     return value
 
 
-def _unpacked(value: Any, archive: zipfile.ZipFile) -> Any:
-    if isinstance(value, list):
-        return [_unpacked(v, archive) for v in value]
-    if isinstance(value, dict):
-        if "tensor" in value:
-            with archive.open(f"{value['tensor']}.npy") as entry:
-                array: npt.NDArray[Any] = np.lib.format.read_array(
-                    entry, allow_pickle=False
-                )
-            return torch.from_numpy(array)
-        return {k: _unpacked(v, archive) for k, v in value["dict"]}
-    return value
+def _tensor(archive: zipfile.ZipFile, number: int) -> Tensor:
+    with archive.open(f"{number}.npy") as entry:
+        array: npt.NDArray[Any] = np.lib.format.read_array(entry, allow_pickle=False)
+    return torch.from_numpy(array)

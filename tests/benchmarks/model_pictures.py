@@ -14,7 +14,7 @@ from skimage import data
 from napari_colorgan import colorize
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.inference.examples import example, strip
-from napari_colorgan.sample_data import micrograph, pair, stack
+from napari_colorgan.sample_data import micrograph, stack
 from napari_colorgan.training.pairs import gray_of
 
 NATURAL = {  # picture: top, left and side of the square that is shown, in px
@@ -35,13 +35,12 @@ def natural() -> list[Image.Image]:
 def micro() -> list[Image.Image]:
     (smear, _, _), *_ = micrograph()
     (fields, _, _), *_ = stack()
-    (tissue, _, _), *_ = pair()
     corner = (0, 0, 256)
     return [
         colored("micro", smear / 4095, (0, 80, 480)),
         colored("micro", fields[0] / 255, corner),
+        colored("micro", fields[2] / 255, corner),
         colored("micro", fields[3] / 255, corner),
-        colored("micro", tissue[0] / 255, corner),
     ]
 
 

@@ -1,8 +1,10 @@
 """Pairs on disk: folders of pictures, and one file that holds all pixels."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -160,6 +162,18 @@ def save_pairs(pairs: Sequence[Pair], path: Path) -> None:
         np.savez(file, allow_pickle=False, **arrays)
 
 
+def read_names(path: Path) -> list[str]:
+    """Read the names of the pairs that `save_pairs` has written, and no pixels.
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing, damaged, or something else.
+    """
+    with _opened(path) as (_, about):
+        return [str(entry["name"]) for entry in about]
+
+
 def load_pairs(path: Path) -> list[Pair]:
     """Read what `save_pairs` has written.
 
@@ -168,24 +182,31 @@ def load_pairs(path: Path) -> list[Pair]:
     CheckpointError
         The file is missing, damaged, or something else.
     """
+    with _opened(path) as (arrays, about):
+        return [
+            _checked(
+                Pair(
+                    name=str(entry["name"]),
+                    gray=arrays[f"gray_{number}"],
+                    color=arrays[f"color_{number}"],
+                    mask=arrays.get(f"mask_{number}"),
+                    from_color=bool(entry["from_color"]),
+                )
+            )
+            for number, entry in enumerate(about)
+        ]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+    """Open a file of pairs: its arrays, and what is said of each pair."""
     try:
         # opened here: numpy leaves a file open that is no archive
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             about = json.loads(arrays["about"].tobytes())
             if about["format"] != _FORMAT:
                 raise ValueError(f"its format is {about['format']}, not {_FORMAT}")
-            return [
-                _checked(
-                    Pair(
-                        name=str(entry["name"]),
-                        gray=arrays[f"gray_{number}"],
-                        color=arrays[f"color_{number}"],
-                        mask=arrays.get(f"mask_{number}"),
-                        from_color=bool(entry["from_color"]),
-                    )
-                )
-                for number, entry in enumerate(about["pairs"])
-            ]
+            yield arrays, about["pairs"]
     except Exception as error:  # the readers raise a dozen types on damaged files
         raise CheckpointError(
             f"'{path}' holds no pairs that can be read ({error}). Add the pairs again "

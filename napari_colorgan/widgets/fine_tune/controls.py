@@ -22,7 +22,7 @@ class TrainingControls(QWidget):
         self.pause = PushButton(text="Pause", tooltip="Keep everything and wait")
         self.stop_best = PushButton(
             text="Stop, keep the best",
-            tooltip="End now; keep the weights that were best on the held-out part",
+            tooltip="End now; keep the weights that were best on the test part",
         )
         self.stop_last = PushButton(
             text="Stop, keep the last", tooltip="End now; keep the weights of this step"

@@ -20,7 +20,7 @@ from napari_colorgan.widgets.fine_tune.unfinished_panel import UnfinishedPanel
 from napari_colorgan.widgets.fine_tune.watched_layers import WatchedLayers
 from napari_colorgan.widgets.menu import show_dock
 from napari_colorgan.widgets.parts.docking import make_dock
-from napari_colorgan.widgets.parts.layout import heading, say, scroll
+from napari_colorgan.widgets.parts.layout import heading, scroll
 from napari_colorgan.widgets.parts.models_changed import models_changed
 from napari_colorgan.widgets.parts.notices import show_info
 from napari_colorgan.widgets.parts.settings import (
@@ -90,7 +90,7 @@ class FineTuneWidget(QWidget):
         self.controls.stop_best.changed.connect(lambda: self._on_stop("best"))
         self.controls.stop_last.changed.connect(lambda: self._on_stop("last"))
         self.unfinished.resumed.connect(self._on_resume)
-        self.unfinished.discarded.connect(self._look_for_unfinished)
+        self.training.measured.connect(self._on_measured)
         self.pairs.changed.connect(self._on_pairs)
         self.form.seed.changed.connect(self._on_split)
         self.form.task.changed.connect(self._on_pairs)
@@ -105,6 +105,7 @@ class FineTuneWidget(QWidget):
         self._announce_saving()
         self.pairs.stop()
         self.outcome.stop()
+        self.unfinished.stop()
         self._jobs.close()
         self._watched.watch(())
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
@@ -116,10 +117,7 @@ class FineTuneWidget(QWidget):
         except RuntimeError:  # deleted: the viewer closes, too, and cannot say anything
             return
         if self.busy:
-            show_info(
-                "The training stops after this step and is saved. Open the Fine-tune "
-                "dock again to go on."
-            )
+            show_info(self.training.say_what_stays())
 
     def _on_start(self) -> None:
         if self.busy or self.pairs.missing:
@@ -134,14 +132,14 @@ class FineTuneWidget(QWidget):
 
     def _on_resume(self, folder: RunFolder) -> None:
         if not self.busy:
-            self._begin(resume_job(folder))
+            self._begin(resume_job(folder), saved=folder.state.exists())
 
-    def _begin(self, job: Job[Outcome]) -> None:
+    def _begin(self, job: Job[Outcome], *, saved: bool = False) -> None:
         self._kept = "best"
         self._watched.watch(self.pairs.layers())
         self.unfinished.forget()
         self.outcome.show_outcome(None)
-        self.training.begin()
+        self.training.begin(saved=saved)
         self._jobs.run(
             job,
             self._on_result,
@@ -154,6 +152,10 @@ class FineTuneWidget(QWidget):
         if isinstance(event, PairsLoaded):
             self.pairs.fill(event.pairs)
         self.training.on_event(event)
+
+    def _on_measured(self, seconds: float) -> None:
+        self.form.remember_step(seconds)
+        save_settings(self.form.remembered(), fine_tune_file())
 
     def _on_result(self, outcome: Outcome) -> None:
         self.training.end()
@@ -170,15 +172,11 @@ class FineTuneWidget(QWidget):
             self._look_for_unfinished()
 
     def _on_pause(self) -> None:
-        if not self.busy:
-            return
         self._jobs.pause_or_resume()
-        say(self.training.status, "Paused." if self._jobs.paused else "Going on...")
 
     def _on_stop(self, kept: Kept) -> None:
         if self._jobs.stop():
             self._kept = kept
-            say(self.training.status, "Stopping after this step, then saving...")
 
     def _on_used(self, name: str) -> None:
         models_changed.emit("", name)
@@ -209,6 +207,7 @@ class FineTuneWidget(QWidget):
     def _update(self, *_: object) -> None:
         busy = self.busy
         self.controls.offer(self._jobs, self.pairs.missing)
+        self.training.follow(paused=self._jobs.paused, stopping=self._jobs.stopping)
         self.pairs.set_locked(busy)
         self.form.visible = not busy
         self._settings_heading.setVisible(not busy)
@@ -226,10 +225,10 @@ class FineTuneWidget(QWidget):
             self.pairs,
             self._settings_heading,
             self.form.native,
-            self.unfinished,
             self.controls,
             self.training,
             self.outcome,
+            self.unfinished,
         ):
             layout.addWidget(widget)
         layout.addStretch()

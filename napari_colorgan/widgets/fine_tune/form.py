@@ -1,7 +1,8 @@
 """The settings of a training, as a form."""
 
 import contextlib
-from typing import Any, get_args
+from collections.abc import Mapping
+from typing import Any
 
 from magicgui.widgets import (
     CheckBox,
@@ -13,12 +14,13 @@ from magicgui.widgets import (
 )
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.inference.settings import DEVICES
+from napari_colorgan.training.enough import warn_of_few
 from napari_colorgan.training.runs import RunSettings
 from napari_colorgan.training.settings import START, FineTuneConfig, Task
-from napari_colorgan.widgets.parts.layout import explain, fold, shorten, wrap
+from napari_colorgan.widgets.fine_tune.words import ASKED, MAKES, SEES
+from napari_colorgan.widgets.parts.layout import explain, fold, say, shorten, wrap
 
 _SCRATCH = {  # name in the picker: scheme
     "from scratch: compact": "fine-tune",
@@ -40,10 +42,11 @@ _REMEMBERED = (
     "device",
     "gan",
 )
+_MEASURED = "step_seconds"
 
 
 class FineTuneForm(Container[Any]):
-    """Start, kind, budget; and behind a fold what seldom needs a change."""
+    """Start, what is made, budget; and behind a fold what seldom needs a change."""
 
     def __init__(self) -> None:
         super().__init__(labels=False)
@@ -54,22 +57,26 @@ class FineTuneForm(Container[Any]):
             tooltip="The model to improve; or fresh weights, trained by a scheme",
         )
         self.task = ComboBox(
-            label="Kind",
-            choices=("auto", *get_args(Task)),
-            tooltip="colorization keeps the lightness of the gray picture; translation "
-            "makes it anew, as in virtual staining. auto: colorization where the "
-            "lightness of the colours explains the gray",
+            label="Makes",
+            choices=[("auto", "auto"), *_choices(MAKES)],
+            tooltip="What the model adds to a gray picture. colour: its lightness "
+            "stays; picture: lightness is made anew, too, as in virtual staining. "
+            "auto: colour where the lightness of the colours explains the gray",
         )
         self.context = ComboBox(
-            label="Context",
-            choices=("auto", *get_args(Context)),
-            tooltip="local: patches at full resolution (micrographs); whole: large "
-            "parts of the pictures, reduced (photographs); auto: as the start was "
-            "trained",
+            label="Sees",
+            choices=[("auto", "auto"), *_choices(SEES)],
+            tooltip="How the model looks at a picture: parts at full size suit "
+            "micrographs, whole pictures suit photographs. auto: as the start does",
         )
         self.budget = ComboBox(label="Train for", choices=("minutes", "steps"))
         self.minutes = FloatSpinBox(
-            label="Minutes", value=default.minutes, min=0.1, max=6000, step=1
+            label="Minutes",
+            value=default.minutes,
+            min=0.1,
+            max=6000,
+            step=1,
+            tooltip="For the training alone; preparing, testing and pauses come on top",
         )
         self.steps = SpinBox(label="Steps", value=500, min=1, max=10_000_000, step=100)
         self.patch = SpinBox(
@@ -78,27 +85,29 @@ class FineTuneForm(Container[Any]):
             min=32,
             max=1024,
             step=32,
-            tooltip="Side of the parts that are learned from; a multiple of 32",
+            tooltip="Side of the parts that are trained on; a multiple of 32",
         )
         self.batch = SpinBox(
             label="Batch",
             value=default.batch,
             min=1,
             max=256,
-            tooltip="Patches per step; fewer need less memory",
+            tooltip="Parts (patches) per step; fewer need less memory",
         )
         self.seed = SpinBox(
             label="Seed",
             value=default.seed,
             min=0,
             max=1 << 30,
-            tooltip="Of all randomness, also of what is held out",
+            tooltip="A number that decides all that is random, also which pairs are "
+            "tested on",
         )
         self.device = ComboBox(label="Device", choices=DEVICES)
         self.gan = CheckBox(
             text="GAN phase",
             value=True,
-            tooltip="End with a short phase against a discriminator: sharper texture",
+            tooltip="End with a short phase against a second network that tells made "
+            "pictures from true ones: sharper texture",
         )
         self.kind_note = Label(value="")
         self.estimate = Label(value="")
@@ -126,8 +135,18 @@ class FineTuneForm(Container[Any]):
             wrap(label)
         shorten(self.start)
         self._suited_for = ""
+        self._measured: dict[str, float] = {}
+        """Seconds of a step, by the settings it depends on most."""
         self.start.changed.connect(self._on_start)
-        for widget in (self.budget, self.minutes, self.steps):
+        for widget in (
+            self.start,
+            self.budget,
+            self.minutes,
+            self.steps,
+            self.patch,
+            self.batch,
+            self.device,
+        ):
             widget.changed.connect(self._show_budget)
         self._on_start()
         self._show_budget()
@@ -167,6 +186,8 @@ class FineTuneForm(Container[Any]):
     def restore(self, settings: dict[str, Any]) -> None:
         """Take over remembered settings; those of another version are left out."""
         settings = {"start": START} | settings
+        if isinstance(measured := settings.get(_MEASURED), dict):
+            self._measured = measured
         for name in _REMEMBERED:
             if name in settings:
                 try:
@@ -177,7 +198,13 @@ class FineTuneForm(Container[Any]):
 
     def remembered(self) -> dict[str, Any]:
         """Return the settings to remember."""
-        return {name: getattr(self, name).value for name in _REMEMBERED}
+        values = {name: getattr(self, name).value for name in _REMEMBERED}
+        return values | {_MEASURED: self._measured}
+
+    def remember_step(self, seconds: float) -> None:
+        """Remember how long a step takes with these settings."""
+        self._measured[self._measured_with] = seconds
+        self._show_budget()
 
     def choose_start(self, name: str) -> None:
         """Choose a model that may be new."""
@@ -191,10 +218,12 @@ class FineTuneForm(Container[Any]):
         else:
             self.start.reset_choices()
 
-    def show_task(self, task: str | None) -> None:
+    def show_task(self, task: Task | None) -> None:
         """Say what `auto` means for the pairs; None: there are none."""
         self.kind_note.value = (
-            "" if task is None or self.task.value != "auto" else f"Kind found: {task}."
+            ""
+            if task is None or self.task.value != "auto"
+            else f"These pairs teach {ASKED[task]}."
         )
         self.kind_note.visible = bool(self.kind_note.value)
 
@@ -216,9 +245,31 @@ class FineTuneForm(Container[Any]):
     def _show_budget(self, *_: object) -> None:
         by_steps = self.budget.value == "steps"
         self.steps.visible, self.minutes.visible = by_steps, not by_steps
-        self.estimate.value = (
-            f"{self.steps.value} steps; how long they take is measured at the start."
-            if by_steps
-            else f"About {self.minutes.value:g} min; the number of steps is measured "
-            "at the start."
-        )
+        steps, step = int(self.steps.value), self._step_seconds
+        if by_steps:
+            text = f"{steps} steps; how long they take is measured first."
+        elif step:
+            steps = max(1, int(60 * self.minutes.value / step))
+            text = f"About {steps} steps, if they are as fast as last time."
+        else:
+            text = "How many steps fit is measured first."
+        warning = ""
+        if by_steps or step:
+            fresh = self.start.value in _SCRATCH
+            warning = warn_of_few(steps, fresh=fresh, step=step)
+        say(self.estimate, warning or text)
+
+    @property
+    def _step_seconds(self) -> float:
+        """How long a step took when it was last measured with these settings; 0: no."""
+        return float(self._measured.get(self._measured_with, 0.0))
+
+    @property
+    def _measured_with(self) -> str:
+        settings = (self.start, self.patch, self.batch, self.device)
+        return ", ".join(str(setting.value) for setting in settings)
+
+
+def _choices(words: Mapping[Any, str]) -> list[tuple[str, str]]:
+    """Choices of a picker that shows words instead of values."""
+    return [(text, value) for value, text in words.items()]

@@ -82,16 +82,16 @@ class LossPlot(QWidget):
         self._pace = Pace(0.5)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
-            "Above: the loss on the patches that are learned from. Below: the "
-            "held-out part against its real colours (higher is better), beside the "
-            "model before training and the picture left gray."
+            "Above: how far off the colours are that are trained on (lower is better). "
+            "Below: how close the test part comes to its real colours (PSNR; higher is "
+            "better), beside the model before training and the picture left gray."
         )
         self.clear()
 
     def clear(self) -> None:
         """Forget all points."""
         self.loss = _Panel("training loss", "", _LOSS)
-        self.quality = _Panel("held-out PSNR", " dB", _QUALITY)
+        self.quality = _Panel("test score", " dB", _QUALITY)
         self.total = 1
         self.update()
 

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.errors import BadSetting
+from napari_colorgan.job import duration
 from napari_colorgan.training.outcome import (
     Kept,
     Outcome,
@@ -25,7 +26,7 @@ from napari_colorgan.widgets.parts.layout import (
     wrap,
 )
 from napari_colorgan.widgets.parts.notices import ask, show_info
-from napari_colorgan.widgets.parts.places import beside
+from napari_colorgan.widgets.parts.places import beside, show_all
 from napari_colorgan.widgets.parts.worker import DockJobs
 
 _ERROR_LIMITS = (0.0, 20.0)  # CIEDE2000; 1 is just noticeable
@@ -46,7 +47,7 @@ class OutcomePanel(QWidget):
         self.figures = wrap(Label(value=""))
         self.keep = ComboBox(
             label="Weights",
-            choices=[("best on the held-out part", "best"), ("last", "last")],
+            choices=[("best on the test part", "best"), ("last", "last")],
         )
         self.name = LineEdit(
             label="Name", tooltip="Under which the Colorize dock offers the model"
@@ -55,11 +56,11 @@ class OutcomePanel(QWidget):
         self.use = PushButton(text="Use this model now")
         self.report = PushButton(
             text="Write report...",
-            tooltip="A page with figures and pictures of the held-out part",
+            tooltip="A page with figures and pictures of the test part",
         )
         self.maps = PushButton(
             text="Show error maps",
-            tooltip="Colour differences (CIEDE2000) of the held-out part, as layers",
+            tooltip="How far colours of the test part are off (CIEDE2000), as layers",
         )
         self.discard = PushButton(
             text="Discard", tooltip="Remove this training and its model"
@@ -164,6 +165,7 @@ class OutcomePanel(QWidget):
                 contrast_limits=_ERROR_LIMITS,
                 **beside(self._viewer.layers),
             )
+        show_all(self._viewer)
 
     def _on_discard(self) -> None:
         outcome = self._outcome
@@ -193,8 +195,9 @@ class OutcomePanel(QWidget):
 
 
 def summary(outcome: Outcome) -> str:
-    """Why a training has ended, and how good its model is."""
+    """Why a training has ended, how long it took, and how good its model is."""
     from napari_colorgan.widgets.fine_tune.training_view import describe_best
 
-    ended = outcome.result.ended
-    return f"Ended: {ended}. {describe_best(outcome.result.history.validations)}"
+    result = outcome.result
+    ended = f"Ended: {result.ended}, after {duration(result.seconds)}."
+    return f"{ended} {describe_best(result.history.validations)}"

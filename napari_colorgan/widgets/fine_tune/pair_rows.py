@@ -16,6 +16,7 @@ from napari_colorgan.training.pairs import (
     split,
 )
 from napari_colorgan.training.settings import Task
+from napari_colorgan.widgets.fine_tune.words import ASKED, MAKES
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Summary:
 
     task: Task
     trained: tuple[str, ...]
-    """Names of the pairs, or parts of one, that are learned from."""
+    """Names of the pairs, or parts of one, that are trained on."""
     held_out: tuple[str, ...]
 
 
@@ -83,9 +84,10 @@ class PairRow:
     def cells(self, summary: Summary | None) -> list[str]:
         """Texts of its columns."""
         height, width = self.pair.shape
-        kind = "" if self.checked is None else self.checked.task
+        makes = "" if self.checked is None else MAKES[self.checked.task]
         mark = "\N{WARNING SIGN} " if self.notes else ""
-        return [mark + self.pair.name, f"{width} x {height}", kind, self._role(summary)]
+        size = f"{width} x {height}"
+        return [mark + self.pair.name, size, makes, self._role(summary)]
 
     def tips(self, summary: Summary | None) -> list[str]:
         """Tooltips of its columns."""
@@ -93,16 +95,17 @@ class PairRow:
         parts = ""
         if summary is not None:
             trained, held_out = map(", ".join, (summary.trained, summary.held_out))
-            parts = f"Learned from: {trained}\nOnly judged by: {held_out}"
-        return [notes or self.pair.name, "", "", parts]
+            parts = f"To train on: {trained}\nOnly to test on: {held_out}"
+        taught = "" if self.checked is None else f"Teaches {ASKED[self.checked.task]}"
+        return [notes or self.pair.name, "", taught, parts]
 
     def _role(self, summary: Summary | None) -> str:
         if summary is None:
             return "..."
         if self.pair.name in summary.held_out:
-            return "judge"
+            return "test"
         if self.pair.name in summary.trained:
-            return "learn"
+            return "train"
         return "both"
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container, Label, PushButton
-from napari.layers import Image, Labels, Layer, Shapes
+from magicgui.widgets import Label, PushButton
+from napari.layers import Layer
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -12,11 +12,10 @@ from napari_colorgan.errors import ColorganError
 from napari_colorgan.job import Job, Progress
 from napari_colorgan.training.pairs import Pair, PairCheck
 from napari_colorgan.widgets.fine_tune.pair_layers import read_pairs_job, take_pair
+from napari_colorgan.widgets.fine_tune.pair_pickers import PairPickers
 from napari_colorgan.widgets.fine_tune.pair_rows import PairRow, Summary, summarize_job
 from napari_colorgan.widgets.fine_tune.pairs_table import PairsTable
-from napari_colorgan.widgets.fine_tune.preview_layer import is_preview
-from napari_colorgan.widgets.parts.layers import gray_layers, is_color
-from napari_colorgan.widgets.parts.layout import keep_low, line_up, say, shorten, wrap
+from napari_colorgan.widgets.parts.layout import keep_low, line_up, say, wrap
 from napari_colorgan.widgets.parts.worker import (
     DockJobs,
     LatestOnly,
@@ -25,8 +24,6 @@ from napari_colorgan.widgets.parts.worker import (
 )
 from napari_colorgan.widgets.parts.world import View
 
-_FROM_COLOR = "gray from colour"
-_NO_REGION = "whole picture"
 _READING = "The pair is being read and checked."
 
 
@@ -47,22 +44,9 @@ class PairsPanel(QWidget):
         self._problem = ""
         """What the checks have against these pairs."""
         self._summarize = LatestOnly(self._on_summary, self._on_summary_error)
-        self.gray = ComboBox(
-            label="Gray",
-            choices=self._gray_choices,
-            tooltip="The gray side of the pair; or made from the colour's lightness",
-        )
-        self.color = ComboBox(
-            label="Colour",
-            choices=self._color_choices,
-            tooltip="An RGB layer: how the gray picture should look",
-        )
-        self.region = ComboBox(
-            label="Region",
-            choices=self._region_choices,
-            tooltip="Labels or Shapes: only what they cover is learned from",
-        )
-        self.add = PushButton(text="Add pair")
+        self.pickers = PairPickers(viewer)
+        self.gray, self.color = self.pickers.gray, self.pickers.color
+        self.region, self.add = self.pickers.region, self.pickers.add
         self.remove = PushButton(text="Remove")
         self.correct = PushButton(
             text="Correct shift",
@@ -70,19 +54,13 @@ class PairsPanel(QWidget):
         )
         self.reason = wrap(Label(value="", visible=False))
         self.notes = wrap(Label(value="", visible=False))
-        for picker in (self.gray, self.color, self.region):
-            shorten(picker)
         self.table = PairsTable()
-        self._pickers = Container(
-            widgets=[self.gray, self.color, self.region, self.add]
-        )
-        self._pickers.margins = (0, 0, 0, 0)
         self._buttons = line_up(self.remove, self.correct)
         keep_low(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (
-            self._pickers.native,
+            self.pickers.native,
             self.reason.native,
             self.table,
             self.notes.native,
@@ -119,15 +97,12 @@ class PairsPanel(QWidget):
 
     def reset_choices(self, *_: object) -> None:
         """Refresh the pickers."""
-        for picker in (self.gray, self.color, self.region):
-            picker.reset_choices()
+        self.pickers.reset_choices()
         self._update()
 
     def choose_active(self) -> None:
         """Choose the viewer's active layer as the colour one if it can be."""
-        active = self._viewer.layers.selection.active
-        if active in self.color.choices:
-            self.color.value = active
+        self.pickers.choose_active()
 
     def add_layers(self, gray: Image, color: Image) -> None:
         """Add two layers as a pair, as if they were chosen."""
@@ -154,7 +129,7 @@ class PairsPanel(QWidget):
     def set_locked(self, locked: bool) -> None:
         """Hide what a running training makes useless."""
         self._locked = locked
-        self._pickers.visible = not locked
+        self.pickers.visible = not locked
         self._buttons.visible = not locked
         self._update()
 
@@ -166,29 +141,9 @@ class PairsPanel(QWidget):
 
     def stop(self) -> None:
         """End what runs; nothing of it is shown any more."""
+        self.pickers.stop()
         self._summarize.stop()
         self._jobs.close()
-
-    # -- choices
-
-    def _gray_choices(self, _: Any = None) -> list[Any]:
-        layers: list[Any] = list(gray_layers(self._viewer))
-        return [(_FROM_COLOR, None)] + [(layer.name, layer) for layer in layers]
-
-    def _color_choices(self, _: Any = None) -> list[Image]:
-        return [
-            layer
-            for layer in reversed(self._viewer.layers)
-            if is_color(layer) and not is_preview(layer)
-        ]
-
-    def _region_choices(self, _: Any = None) -> list[Any]:
-        layers = [
-            layer
-            for layer in reversed(self._viewer.layers)
-            if isinstance(layer, (Labels, Shapes))
-        ]
-        return [(_NO_REGION, None)] + [(layer.name, layer) for layer in layers]
 
     # -- slots
 
@@ -212,6 +167,7 @@ class PairsPanel(QWidget):
         for pair, check in checked:
             names = {row.pair.name for row in self._rows}
             self._rows.append(PairRow.of(pair, check, names, layers))
+        self.pickers.forget_gray()
         self._changed(select=self._rows[-1] if checked else None)
 
     def _on_remove(self) -> None:
@@ -267,7 +223,7 @@ class PairsPanel(QWidget):
         if self.busy:
             reason = _READING
         elif self.color.value is None:
-            reason = "Open an RGB picture first: the colours to learn."
+            reason = "Open an RGB picture first: the colours to train on."
         self.add.enabled = not reason
         self.add.tooltip = reason or "Copy these layers into a pair and check it"
         say(self.reason, "" if self._locked else reason)

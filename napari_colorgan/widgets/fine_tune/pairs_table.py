@@ -13,7 +13,7 @@ from qtpy.QtWidgets import (
 from napari_colorgan.widgets.fine_tune.pair_rows import PairRow, Summary
 from napari_colorgan.widgets.parts.notices import plain
 
-_COLUMNS = ("Pair", "Size", "Kind", "Use")
+_COLUMNS = ("Pair", "Size", "Makes", "For")
 _MOST_ROWS = 6  # that are seen without scrolling
 
 

@@ -10,7 +10,7 @@ from napari_colorgan.training.panels import side_by_side
 from napari_colorgan.widgets.colorize.results import LAYER_KEY
 from napari_colorgan.widgets.parts.notices import show_info
 from napari_colorgan.widgets.parts.pace import Pace
-from napari_colorgan.widgets.parts.places import below
+from napari_colorgan.widgets.parts.places import below, show_all
 
 NAME = "training preview"
 
@@ -67,8 +67,7 @@ class PreviewLayer:
             metadata={LAYER_KEY: {"preview": True}},
             **place,
         )
-        if self._viewer.dims.ndisplay == 2:
-            self._viewer.reset_view()
+        show_all(self._viewer)
         if active is not None:  # adding a layer took the selection
             self._viewer.layers.selection.active = active
         return layer

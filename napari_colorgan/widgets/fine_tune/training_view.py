@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Label, ProgressBar
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_colorgan.job import Progress, duration
@@ -24,12 +25,20 @@ class TrainingView(QWidget):
     Hidden until one begins.
     """
 
+    measured = Signal(float)
+    """How long a step takes, in s, was found out before the first one."""
+
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self._viewer = viewer
         self._preview: PreviewLayer | None = None
         self._pace = Pace(0.25)
         self._step: StepDone | None = None
+        self._progress = ""
+        """How far the training is, in words."""
+        self._paused = self._stopping = self._saved = False
+        self._warning = ""
+        """What was said against the training before its first step."""
         self.progress = ProgressBar(value=0, max=1)
         self.status = wrap(Label(value=""))
         self.plan = wrap(Label(value="", visible=False))
@@ -45,17 +54,18 @@ class TrainingView(QWidget):
         layout.addWidget(self.plot)
         self.setVisible(False)
 
-    def begin(self) -> None:
-        """Get ready for a training."""
+    def begin(self, *, saved: bool) -> None:
+        """Get ready for a training, of which something may be saved already."""
+        self._saved = saved
         self.setVisible(True)
         self._preview = PreviewLayer(self._viewer)
-        self._step = None
+        self._step, self._warning = None, ""
         self.plot.clear()
         for label in (self.plan, self.figures, self.notice):
             say(label, "")
         self.progress.native.setRange(0, 0)  # busy
         self.progress.visible = True
-        say(self.status, "Preparing...")
+        self._tell("Preparing...")
 
     def on_event(self, event: Progress) -> None:
         """Show what happened."""
@@ -86,20 +96,53 @@ class TrainingView(QWidget):
         self.plot.update()
         for label in (self.figures, self.notice):
             say(label, "")  # the result says it
-        say(self.status, text)
+        self._tell(text)
+
+    def follow(self, *, paused: bool, stopping: bool) -> None:
+        """Say that a training waits, or is about to end; or again how far it is."""
+        self._paused, self._stopping = paused, stopping
+        self._tell(self._progress)
+
+    def say_what_stays(self) -> str:
+        """Say what becomes of a training whose dock is closed."""
+        if self._saved:
+            return (
+                "The training stops and is saved; open the Fine-tune dock again and "
+                "press Resume to go on."
+            )
+        return (
+            "The training ends before its first step, so nothing of it is kept; open "
+            "the Fine-tune dock again to start anew."
+        )
+
+    def _tell(self, progress: str) -> None:
+        """Say how far the training is, unless it stops."""
+        self._progress = progress
+        if self._stopping:
+            say(self.status, "Stopping after this step, then saving...")
+        else:
+            say(self.status, f"Paused. {progress}" if self._paused else progress)
 
     def _on_planned(self, event: "Planned") -> None:
         self.progress.native.setRange(0, event.total)
-        kind = f"{event.task}, {event.device}, {event.precision}"
         say(
             self.plan,
-            f"{event.total} steps, about {duration(event.seconds)}; {kind}. "
-            "Preview layer: gray | before | now | truth.",
+            f"{event.total} steps, about {duration(event.seconds)}, on {event.device} "
+            f"({event.precision}). "
+            "Layer 'training preview': gray | before | now | truth.",
         )
-        say(self.status, "The held-out part is scored...")
+        if not event.done:
+            self.measured.emit(event.step)
+        self._warning = event.warning
+        say(self.notice, event.warning)
+        for step, loss in event.history.losses:
+            self.plot.add_loss(step, event.total, loss)
+        for validation in event.history.validations:
+            self._on_validated(validation)
+        self._tell("The test part is scored...")
 
     def _on_step(self, event: "StepDone") -> None:
-        self._step = event
+        self._step, self._saved = event, True
         self.plot.add_loss(event.done, event.total, event.loss)
         now = time.perf_counter()
         if self._pace.due(now):
@@ -109,11 +152,8 @@ class TrainingView(QWidget):
 
     def _show_step(self, event: "StepDone") -> None:
         self.progress.native.setValue(event.done)
-        say(
-            self.status,
-            f"Step {event.done} of {event.total}, epoch {event.epoch + 1}, "
-            f"{duration(event.seconds_left)} left",
-        )
+        left = duration(event.seconds_left)
+        self._tell(f"Step {event.done} of {event.total}, {left} left")
 
     def _on_validated(self, event: "Validated") -> None:
         self.plot.add_quality(
@@ -126,10 +166,10 @@ class TrainingView(QWidget):
         if event.best:
             say(self.figures, describe(event))
         notice = (
-            "Overfitting: the held-out part gets worse while the loss still falls. The "
-            "best weights so far are kept; stop, or add pairs."
+            "Overfitting: the test part gets worse while the training still gets "
+            "better. The best weights so far are kept; stop, or add pairs."
         )
-        say(self.notice, notice if event.overfitting else "")
+        say(self.notice, notice if event.overfitting else self._warning)
 
 
 def describe_best(validations: Sequence["Validated"]) -> str:
@@ -139,8 +179,8 @@ def describe_best(validations: Sequence["Validated"]) -> str:
 
 
 def describe(event: "Validated") -> str:
-    """Figures of the held-out part in words."""
-    parts = [f"Best on the held-out part: {_db(event.now.psnr)} at step {event.done}"]
+    """Figures of the test part in words."""
+    parts = [f"Best on the test part: {_db(event.now.psnr)} at step {event.done}"]
     parts.append(f"before {_db(event.before.psnr)}, gray {_db(event.gray.psnr)}")
     return "; ".join(parts) + "."
 

@@ -1,4 +1,4 @@
-"""Free places for new layers, where they hide nothing."""
+"""Free places for new layers, where they hide nothing and are seen."""
 
 from typing import Any
 
@@ -20,12 +20,19 @@ def below(layers: Any, shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def beside(layers: Any) -> dict[str, Any]:
-    """Options of a layer with the finest pixels of all images, to the right of them."""
+    """Options of a layer with pixels as the largest image has, to the right of all."""
     images = [layer for layer in layers if isinstance(layer, Image)]
     if not images:
         return {}
     top, left, _, right = _borders(layers, images)
-    return _options(images, _finest(images), (top, right + _GAP * (right - left)))
+    pixel = _finest([max(images, key=_area)])
+    return _options(images, pixel, (top, right + _GAP * (right - left)))
+
+
+def show_all(viewer: Any) -> None:
+    """Bring new layers into the view; a camera in 3D stays where the user has it."""
+    if viewer.dims.ndisplay == 2:
+        viewer.reset_view()
 
 
 def _borders(layers: Any, images: list[Image]) -> tuple[float, ...]:
@@ -37,6 +44,10 @@ def _borders(layers: Any, images: list[Image]) -> tuple[float, ...]:
 
 def _finest(images: list[Image]) -> float:
     return min(float(np.abs(layer.scale[-2:]).min()) for layer in images)
+
+
+def _area(layer: Image) -> float:
+    return float(np.prod(np.ptp(layer.extent.world[:, -2:], axis=0)))
 
 
 def _options(
