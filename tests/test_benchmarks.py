@@ -22,6 +22,7 @@ import guidance
 import micro_split
 import pack
 import presets
+import spread
 from blotches import find_blotches, outlined
 from collection import Collection
 from contact_sheet import wrapped
@@ -364,3 +365,14 @@ def test_presets_are_means_as_palettes_count_them():
     assert np.ptp(presets.on_white_glass(glass)) <= 1
     warm = Palette.of(presets.printed(painted(ab=(0.0, 0.0)))).tint
     assert warm[:2] == pytest.approx(presets.PAPER, abs=0.5)
+
+
+def test_what_stands_out_is_an_object():
+    picture = painted((100, 200, 30, RED), (60, 60, 25, RED))
+    scene = spread.scene_of(picture)
+    assert len(scene.chosen) == 2
+    assert scene.chosen[0][100, 200] and scene.chosen[1][60, 60]
+    assert scene.chosen[0].sum() == pytest.approx(np.pi * 30**2, rel=0.05)
+    assert not scene.objects[200, 30]
+    assert spread.scene_of(painted()) is None
+    assert spread.scene_of(painted((0, 160, 90, RED))) is None  # cut by the border
