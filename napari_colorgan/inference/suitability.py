@@ -70,7 +70,8 @@ def reduced(plane: Plane) -> Gray | None:
     height, width = plane.shape
     sample = plane.gray((slice(0, height, step), slice(0, width, step)))
     factor = max(1.0, min(sample.shape) / SIDE)
-    size = [round(length / factor) for length in sample.shape]
+    height, width = (round(length / factor) for length in sample.shape)
+    size = (height, width)
     gray = F.adaptive_avg_pool2d(torch.from_numpy(sample)[None, None], size)[0, 0]
     black, white = np.percentile(gray.numpy(), (0.5, 99.5))
     if white - black < _LEAST_RANGE:

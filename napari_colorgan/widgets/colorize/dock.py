@@ -6,7 +6,7 @@ from typing import Any
 
 import napari.viewer
 import numpy as np
-from magicgui.widgets import PushButton
+from magicgui.widgets import Label, PushButton
 from napari.layers import Image
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
@@ -29,7 +29,7 @@ from napari_colorgan.widgets.colorize.save_button import SaveButton
 from napari_colorgan.widgets.colorize.studio import Asked, Studio
 from napari_colorgan.widgets.parts.docking import make_dock
 from napari_colorgan.widgets.parts.layers import LayerSource, read_source
-from napari_colorgan.widgets.parts.layout import fold, heading, say, scroll
+from napari_colorgan.widgets.parts.layout import fold, heading, say, scroll, wrap
 from napari_colorgan.widgets.parts.models_changed import models_changed
 from napari_colorgan.widgets.parts.notices import show_info
 from napari_colorgan.widgets.parts.settings import load_settings, save_settings
@@ -72,9 +72,14 @@ class ColorizeWidget(QWidget):
         self.learning = LearnPanel(napari_viewer, self.results)
         self.palette_panel = PalettePanel(napari_viewer, self._on_neutral)
         self.hints = HintsPanel(napari_viewer)
+        self.doubt = wrap(Label(value="", visible=False))
         self.folder = FolderPanel(lambda: self._wish().made())
         self.preview = Preview(
-            self._studio, self._on_piece, self._on_suggestions, self._on_painted
+            self._studio,
+            self._on_piece,
+            self._on_suggestions,
+            lambda doubt: say(self.doubt, doubt),
+            self._on_painted,
         )
         self._others = LatestOnly(self._on_other, show_failure)
         self._resting = QTimer(self, singleShot=True, interval=_REST)
@@ -452,6 +457,7 @@ class ColorizeWidget(QWidget):
             self.picker.native,
             self.form.native,
             self.preview,
+            self.doubt.native,
             self.running.native,
             self.form.colors,
             heading("Like this picture"),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from napari_colorgan.job import Progress
-from napari_colorgan.widgets.colorize.studio import Asked, Studio, Suggested
+from napari_colorgan.widgets.colorize.studio import Asked, Judged, Studio, Suggested
 from napari_colorgan.widgets.parts.split_picture import SplitPicture
 from napari_colorgan.widgets.parts.worker import LatestOnly, sentence
 
@@ -24,6 +24,7 @@ class Preview(SplitPicture):
     studio : makes it
     on_piece : gets what was painted beside it, and the request
     on_suggestions : gets colours for the place of a request
+    on_doubt : gets a sentence about the model and the plane, or an empty one
     on_done : gets the record of what was painted, and the request
     """
 
@@ -32,11 +33,13 @@ class Preview(SplitPicture):
         studio: Studio,
         on_piece: Callable[["PiecePainted", Asked], object],
         on_suggestions: Callable[["list[Suggestion]", Asked], object],
+        on_doubt: Callable[[str], object],
         on_done: Callable[[dict[str, Any], Asked], object],
     ) -> None:
         super().__init__(_HEIGHT)
         self._studio = studio
-        self._slots = on_piece, on_suggestions, on_done
+        self._on_piece, self._on_suggestions = on_piece, on_suggestions
+        self._on_doubt, self._on_done = on_doubt, on_done
         self._latest = LatestOnly(self._on_result, self._on_error, self._on_event)
         self._asked: Asked | None = None
         self._closed = False
@@ -74,18 +77,19 @@ class Preview(SplitPicture):
 
         if self._closed or self._asked is None:
             return
-        on_piece, on_suggestions, _ = self._slots
         match event:
             case PreviewReady():
                 self.show_pictures(event.gray, event.rgb)
             case PiecePainted():
-                on_piece(event, self._asked)
+                self._on_piece(event, self._asked)
             case Suggested():
-                on_suggestions(event.suggestions, self._asked)
+                self._on_suggestions(event.suggestions, self._asked)
+            case Judged():
+                self._on_doubt(event.doubt)
 
     def _on_result(self, record: dict[str, Any]) -> None:
         if not self._closed and self._asked is not None:
-            self._slots[2](record, self._asked)
+            self._on_done(record, self._asked)
 
     def _on_error(self, error: BaseException) -> None:
         if not self._closed:

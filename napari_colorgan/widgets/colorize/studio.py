@@ -44,6 +44,14 @@ class Suggested(Progress):
     suggestions: "list[Suggestion]"
 
 
+@dataclass(frozen=True, slots=True)
+class Judged(Progress):
+    """Whether the model suits the plane is known."""
+
+    doubt: str
+    """A sentence; empty if there is nothing to say."""
+
+
 class Studio:
     """Colours the displayed plane of a layer; for one job at a time."""
 
@@ -52,6 +60,7 @@ class Studio:
         self._colorizer: Colorizer | None = None
         self._source: LayerSource | None = None
         self._plane: LivePlane | None = None
+        self._judged: tuple[LivePlane, Any, str] | None = None
 
     def forget_model(self) -> None:
         """Load the model anew, as it may be another one of the same name."""
@@ -69,6 +78,7 @@ class Studio:
 
         colorizer = yield from self._colorizer_job(asked)
         plane = self._plane_of(asked.source)
+        yield Judged(0, 1, self._doubt(plane, colorizer))
         yield from live_job(
             plane,
             colorizer,
@@ -121,6 +131,15 @@ class Studio:
             warmth=wanted.warmth,
             palette=palette,
         )
+
+    def _doubt(self, plane: "LivePlane", colorizer: "Colorizer") -> str:
+        """Judge a plane once."""
+        from napari_colorgan.inference.suitability import doubt_about
+
+        known = self._judged
+        if known is None or known[0] is not plane or known[1] != self._key:
+            known = self._judged = plane, self._key, doubt_about(plane, colorizer)
+        return known[2]
 
     def _plane_of(self, layer: LayerSource) -> "LivePlane":
         from napari_colorgan.inference.live import LivePlane

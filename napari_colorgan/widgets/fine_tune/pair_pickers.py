@@ -9,7 +9,7 @@ import numpy as np
 from magicgui.widgets import ComboBox, Container, PushButton
 from napari.layers import Image, Labels, Shapes
 
-from napari_colorgan.widgets.colorize.run import LAYER_KEY
+from napari_colorgan.widgets.colorize.results import LAYER_KEY
 from napari_colorgan.widgets.fine_tune.preview_layer import is_preview
 from napari_colorgan.widgets.parts.layers import full_resolution, gray_layers, is_color
 from napari_colorgan.widgets.parts.layout import shorten

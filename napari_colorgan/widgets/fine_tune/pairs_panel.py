@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from magicgui.widgets import Label, PushButton
-from napari.layers import Layer
+from napari.layers import Image, Layer
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -107,14 +107,14 @@ class PairsPanel(QWidget):
     def add_layers(self, gray: Image, color: Image) -> None:
         """Add two layers as a pair, as if they were chosen."""
         self.reset_choices()
-        self.gray.value, self.color.value = gray, color
+        self.pickers.gray.value, self.pickers.color.value = gray, color
         self._on_add()
 
     def choose_gray(self, gray: Image) -> None:
         """Choose a gray layer; its colour layer is the user's to choose."""
         self.reset_choices()
-        if gray in self.gray.choices:
-            self.gray.value = gray
+        if gray in self.pickers.gray.choices:
+            self.pickers.gray.value = gray
 
     def forget(self, layer: Layer) -> None:
         """Let go of a layer that was removed; its copies stay."""
