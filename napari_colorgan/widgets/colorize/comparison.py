@@ -3,6 +3,8 @@
 import contextlib
 from typing import Any
 
+from napari.utils.key_bindings import coerce_keybinding
+
 from napari_colorgan.widgets.colorize.results import LAYER_KEY, Results
 
 KEY = "K"
@@ -19,7 +21,7 @@ class Comparison:
 
     def close(self) -> None:
         """Leave the key to others."""
-        if self._viewer.keymap.get(KEY) == self._on_key:
+        if self._viewer.keymap.get(coerce_keybinding(KEY)) == self._on_key:
             self._viewer.bind_key(KEY, None)
 
     def _on_key(self, _: Any) -> None:

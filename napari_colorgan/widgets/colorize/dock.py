@@ -179,11 +179,15 @@ class ColorizeWidget(QWidget):
         self, *, supersede: bool = True, paint: bool = False, **more: Any
     ) -> None:
         shown = bool(self.show_preview.value) and bool(self.layers.value)
-        if not shown or self.busy or self.model.value is None:
+        if not self.layers.value or self.busy or self.model.value is None:
             self.preview.stop(hide=not shown)
             return
         asked = self._asked(paint=paint, **more)
-        self.preview.show_asked(asked, supersede=supersede)
+        self.preview.setVisible(shown)
+        if shown or asked.region is not None or asked.suggest:
+            self.preview.show_asked(asked, supersede=supersede)
+        else:
+            self.preview.stop(hide=True)
 
     # -- slots
 

@@ -39,6 +39,10 @@ class _State:
             )
         ) and self.features.equals(other.features)
 
+    def recolors_nothing(self, other: "_State") -> bool:
+        """Whether as many points have the same colours, wherever they are."""
+        return np.array_equal(self.colors, other.colors)
+
 
 class History:
     """States of a layer, the latest last."""
@@ -60,9 +64,10 @@ class History:
         if state.same(last):
             return False
         now = self._clock()
-        moved = len(state.data) == len(last.data) and len(self._states) > 1
-        if moved and now - self._noted < _TOGETHER:
-            self._states.pop()
+        if len(self._states) > 1 and state.recolors_nothing(last):
+            described = np.array_equal(state.data, last.data)
+            if described or now - self._noted < _TOGETHER:
+                self._states.pop()
         self._states = [*self._states[1 - _MOST :], state]
         self._undone.clear()
         self._noted = now

@@ -172,6 +172,14 @@ def planes_of(
     return own
 
 
+def adopt(layer: Points, image: Image | None) -> None:
+    """Let points show the colours that their table tells, and tell those they show."""
+    if OF not in layer.metadata:
+        if len(layer.data):
+            layer.face_color = _colors_of(layer)
+        layer.metadata[OF] = "" if image is None else image.name
+
+
 def _colors_of(layer: Points) -> npt.NDArray[np.float64]:
     """RGBA of points, (K, 4) in [0, 1]: of a table's column, or as they are shown."""
     shown = np.array(layer.face_color, float)

@@ -24,6 +24,7 @@ from napari_colorgan.widgets.colorize.hints_history import History
 from napari_colorgan.widgets.colorize.hints_layer import (
     Told,
     add_points,
+    adopt,
     hint_layers,
     paint_with,
     told_by,
@@ -247,8 +248,10 @@ class HintsPanel(QWidget):
             history.restoring = False
         if history.note():
             self._offer_undo()
-            selected = sorted(layer.selected_data)
-            at = layer.data[selected[-1]] if selected else None
+            # what is added is selected only later
+            added = str(getattr(event, "action", "")) == "added"
+            latest = [len(layer.data) - 1] if added else sorted(layer.selected_data)
+            at = layer.data[latest[-1]] if latest else None
             self.changed.emit(None if at is None else tuple(map(float, at)))
 
     def _on_region(self, *_: object) -> None:
@@ -353,6 +356,7 @@ class HintsPanel(QWidget):
             emitter.disconnect(slot)
         self._followed, self._history = layer, None
         if isinstance(layer, Points):
+            adopt(layer, self._image)
             self._history = History(layer)
             layer.bind_key("Control-Z", self._on_undo, overwrite=True)
             layer.bind_key("Control-Shift-Z", self._on_redo, overwrite=True)

@@ -52,7 +52,6 @@ class Preview(SplitPicture):
         ----------
         supersede : whether a preview that is being made is given up
         """
-        self.setVisible(True)
 
         def make_job() -> Any:
             self._asked = asked

@@ -1,0 +1,400 @@
+"""What a user says about colours in the Colorize dock: palette, tint, hints."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from napari.utils.key_bindings import coerce_keybinding
+from napari_builtins.io import csv_to_layer_data, napari_write_points
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from skimage import data
+
+from napari_colorgan import Hints, colorize, save
+from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.metadata import Metadata
+from napari_colorgan.checkpoints.store import Checkpoint
+from napari_colorgan.color import rgb_to_lab
+from napari_colorgan.models.compact import Compact
+from napari_colorgan.widgets.colorize.hints_layer import told_by
+from napari_colorgan.widgets.parts import settings as dock_settings
+from napari_colorgan.widgets.parts.swatches import Swatch
+from napari_colorgan.widgets.parts.tint_pad import REACH, TintPad
+from napari_colorgan.widgets.parts.world import PlaneAxes
+
+MODEL = "listening"
+RED, BLUE = (200, 60, 40), (40, 60, 200)
+ENOUGH = 60_000  # ms; for what takes a second on an idle machine
+
+
+@pytest.fixture(scope="module")
+def listening():
+    """A checkpoint whose answers follow from what it is told."""
+    torch.manual_seed(3)
+    options = {"widths": [8, 8, 8, 8], "alternatives": True}
+    network = Compact(**options)
+    for module in network.modules():
+        for parameter in module.parameters(recurse=False):
+            torch.nn.init.normal_(parameter, std=0.1)
+    about = Metadata(
+        generator="compact",
+        options=options,
+        context="whole",
+        working_size=64,
+        name=MODEL,
+        vividness=0.5,
+    )
+    return Checkpoint(about, network.state_dict())
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch, listening):
+    (tmp_path / "models").mkdir()
+    save(listening, tmp_path / "models" / f"{MODEL}.safetensors")
+    monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
+    monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
+
+
+@pytest.fixture
+def viewer(make_napari_viewer, plugin, qtbot):
+    from superqt.utils._qthreading import WorkerBase
+
+    viewer = make_napari_viewer()
+    yield viewer
+    qtbot.waitUntil(lambda: not WorkerBase._worker_set, timeout=ENOUGH)
+
+
+@pytest.fixture
+def gray():
+    return np.ascontiguousarray(data.camera()[100:228, 150:300])
+
+
+def open_dock(viewer):
+    _, widget = viewer.window.add_plugin_dock_widget("napari-colorgan", "Colorize")
+    widget.model.value = MODEL
+    return widget
+
+
+def run(widget, qtbot):
+    widget.run.native.click()
+    qtbot.waitUntil(lambda: not widget.busy, timeout=ENOUGH)
+
+
+def shows(layer, rgb) -> bool:
+    return np.abs(np.asarray(layer.data).astype(int) - rgb).max() <= 1
+
+
+def mean_b(rgb) -> float:
+    lab = rgb_to_lab(torch.from_numpy(np.asarray(rgb)).movedim(-1, 0)[None] / 255)
+    return float(lab[0, 2].mean())
+
+
+# -- the result follows
+
+
+def test_the_result_follows_what_is_said_and_its_record_too(viewer, qtbot, gray):
+    viewer.add_image(gray, name="scan", contrast_limits=(0, 255))
+    widget = open_dock(viewer)
+    run(widget, qtbot)
+    result = viewer.layers["scan colorized"]
+    plain = np.array(result.data)
+
+    def record():
+        return result.metadata["colorgan"]
+
+    widget.form.warmth.value = 1.0
+    qtbot.waitUntil(lambda: record().get("warmth") == 1.0, timeout=ENOUGH)
+    assert shows(result, colorize(gray, MODEL, warmth=1.0))
+    assert record()["complete"]  # it is small: all of it was seen to
+    widget.form.warmth.value = 0.0
+    qtbot.waitUntil(lambda: "warmth" not in record(), timeout=ENOUGH)
+    assert shows(result, plain)
+
+    widget.palette_panel.reference.value = "DAB"
+    qtbot.waitUntil(lambda: "palette" in record(), timeout=ENOUGH)
+    assert record()["palette"]["name"] == "DAB"
+    widget.palette_panel.reference.value = "none"
+    qtbot.waitUntil(lambda: "palette" not in record(), timeout=ENOUGH)
+
+    widget.hints.add_hint((30, 40), RED, radius=5)
+    qtbot.waitUntil(lambda: "hints" in record(), timeout=ENOUGH)
+    told = Hints([[30, 40]], [RED], 5)
+    assert record()["hints"] == told.to_csv()
+    assert shows(result, colorize(gray, MODEL, hints=told))
+    QTest.keyClick(viewer.window._qt_viewer.canvas.native, Qt.Key.Key_K)
+    assert not result.visible
+
+    # a run makes no other layer of what was changed by hand
+    before = len(viewer.layers)
+    run(widget, qtbot)
+    assert len(viewer.layers) == before
+    assert shows(result, colorize(gray, MODEL, hints=told))
+
+
+def test_without_live_results_stay_and_a_run_makes_another(viewer, qtbot, gray):
+    viewer.add_image(gray, name="scan")
+    widget = open_dock(viewer)
+    run(widget, qtbot)
+    plain = np.array(viewer.layers[-1].data)
+    widget.form.live.value = False
+    widget.form.warmth.value = 1.0
+    qtbot.waitUntil(lambda: widget.preview.has_picture, timeout=ENOUGH)
+    run(widget, qtbot)
+    assert len(viewer.layers) == 3
+    assert np.array_equal(viewer.layers[1].data, plain)
+    assert mean_b(viewer.layers[2].data) > mean_b(plain)
+
+
+def test_what_the_console_is_given_makes_the_same_pixels(viewer, qtbot, gray):
+    viewer.add_image(gray, name="scan", contrast_limits=(0, 255))
+    reference = np.full((64, 64, 3), RED, np.uint8)
+    viewer.add_image(reference, rgb=True, name="red")
+    widget = open_dock(viewer)
+    widget.palette_panel.reference.value = "layer: red"
+    widget.palette_panel.pad.set_value((10.0, -5.0))
+    widget.hints.add_hint((30, 40), BLUE)
+    widget.form.saturation.value = 0.5
+    run(widget, qtbot)
+    made = np.array(viewer.layers["scan colorized"].data)
+    code = widget.as_python()
+    viewer.layers.remove("scan colorized")
+    exec(code, {"viewer": viewer})
+    np.testing.assert_array_equal(viewer.layers["scan colorized"].data, made)
+
+
+def test_a_stack_has_hints_for_planes_that_travel_with_the_slider(viewer, qtbot, gray):
+    stack = np.stack([gray] * 4)
+    viewer.add_image(stack, name="stack", contrast_limits=(0, 255))
+    widget = open_dock(viewer)
+    viewer.dims.set_current_step(0, 1)
+    widget.hints.planes.value = "planes around"
+    widget.hints.around.value = 1
+    widget.hints.add_hint((1, 30, 40), RED)
+    layer = viewer.layers["stack hints"]
+    for plane, shown in enumerate((0, 1, 2, 2)):
+        viewer.dims.set_current_step(0, plane)
+        assert layer.data[0, 0] == shown
+    run(widget, qtbot)
+    rgb = viewer.layers["stack colorized"].data
+    assert np.array_equal(rgb[0], rgb[2]) and (rgb[0] != rgb[3]).any()
+    made = viewer.layers["stack colorized"].metadata["colorgan"]
+    assert np.array_equal(
+        colorize(stack, MODEL, hints=Hints.from_csv(made["hints"])), rgb
+    )
+
+
+# -- hints
+
+
+@pytest.fixture
+def dock(viewer, gray):
+    viewer.add_image(
+        gray, name="scan", scale=(2, 2), translate=(5, 7), units=("um", "um")
+    )
+    widget = open_dock(viewer)
+    widget.show_preview.value = False
+    return widget
+
+
+def told(widget):
+    return widget.hints.told(()).hints
+
+
+def test_hints_are_points_over_the_picture_in_add_mode(viewer, dock, gray):
+    QTest.mouseClick(dock.hints.add, Qt.MouseButton.LeftButton)
+    layer = viewer.layers["scan hints"]
+    assert layer.mode == "add" and viewer.layers.selection.active is layer
+    assert layer.units == viewer.layers["scan"].units
+    layer.add(layer.world_to_data((5 + 2 * 20, 7 + 2 * 30)))
+    [point] = told(dock).points
+    assert point.tolist() == [20, 30]
+    layer.current_size = 10
+    assert told(dock).radius.tolist() == [5]
+    layer.name = "mine"
+    dock.reset_choices()
+    assert len(told(dock)) == 1
+    viewer.layers.remove(layer)
+    assert told(dock) is None and dock.hints.layer.value == "none"
+
+
+def test_undo_and_redo_go_through_points_colours_and_places(viewer, dock):
+    hints = dock.hints
+    hints.add_hint((20, 30), RED)
+    hints.use_color(BLUE)  # of the hint that is selected
+    hints.add_hint((50, 60), RED)
+    layer = viewer.layers["scan hints"]
+    assert [bytes(c).hex() for c in told(dock).colors] == ["283cc8", "c83c28"]
+    hints.undo.click()
+    assert told(dock).points.tolist() == [[20, 30]]
+    assert tuple(told(dock).colors[0]) == BLUE
+    hints.undo.click()
+    assert tuple(told(dock).colors[0]) == RED
+    layer.keymap[coerce_keybinding("Control-Shift-Z")](layer)
+    assert tuple(told(dock).colors[0]) == BLUE
+    layer.selected_data = {0}
+    layer.remove_selected()
+    assert told(dock) is None
+    layer.keymap[coerce_keybinding("Control-Z")](layer)
+    assert tuple(told(dock).colors[0]) == BLUE
+
+
+def test_what_is_of_no_use_is_left_out_in_a_sentence(viewer, dock):
+    layer = viewer.add_points(
+        [[20, 30], [500, 30], [40, 50], [40, 50]],
+        face_color=["red", "red", "red", "blue"],
+        scale=(2, 2),
+        translate=(5, 7),
+        units=("um", "um"),
+        name="mine",
+    )
+    dock.hints.layer.value = "mine"
+    assert len(told(dock)) == 2
+    assert tuple(told(dock).colors[1]) == (0, 0, 255)  # the later one
+    assert (
+        "1 hint outside the picture, 1 hint under a later one" in dock.hints.note.value
+    )
+    layer.face_color = np.array([[1, 0, 0, 0]] * 4)
+    assert told(dock) is None and "without a colour" in dock.hints.note.value
+    layer.face_color = "red"
+    layer.data = np.random.default_rng(0).uniform(0, 100, (5000, 2))
+    dock._make_preview(paint=True, suggest=True)
+    assert "at most 1000" in dock.hints.note.value
+
+
+def test_a_table_that_napari_has_written_is_read_with_its_colours(
+    viewer, dock, tmp_path
+):
+    dock.hints.add_hint((20, 30), RED, radius=6)
+    dock.hints.add_hint((50, 60), BLUE, radius=3)
+    before = told(dock).to_csv()
+    points, about, _ = viewer.layers["scan hints"].as_layer_data_tuple()
+    path = napari_write_points(str(tmp_path / "hints.csv"), points, about)
+    assert Hints.from_csv(Path(path).read_text()).to_csv() == before
+    viewer.layers.remove("scan hints")
+    points, about, _ = csv_to_layer_data(path)
+    layer = viewer.add_points(points, **about, name="again")
+    layer.scale, layer.translate = (2, 2), (5, 7)
+    layer.units = ("um", "um")
+    dock.hints.layer.value = layer.name
+    assert [bytes(c).hex() for c in told(dock).colors] == ["c83c28", "283cc8"]
+
+
+@pytest.mark.parametrize("kind", ["labels", "shapes"])
+def test_regions_tell_their_colours(viewer, qtbot, gray, kind):
+    image = viewer.add_image(np.stack([gray, gray]), name="stack")
+    if kind == "labels":
+        labels = np.zeros((2, *gray.shape), np.uint8)
+        labels[1, 20:60, 30:90] = 3
+        layer = viewer.add_labels(labels)
+        color = layer.get_color(3)
+    else:
+        box = [[1, 20, 30], [1, 20, 89], [1, 59, 89], [1, 59, 30]]
+        layer = viewer.add_shapes([box], shape_type="polygon", face_color="red")
+        color = np.array([1, 0, 0])
+    axes = PlaneAxes.last(3)
+    assert told_by(layer, image, axes, (0,)).hints is None
+    hints = told_by(layer, image, axes, (1,)).hints
+    assert (np.abs(hints.colors - np.rint(color[:3] * 255)) <= 1).all()
+    covered = np.zeros(gray.shape, bool)
+    for (_, y, x), radius in zip(hints.points.astype(int), hints.radius, strict=True):
+        reach = int(radius)
+        covered[y - reach : y + reach + 1, x - reach : x + reach + 1] = True
+    inside = np.zeros(gray.shape, bool)
+    inside[19:61, 29:91] = True
+    assert not (covered & ~inside).any()
+    assert covered[inside].mean() > 0.6
+
+
+# -- suggestions
+
+
+def test_suggestions_and_alternatives_are_one_click_away(viewer, qtbot, gray):
+    viewer.add_image(gray, name="scan", contrast_limits=(0, 255))
+    widget = open_dock(viewer)
+    widget.hints.add_hint((30, 40), RED)
+    swatches = widget.hints.suggestions.swatches
+
+    def offered():
+        return [swatch for swatch in swatches if swatch.isVisibleTo(widget)]
+
+    qtbot.waitUntil(lambda: len(offered()) >= 2, timeout=ENOUGH)
+    assert "%" in offered()[1].text() and "#" in offered()[1].accessibleName()
+    wanted = offered()[1].color
+    offered()[1].click()
+    assert tuple(widget.hints.told(()).hints.colors[0]) == wanted
+    assert widget.hints.recent.swatches[0].color == RED
+
+    from qtpy.QtWidgets import QToolButton
+
+    widget.hints.ask.click()
+    thumbnails = widget.hints._thumbnails
+
+    def pictures():
+        return thumbnails.findChildren(QToolButton)
+
+    qtbot.waitUntil(lambda: len(pictures()) >= 2, timeout=ENOUGH)
+    pictures()[0].click()
+    assert len(widget.hints.told(()).hints) == 2
+
+
+def test_a_model_that_does_not_listen_says_so(
+    viewer, qtbot, gray, make_checkpoint, tmp_path
+):
+    save(make_checkpoint(name="deaf"), tmp_path / "models" / "deaf.safetensors")
+    viewer.add_image(gray)
+    widget = open_dock(viewer)
+    widget.show_preview.value = False
+    widget.models.reset_choices()
+    widget.palette_panel.reference.value = "DAB"
+    widget.model.value = "deaf"
+    assert "does not listen to hints" in widget.hints.missing.value
+    assert "does not listen to a reference" in widget.palette_panel.note.value
+    assert not widget.hints.add.isEnabled() and not widget.palette_panel.pad.isEnabled()
+    run(widget, qtbot)
+    assert "palette" not in viewer.layers[-1].metadata["colorgan"]
+
+
+# -- palette
+
+
+def test_a_click_makes_a_place_neutral(viewer, qtbot, gray):
+    viewer.add_image(gray, name="scan", contrast_limits=(0, 255))
+    widget = open_dock(viewer)
+    widget._on_neutral((40.0, 50.0))
+    qtbot.waitUntil(lambda: widget.palette_panel.pad.value is not None, timeout=ENOUGH)
+    assert widget.palette_panel.strength.value == 1.0
+    choice = widget.palette_panel.choice()
+    assert choice.reference is None and choice.tint == widget.palette_panel.pad.value
+    widget.palette_panel.no_tint.click()
+    assert widget.palette_panel.choice() is None
+
+
+def test_a_reference_that_is_gone_is_no_longer_one(viewer, dock):
+    viewer.add_image(np.full((64, 64, 3), RED, np.uint8), rgb=True, name="red")
+    dock.palette_panel.reference.value = "layer: red"
+    assert dock.palette_panel.choice().palette().name == "red"
+    viewer.layers.remove("red")
+    assert dock.palette_panel.choice() is None
+
+
+def test_a_tint_is_set_by_mouse_and_keyboard(qtbot):
+    pad = TintPad()
+    qtbot.addWidget(pad)
+    pad.show()
+    pad.resize(pad.sizeHint())
+    QTest.mouseClick(pad, Qt.MouseButton.LeftButton, pos=pad.rect().topRight())
+    a, b = pad.value
+    assert a == pytest.approx(REACH, abs=1) and b == pytest.approx(REACH, abs=1)
+    QTest.keyClick(pad, Qt.Key.Key_Left)
+    assert pad.value[0] == pytest.approx(a - 1)
+    assert "Tint: +" in pad.accessibleName()
+    QTest.keyClick(pad, Qt.Key.Key_Escape)
+    assert pad.value is None
+
+
+def test_a_swatch_is_named_for_those_who_do_not_see_it(qtbot):
+    swatch = Swatch("Suggestion 1")
+    qtbot.addWidget(swatch)
+    swatch.show_color(RED, (180, 70, 50), "34%")
+    assert swatch.accessibleName() == "Suggestion 1: #c83c28, here #b44632, 34%"
