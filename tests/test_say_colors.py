@@ -168,8 +168,8 @@ def test_a_stack_has_hints_for_planes_that_travel_with_the_slider(viewer, qtbot,
     viewer.add_image(stack, name="stack", contrast_limits=(0, 255))
     widget = open_dock(viewer)
     viewer.dims.set_current_step(0, 1)
-    widget.hints.planes.value = "planes around"
-    widget.hints.around.value = 1
+    widget.hints.planes.choice.value = "planes around"
+    widget.hints.planes.around.value = 1
     widget.hints.add_hint((1, 30, 40), RED)
     layer = viewer.layers["stack hints"]
     for plane, shown in enumerate((0, 1, 2, 2)):
@@ -313,7 +313,7 @@ def test_suggestions_and_alternatives_are_one_click_away(viewer, qtbot, gray):
     viewer.add_image(gray, name="scan", contrast_limits=(0, 255))
     widget = open_dock(viewer)
     widget.hints.add_hint((30, 40), RED)
-    swatches = widget.hints.suggestions.swatches
+    swatches = widget.hints.colors.suggestions.swatches
 
     def offered():
         return [swatch for swatch in swatches if swatch.isVisibleTo(widget)]
@@ -323,18 +323,12 @@ def test_suggestions_and_alternatives_are_one_click_away(viewer, qtbot, gray):
     wanted = offered()[1].color
     offered()[1].click()
     assert tuple(widget.hints.told(()).hints.colors[0]) == wanted
-    assert widget.hints.recent.swatches[0].color == RED
-
-    from qtpy.QtWidgets import QToolButton
+    assert widget.hints.colors.recent.swatches[0].color == RED
 
     widget.hints.ask.click()
-    thumbnails = widget.hints._thumbnails
-
-    def pictures():
-        return thumbnails.findChildren(QToolButton)
-
-    qtbot.waitUntil(lambda: len(pictures()) >= 2, timeout=ENOUGH)
-    pictures()[0].click()
+    thumbnails = widget.hints.alternatives
+    qtbot.waitUntil(lambda: len(thumbnails.pictures) >= 2, timeout=ENOUGH)
+    thumbnails.pictures[0].click()
     assert len(widget.hints.told(()).hints) == 2
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels, Layer, Points, Shapes
 
-from napari_colorgan.arrays import RGB
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.inference.hints import ENDS, Hints, hints_of_regions
 from napari_colorgan.widgets.parts.layers import geometry
@@ -172,6 +171,26 @@ def planes_of(
     return own
 
 
+def describe(layer: Points) -> list[int]:
+    """Keep colours and radii of points in their table, which napari saves.
+
+    Returns the numbers of the points that are new to it.
+    """
+    table, count = layer.features, len(layer.data)
+    if not count:
+        return []
+    known = table["color"].notna().to_numpy() if "color" in table else [False] * count
+    rgb = np.rint(np.asarray(layer.face_color)[:, :3] * 255).astype(np.uint8)
+    sizes = np.broadcast_to(np.asarray(layer.size, float), count)
+    described: dict[str, Any] = {
+        "color": ["#" + bytes(color).hex() for color in rgb],
+        "radius": np.round(sizes / 2, 2),
+    }
+    others = {name: table[name].to_numpy() for name in table if name not in described}
+    layer.features = described | others
+    return [number for number, told in enumerate(known) if not told]
+
+
 def adopt(layer: Points, image: Image | None) -> None:
     """Let points show the colours that their table tells, and tell those they show."""
     if OF not in layer.metadata:
@@ -244,12 +263,6 @@ def _last_axes(layer: Layer, image: Layer, count: int) -> npt.NDArray[np.float64
 
 def _as_bytes(color: Any) -> Color:
     red, green, blue = np.rint(np.asarray(color)[:3] * 255).astype(int).tolist()
-    return red, green, blue
-
-
-def average(rgb: RGB) -> Color:
-    """Mean colour of a patch (Y, X, 3)."""
-    red, green, blue = np.rint(rgb.reshape(-1, 3).mean(0)).astype(int).tolist()
     return red, green, blue
 
 

@@ -41,7 +41,7 @@ class SplitPicture(QWidget):
 
     def show_pictures(self, before: RGB, after: RGB) -> None:
         """Show two pictures (Y, X, 3) of the same size."""
-        self._before, self._after = map(_pixmap, (before, after))
+        self._before, self._after = map(pixmap_of, (before, after))
         self.text = ""
         self.update()
 
@@ -122,7 +122,8 @@ class SplitPicture(QWidget):
         return area
 
 
-def _pixmap(rgb: RGB) -> QPixmap:
+def pixmap_of(rgb: RGB) -> QPixmap:
+    """Make what Qt draws of a picture (Y, X, 3)."""
     rgb = np.ascontiguousarray(rgb)
     height, width = rgb.shape[:2]
     image = QImage(rgb.data, width, height, 3 * width, QImage.Format.Format_RGB888)

@@ -6,11 +6,14 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
+from napari_colorgan.arrays import RGB
 from napari_colorgan.widgets.parts.notices import plain
+from napari_colorgan.widgets.parts.split_picture import pixmap_of
 
 Color = tuple[int, int, int]
 
 _SIDE = 24  # px
+_THUMBNAIL = 68  # px
 
 
 class Swatch(QToolButton):
@@ -74,3 +77,39 @@ class SwatchRow(QWidget):
             if number < len(colors):
                 swatch.show_color(*colors[number])
         self.setVisible(bool(colors))
+
+
+class Thumbnails(QWidget):
+    """Small pictures beside each other; hidden while there are none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pictures: list[QToolButton] = []
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self.setVisible(False)
+
+    def show_pictures(
+        self, pictures: Sequence[tuple[RGB, str]], on_click: Callable[[int], object]
+    ) -> None:
+        """Show pictures (Y, X, 3) and a text for each.
+
+        Parameters
+        ----------
+        on_click : gets the number of the picture that is clicked on, from 0
+        """
+        for button in self.pictures:
+            self._row.removeWidget(button)
+            button.deleteLater()
+        self.pictures = []
+        for number, (rgb, text) in enumerate(pictures):
+            button = QToolButton()
+            button.setIcon(QIcon(pixmap_of(rgb)))
+            button.setIconSize(QSize(_THUMBNAIL, _THUMBNAIL))
+            button.setText(text)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+            button.setAccessibleName(f"Alternative {number + 1}, {text}")
+            button.clicked.connect(lambda _=False, at=number: on_click(at))
+            self._row.addWidget(button)
+            self.pictures.append(button)
+        self.setVisible(bool(pictures))
