@@ -258,7 +258,7 @@ def test_what_is_of_no_use_is_left_out_in_a_sentence(viewer, dock):
     assert told(dock) is None and "without a colour" in dock.hints.note.value
     layer.face_color = "red"
     layer.data = np.random.default_rng(0).uniform(0, 100, (5000, 2))
-    dock._make_preview(paint=True, suggest=True)
+    dock.live.show(paint=True, suggest=True)
     assert "at most 1000" in dock.hints.note.value
 
 
@@ -355,7 +355,7 @@ def test_a_model_that_does_not_listen_says_so(
 def test_a_click_makes_a_place_neutral(viewer, qtbot, gray):
     viewer.add_image(gray, name="scan", contrast_limits=(0, 255))
     widget = open_dock(viewer)
-    widget._on_neutral((40.0, 50.0))
+    widget.live._on_neutral((40.0, 50.0))
     qtbot.waitUntil(lambda: widget.palette_panel.pad.value is not None, timeout=ENOUGH)
     assert widget.palette_panel.strength.value == 1.0
     choice = widget.palette_panel.choice()

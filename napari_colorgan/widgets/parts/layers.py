@@ -80,6 +80,28 @@ class LayerSource:
             for name in ("axes", "limits", "index", "plane_only")
         )
 
+    def place_of(self, point: Any) -> tuple[int, int] | None:
+        """Row and column of a point along the last dimensions; None if outside."""
+        place = []
+        for axis in (self.axes.y, self.axes.x):
+            at = round(float(point[axis - (self.axes.ndim - len(point))]))
+            if not 0 <= at < self.array.shape[axis]:
+                return None
+            place.append(at)
+        return place[0], place[1]
+
+    def point_of(self, place: tuple[int, int]) -> tuple[float, ...]:
+        """Return the point along all dimensions of a place in the displayed plane."""
+        point = [0.0] * self.axes.ndim
+        for axis, at in zip(self.axes.order, (*self.index, *place), strict=True):
+            point[axis] = float(at)
+        return tuple(point)
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """How many planes there are along each dimension before Y and X."""
+        return tuple(int(self.array.shape[axis]) for axis in self.axes.leading)
+
     def in_layer(self, canvas: RGB) -> RGB:
         """View a result (..., Y, X, 3) with its dimensions as the layer has them."""
         return canvas.transpose(*self.axes.back, self.axes.ndim)
