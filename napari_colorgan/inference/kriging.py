@@ -36,7 +36,7 @@ class _Scale:
 
 _SCALES = (
     # what was clicked, and what is like it
-    _Scale(variance=0.85, features=0.35, position=0.6, gray=0.3),
+    _Scale(variance=0.85, features=0.5, position=0.4, gray=0.3),
     # the tint of the picture
     _Scale(variance=0.15, features=1.0, position=1.5, gray=1.0),
 )
