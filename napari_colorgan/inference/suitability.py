@@ -21,6 +21,13 @@ _SAMPLED = 4  # of these px, along each side, one such is the mean of
 _LEAST_SIDE = 64  # px
 _LEAST_RANGE = 0.06  # of gray: in less, there is nothing but noise
 _BLOCKS = 5  # along each side, in which contrast is compared
+
+# Logistic regression on 1,600 photographs (16 collections) and 605 micrographs (7: H&E,
+# blood, nuclei), each collection weighing the same, with other gammas and noise, too.
+# Judged by the other collections (`tests/benchmarks/suitability.py`, 60 of each), 65 %
+# of photographs are told from micrographs and 1.8 % are taken for some, most often food
+# and fields from above; 56 % of micrographs are told, and 0.8 % taken for photographs.
+# There was nothing of fluorescence or electron microscopes: `micro` is for none of it.
 MICROGRAPH, PHOTOGRAPH = 2.3, -2.3
 """Likeness to a micrograph, in logits, from which it is said that a plane is one, and
 below which, that it is a photograph."""
@@ -70,8 +77,7 @@ def reduced(plane: Plane) -> Gray | None:
     height, width = plane.shape
     sample = plane.gray((slice(0, height, step), slice(0, width, step)))
     factor = max(1.0, min(sample.shape) / SIDE)
-    height, width = (round(length / factor) for length in sample.shape)
-    size = (height, width)
+    size = (round(sample.shape[0] / factor), round(sample.shape[1] / factor))
     gray = F.adaptive_avg_pool2d(torch.from_numpy(sample)[None, None], size)[0, 0]
     black, white = np.percentile(gray.numpy(), (0.5, 99.5))
     if white - black < _LEAST_RANGE:

@@ -34,6 +34,7 @@ from napari_colorgan.inference.hints import Hints
 AWAY = 30.0  # units of ab, from what the model makes of an object to its hint
 DIRECTIONS = 16
 SEPARABLE = 0.6  # part of the variance that lies between objects and ground
+LEAST = 1.0  # units of Lab; standard deviation of the distance to the ground
 SOLID = 0.9  # part of its convex hull that an object fills
 AREA = (0.003, 0.4)  # parts of the picture
 MOST = 3  # objects of a picture
@@ -57,6 +58,8 @@ def scene_of(picture: RGB) -> Scene | None:
     """Find objects; None if it is not clear which there are."""
     lab = rgb2lab(picture)
     standing = ndimage.gaussian_filter(away_from_ground(lab), 1)
+    if standing.std() < LEAST:
+        return None
     level = threshold_otsu(standing)
     objects = ndimage.binary_opening(standing > level, iterations=2)
     objects = ndimage.binary_fill_holes(objects)
