@@ -20,6 +20,7 @@ from napari_colorgan.inference.kriging import Kriging, Places
 from napari_colorgan.inference.palettes import read_palette
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Source
+from napari_colorgan.inference.suggestions import colors_at
 from napari_colorgan.models.compact import Compact
 
 RED = (200, 60, 40)
@@ -365,3 +366,16 @@ def test_a_table_of_hints_that_cannot_be_read_is_explained(tmp_path):
         file.write_text(text)
         with pytest.raises(BadSetting, match=expected):
             read_hints(file)
+
+
+def test_colours_are_shown_as_they_become_at_a_place():
+    gray = np.array([[200, 40]], np.uint8)
+    plane = Source.of(gray).plane()
+    light, dark = (colors_at(plane, (0, x), [RED, (90, 90, 90)]) for x in (0, 1))
+    assert light[1] == (200, 200, 200) and dark[1] == (40, 40, 40)
+    levels = torch.tensor([[light[0], dark[0]]]).movedim(-1, 0)[None] / 255
+    lightness = rgb_to_lab(levels)[0, 0, 0]
+    own = rgb_to_lab(torch.from_numpy(gray)[None, None].expand(1, 3, 1, 2) / 255)
+    assert torch.allclose(lightness, own[0, 0, 0], atol=1)
+    assert light[0][0] > light[0][2] and dark[0][0] > dark[0][2]  # red
+    assert colors_at(plane, (0, 0), []) == []

@@ -320,6 +320,7 @@ def test_suggestions_and_alternatives_are_one_click_away(viewer, qtbot, gray):
 
     qtbot.waitUntil(lambda: len(offered()) >= 2, timeout=ENOUGH)
     assert "%" in offered()[1].text() and "#" in offered()[1].accessibleName()
+    assert "c83c28, here #" in widget.hints.colors.current.accessibleName()
     wanted = offered()[1].color
     offered()[1].click()
     assert tuple(widget.hints.told(()).hints.colors[0]) == wanted
@@ -392,3 +393,66 @@ def test_a_swatch_is_named_for_those_who_do_not_see_it(qtbot):
     qtbot.addWidget(swatch)
     swatch.show_color(RED, (180, 70, 50), "34%")
     assert swatch.accessibleName() == "Suggestion 1: #c83c28, here #b44632, 34%"
+
+
+# -- the dock as a whole
+
+
+def test_the_preview_follows_what_is_displayed(viewer, qtbot, gray, monkeypatch):
+    stack = np.stack([gray, 255 - gray])
+    layer = viewer.add_image(stack, name="stack", contrast_limits=(0, 255))
+    viewer.dims.set_current_step(0, 0)
+    widget = open_dock(viewer)
+    seen = []
+    show = widget.preview.show_pictures
+    monkeypatch.setattr(
+        widget.preview,
+        "show_pictures",
+        lambda before, after: seen.append(before.mean()) or show(before, after),
+    )
+    widget.live.show()
+    qtbot.waitUntil(lambda: bool(seen), timeout=ENOUGH)
+    first = seen[-1]
+    viewer.dims.set_current_step(0, 1)
+    expected = 255 - first
+    qtbot.waitUntil(lambda: abs(seen[-1] - expected) < 2, timeout=ENOUGH)
+    layer.contrast_limits = (0, 500)
+    qtbot.waitUntil(lambda: seen[-1] < 0.7 * expected, timeout=ENOUGH)
+
+
+def test_the_layer_that_becomes_active_is_the_choice(viewer, qtbot, gray):
+    first = viewer.add_image(gray, name="first")
+    widget = open_dock(viewer)
+    widget.show_preview.value = False
+    second = viewer.add_image(255 - gray, name="second")
+    assert widget.layers.value == [second]
+    widget.layers.value = [first]
+    viewer.add_points(np.zeros((1, 2)))
+    assert widget.layers.value == [first]
+    viewer.layers.selection.active = second
+    assert widget.layers.value == [second]
+
+
+def test_layers_of_hints_may_change_while_a_run_goes_on(viewer, qtbot, dock):
+    dock.hints.add_hint((20, 30), RED)
+    layer = viewer.layers["scan hints"]
+    dock.run.native.click()
+    layer.name = "renamed"
+    layer.scale = (5, 5)
+    layer.data = np.zeros((0, 2))
+    viewer.layers.remove(layer)
+    qtbot.waitUntil(lambda: not dock.busy, timeout=ENOUGH)
+    made = viewer.layers["scan colorized"].metadata["colorgan"]
+    assert made["complete"] and "20,30,#c83c28" in made["hints"]
+
+
+def test_corrections_become_a_pair_to_train_on(viewer, qtbot, dock):
+    assert not dock.learning.isVisibleTo(dock)
+    dock.hints.add_hint((20, 30), RED)
+    run(dock, qtbot)
+    assert dock.learning.isVisibleTo(dock)
+    dock.learning.corrections.click()
+    _, training = viewer.window.add_plugin_dock_widget("napari-colorgan", "Fine-tune")
+    qtbot.waitUntil(lambda: len(training.pairs.pairs) == 1, timeout=ENOUGH)
+    [pair] = training.pairs.pairs
+    assert np.array_equal(pair.color, viewer.layers["scan colorized"].data)

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.store import Checkpoint
-from napari_colorgan.color import AB_SCALE
+from napari_colorgan.color import AB_SCALE, rgb_to_lab
 from napari_colorgan.color_bins import BIN_CENTERS
+from napari_colorgan.color_bytes import lab_to_bytes
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.hints import Hints
@@ -81,12 +82,31 @@ def suggest_in(
         size = f"{plane.shape[0]} x {plane.shape[1]} px"
         raise BadSetting("place", tuple(place), f"inside the picture of {size}")
     likelihoods = _likelihoods_at(plane, colorizer, (y, x), hints)
-    gray = torch.from_numpy(plane.gray((slice(y, y + 1), slice(x, x + 1))))[None, None]
+    gray = _gray_at(plane, (y, x))
     suggestions = []
     for color, likelihood in _modes(likelihoods, count):
         rgb = colorizer.decode(gray, color.view(1, 2, 1, 1))[0, 0, 0].tolist()
         suggestions.append(Suggestion((rgb[0], rgb[1], rgb[2]), likelihood))
     return suggestions
+
+
+def colors_at(
+    plane: Plane, place: tuple[int, int], colors: Sequence[tuple[int, int, int]]
+) -> list[tuple[int, int, int]]:
+    """Return what colours become at a place, whose lightness stays, sRGB 0 to 255."""
+    if not colors:
+        return []
+    levels = torch.tensor(colors).T[None, :, None] / 255  # (1, 3, 1, K)
+    ab = rgb_to_lab(levels)[:, 1:] / AB_SCALE
+    gray = _gray_at(plane, place).expand(1, 1, 1, len(colors))
+    shown = lab_to_bytes(gray, ab)[0, 0].tolist()
+    return [(red, green, blue) for red, green, blue in shown]
+
+
+def _gray_at(plane: Plane, place: tuple[int, int]) -> Tensor:
+    y, x = place
+    gray = plane.gray((slice(y, y + 1), slice(x, x + 1)))
+    return torch.from_numpy(gray)[None, None]
 
 
 def _likelihoods_at(

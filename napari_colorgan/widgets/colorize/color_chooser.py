@@ -32,6 +32,7 @@ class ColorChooser(QWidget):
         super().__init__()
         self._viewer = viewer
         self._lately: list[Color] = []
+        self._shown: dict[Color, Color] = {}
         self.current = Swatch("Colour of the next hint")
         self.current.show_color(_FIRST)
         self.pick = PickButton(
@@ -59,14 +60,33 @@ class ColorChooser(QWidget):
         if color != before:
             rest = [each for each in self._lately if each not in (color, before)]
             self._lately = [before, *rest][:_RECENT]
-            self.current.show_color(color)
-        self.recent.show_colors([(each, None, "") for each in self._lately])
+        self._show(color)
 
-    def suggest(self, suggestions: "Sequence[Suggestion]") -> None:
-        """Show the likeliest colours of a place, at the place's own lightness."""
+    @property
+    def known(self) -> tuple[Color, ...]:
+        """The current colour, and those before it."""
+        return (self.color, *self._lately)
+
+    def suggest(
+        self, suggestions: "Sequence[Suggestion]", shown: dict[Color, Color]
+    ) -> None:
+        """Show the likeliest colours of a place, at the place's own lightness.
+
+        Parameters
+        ----------
+        shown : what other colours become there
+        """
+        self._shown = shown
+        self._show(self.color)
         self.suggestions.show_colors(
             [(each.rgb, None, f"{each.likelihood:.0%}") for each in suggestions]
         )
+
+    def _show(self, current: Color) -> None:
+        """Show what colours become at the place that was looked at last."""
+        shown = self._shown
+        self.current.show_color(current, shown.get(current))
+        self.recent.show_colors([(each, shown.get(each), "") for each in self._lately])
 
     def _on_dialog(self) -> None:
         color = QColorDialog.getColor(QColor(*self.color), self, "Colour of hints")

@@ -160,11 +160,19 @@ class HintsPanel(QWidget):
         layer.add(np.asarray(point, float))
 
     def show_suggestions(
-        self, suggestions: "Sequence[Suggestion]", place: Sequence[float] | None
+        self,
+        suggestions: "Sequence[Suggestion]",
+        shown: dict[Color, Color],
+        place: Sequence[float] | None,
     ) -> None:
-        """Show the likeliest colours of a place."""
+        """Show the likeliest colours of a place.
+
+        Parameters
+        ----------
+        shown : what other colours become there
+        """
         self._at = place
-        self.colors.suggest(suggestions)
+        self.colors.suggest(suggestions, shown)
 
     def show_alternatives(self, found: "Sequence[Alternative]", in_image: Any) -> None:
         """Show other colourings; a click takes one.

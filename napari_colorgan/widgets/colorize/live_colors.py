@@ -16,7 +16,7 @@ from napari_colorgan.widgets.colorize.palette_panel import PalettePanel
 from napari_colorgan.widgets.colorize.preview import SIDE, Preview
 from napari_colorgan.widgets.colorize.results import Results
 from napari_colorgan.widgets.colorize.run import Wish
-from napari_colorgan.widgets.colorize.studio import Asked, Studio
+from napari_colorgan.widgets.colorize.studio import Asked, Studio, Suggested
 from napari_colorgan.widgets.parts.layers import LayerSource
 from napari_colorgan.widgets.parts.layout import say, wrap
 from napari_colorgan.widgets.parts.worker import LatestOnly, sentence, show_failure
@@ -170,6 +170,7 @@ class LiveColors(QObject):
             hints=self._told(source),
             side=SIDE,
             region=self._results.visible(self._layer, source) if live else None,
+            colors=self.hints.colors.known,
             **more,
         )
 
@@ -279,9 +280,10 @@ class LiveColors(QObject):
         if place is not None:
             self.show(place=place, suggest=True)
 
-    def _on_suggestions(self, suggestions: Any, asked: Asked) -> None:
+    def _on_suggestions(self, found: Suggested, asked: Asked) -> None:
         if asked.place is not None:
-            self.hints.show_suggestions(suggestions, asked.source.point_of(asked.place))
+            point = asked.source.point_of(asked.place)
+            self.hints.show_suggestions(found.suggestions, found.shown, point)
 
     def _on_alternatives(self) -> None:
         asked = self._asked(paint=False) if self._may() else None

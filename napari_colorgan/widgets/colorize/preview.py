@@ -10,7 +10,6 @@ from napari_colorgan.widgets.parts.worker import LatestOnly, sentence
 
 if TYPE_CHECKING:  # torch
     from napari_colorgan.inference.live import PiecePainted
-    from napari_colorgan.inference.suggestions import Suggestion
 
 SIDE = 320  # px
 _HEIGHT = 230  # px
@@ -32,7 +31,7 @@ class Preview(SplitPicture):
         self,
         studio: Studio,
         on_piece: Callable[["PiecePainted", Asked], object],
-        on_suggestions: Callable[["list[Suggestion]", Asked], object],
+        on_suggestions: Callable[[Suggested, Asked], object],
         on_doubt: Callable[[str], object],
         on_done: Callable[[dict[str, Any], Asked], object],
     ) -> None:
@@ -82,7 +81,7 @@ class Preview(SplitPicture):
             case PiecePainted():
                 self._on_piece(event, self._asked)
             case Suggested():
-                self._on_suggestions(event.suggestions, self._asked)
+                self._on_suggestions(event, self._asked)
             case Judged():
                 self._on_doubt(event.doubt)
 

@@ -9,6 +9,7 @@ from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import Job, Progress
 from napari_colorgan.widgets.colorize.palette_panel import PaletteChoice
 from napari_colorgan.widgets.parts.layers import LayerSource
+from napari_colorgan.widgets.parts.swatches import Color
 
 if TYPE_CHECKING:  # torch
     from napari_colorgan.inference.alternatives import Alternative
@@ -35,6 +36,8 @@ class Asked:
     """To be painted, too."""
     suggest: bool = False
     """Whether to suggest colours at the place."""
+    colors: tuple[Color, ...] = ()
+    """To be seen at the place's lightness, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Suggested(Progress):
     """The likeliest colours of the place are known."""
 
     suggestions: "list[Suggestion]"
+    shown: dict[Color, Color]
+    """What the colours that were asked for become there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ class Studio:
         """Make a preview, paint a region, suggest colours; return the record."""
         from napari_colorgan.inference.colorize import record_of
         from napari_colorgan.inference.live import live_job
-        from napari_colorgan.inference.suggestions import suggest_in
+        from napari_colorgan.inference.suggestions import colors_at, suggest_in
 
         colorizer = yield from self._colorizer_job(asked)
         plane = self._plane_of(asked.source)
@@ -87,9 +92,12 @@ class Studio:
             place=asked.place,
             region=asked.region,
         )
-        if asked.suggest and asked.place is not None and colorizer.takes_palette:
-            found = suggest_in(plane, asked.place, colorizer, hints=asked.hints)
-            yield Suggested(1, 1, found)
+        if asked.suggest and asked.place is not None:
+            found = []
+            if colorizer.takes_palette:  # and so knows alternatives
+                found = suggest_in(plane, asked.place, colorizer, hints=asked.hints)
+            shown = colors_at(plane, asked.place, asked.colors)
+            yield Suggested(1, 1, found, dict(zip(asked.colors, shown, strict=True)))
         return record_of(plane.source, colorizer, asked.source.name, hints=asked.hints)
 
     def alternatives_job(self, asked: Asked, side: int) -> "Job[list[Alternative]]":
