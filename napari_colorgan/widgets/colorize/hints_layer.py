@@ -52,6 +52,14 @@ def paint_with(layer: Points, color: Color, size: float | None = None) -> None:
         layer.current_size = size
 
 
+def selected_in(layer: Points) -> list[int]:
+    """Numbers of the points that are selected, in order.
+
+    napari goes on to name points that are gone once there are fewer.
+    """
+    return sorted(each for each in layer.selected_data if each < len(layer.data))
+
+
 def told_by(
     layer: Layer, image: Image, axes: PlaneAxes, index: tuple[int, ...]
 ) -> Told:

@@ -21,6 +21,7 @@ from napari_colorgan.widgets.colorize.hints_layer import (
     describe,
     hint_layers,
     paint_with,
+    selected_in,
     told_by,
 )
 from napari_colorgan.widgets.colorize.hints_planes import HintsPlanes, follow_slider
@@ -226,7 +227,7 @@ class HintsPanel(QWidget):
             self._offer_undo()
             # what is added is selected only later
             added = str(getattr(event, "action", "")) == "added"
-            latest = [len(layer.data) - 1] if added else sorted(layer.selected_data)
+            latest = [len(layer.data) - 1] if added else selected_in(layer)
             at = layer.data[latest[-1]] if latest else None
             self.changed.emit(None if at is None else tuple(map(float, at)))
 
@@ -242,7 +243,7 @@ class HintsPanel(QWidget):
     def _on_planes(self) -> None:
         layer = self._followed
         if isinstance(layer, Points) and self._history is not None:
-            selected = sorted(layer.selected_data)
+            selected = selected_in(layer)
             if selected:
                 self._history.restoring = True
                 self.planes.tell(layer, selected, new=False)
@@ -331,8 +332,8 @@ class HintsPanel(QWidget):
 
     def _follow_selected(self, layer: Points) -> None:
         """Let the current colour be that of the hint that is selected."""
-        if layer.selected_data:
-            rgba = np.asarray(layer.face_color)[max(layer.selected_data)]
+        if selected := selected_in(layer):
+            rgba = np.asarray(layer.face_color)[selected[-1]]
             red, green, blue = np.rint(rgba[:3] * 255).astype(int).tolist()
             self.colors.use((red, green, blue))
 
