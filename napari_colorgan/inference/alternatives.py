@@ -79,6 +79,8 @@ def most_doubtful(
     likelihoods = colorizer.likelihoods(gray)
     expected = mean_chroma(likelihoods)
     doubt = expected * (1 - sureness(mean_color(likelihoods), expected))
+    light = F.interpolate(gray, tuple(doubt.shape[2:]), mode="area")
+    doubt = doubt * light * (1 - light)  # colours hardly show in black or in white
     height, width = doubt.shape[2:]
     size = max(1, min(height, width) // _LARGE)
     spread = F.avg_pool2d(doubt, size, stride=1)[0, 0]

@@ -127,6 +127,11 @@ class Hints:
             self._planes[which],
         )
 
+    def elsewhere(self, place: tuple[int, int]) -> "Hints | None":
+        """Return hints but for those at a pixel; None if there are no others."""
+        others = (np.rint(self.points[:, -2:]) != np.array(place)).any(1)
+        return self.only(others) if others.any() else None
+
     def and_also(self, others: "Hints") -> "Hints":
         """Return these hints and others, of points with as many coordinates."""
         return Hints(

@@ -95,7 +95,8 @@ class Studio:
         if asked.suggest and asked.place is not None:
             found = []
             if colorizer.takes_palette:  # and so knows alternatives
-                found = suggest_in(plane, asked.place, colorizer, hints=asked.hints)
+                told = asked.hints and asked.hints.elsewhere(asked.place)
+                found = suggest_in(plane, asked.place, colorizer, hints=told)
             shown = colors_at(plane, asked.place, asked.colors)
             yield Suggested(1, 1, found, dict(zip(asked.colors, shown, strict=True)))
         return record_of(plane.source, colorizer, asked.source.name, hints=asked.hints)
