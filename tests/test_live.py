@@ -46,7 +46,7 @@ def make(checkpoint):
 
 @pytest.fixture
 def plane():
-    return LivePlane(Source.of(data.camera()[:300, :420]), ())
+    return LivePlane.of(Source.of(data.camera()[:300, :420]).plane())
 
 
 def events_of(job):

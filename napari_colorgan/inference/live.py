@@ -23,6 +23,7 @@ from napari_colorgan.job import STOP, Job, Progress
 
 LIVE_MEMORY = 12 << 20
 """Px of windows of which predictions are kept: about 400 MB."""
+_MOST_LOADED = 1 << 26  # px of a lazy plane
 _PIECE = 512  # px; side of what is painted at once
 _PATCH = 9  # px; side of what is taken for a place
 _NEAR = 192  # px; side of what is painted first, around what was changed
@@ -33,6 +34,14 @@ class LivePlane(Plane):
     """A plane that is reduced only once; what it shows must not change meanwhile."""
 
     _reduced: dict[int, Gray] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def of(cls, plane: Plane) -> "LivePlane":
+        """Keep a plane, in memory unless it is huge."""
+        height, width = plane.shape
+        if height * width <= _MOST_LOADED:
+            plane = plane.loaded()
+        return cls(plane.source, plane.index)
 
     def reduced(self, factor: int) -> Gray:
         """Gray of the whole plane, averaged over blocks of `factor` px."""

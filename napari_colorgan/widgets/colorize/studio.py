@@ -155,7 +155,6 @@ class Studio:
 
         known = self._source
         if known is None or self._plane is None or not layer.shows_as(known):
-            source = layer.source()
-            self._plane = LivePlane(source, layer.first)
+            self._plane = LivePlane.of(layer.source().plane(layer.first))
             self._source = layer
         return self._plane
