@@ -64,7 +64,7 @@ class Places:
         rows, columns : (H,) and (W,), positions in shorter sides of the plane
         """
         size = gray.shape
-        unit = F.normalize(features[None], dim=1, eps=1e-6)
+        unit = F.normalize(features[None], dim=1, eps=1e-6).contiguous()
         unit = F.interpolate(unit, tuple(size), mode="bilinear")[0]
         position = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
         return cls(unit.flatten(1).T, position.flatten(1).T, gray.reshape(-1, 1))
@@ -127,7 +127,7 @@ class Kriging:
 def _covariance(some: Places, others: Places) -> Tensor:
     """(N, M), 1 for a place and itself."""
     features, position, gray = (
-        torch.cdist(a, b).square_()
+        _squared_distance(a, b)
         for a, b in (
             (some.features, others.features),
             (some.position, others.position),
@@ -141,3 +141,9 @@ def _covariance(some: Places, others: Places) -> Tensor:
         exponent.add_(gray, alpha=scale.gray**-2)
         total.add_(exponent.mul_(-0.5).exp_(), alpha=scale.variance)
     return total
+
+
+def _squared_distance(some: Tensor, others: Tensor) -> Tensor:
+    """(N, M) of (N, C) and (M, C); unlike `torch.cdist`, it copies none of them."""
+    lengths = some.square().sum(1, keepdim=True) + others.square().sum(1)
+    return lengths.addmm_(some, others.T, alpha=-2).clamp_(min=0)
