@@ -19,6 +19,7 @@ import default_models
 import fine_tuning
 import gpu
 import guidance
+import live
 import micro_split
 import pack
 import presets
@@ -30,7 +31,9 @@ from feature_distance import EfficientNetLite2, frechet_distance
 from near_duplicates import near_duplicates
 from peer_comparison import GRAY, compare, comparison_rows, together
 
-from napari_colorgan import Palette, save
+from napari_colorgan import Colorizer, Palette, save
+from napari_colorgan.inference.live import LivePlane
+from napari_colorgan.inference.source import Source
 from napari_colorgan.training.archives import Archive
 from napari_colorgan.training.recipe import Recipe, find_recipe
 
@@ -295,6 +298,28 @@ def test_guidance_prints_a_table_for_each_folder(make_checkpoint, photos, tmp_pa
     for run in runs[-4:]:
         figures, away = guidance.measured(run, case, None)
         assert away is None and figures.psnr > 0
+
+
+def test_a_curve_of_hints_begins_with_what_the_model_makes_alone(
+    make_checkpoint, photos, tmp_path
+):
+    path = tmp_path / "small.safetensors"
+    save(make_checkpoint("compact", {"alternatives": True}), path)
+    cases = guidance.list_cases(Collection("some", photos), 1, side=64)
+    gray, alone, *helped = guidance.curve_of(str(path))
+    alone_again = guidance.Run("", guidance.guided(Colorizer(path), guidance.nothing))
+    told = guidance.gains(cases, [gray, alone, alone_again, helped[-1]])
+    assert told[0] == told[1] != told[2]
+    few, many = (guidance.hints(count)(cases[0])[1] for count in (5, 50))
+    assert set(map(tuple, few.points)) <= set(map(tuple, many.points))
+
+
+def test_times_of_a_click_are_in_order(make_checkpoint):
+    colorizer = Colorizer(make_checkpoint("compact"), context="local")
+    plane = LivePlane(Source.of(live.gray_picture("local", 256)), ())
+    told = live.timed(plane, colorizer, live.clicks(2, 256))
+    assert list(told) == ["preview", "first piece", "last piece"]
+    assert sorted(told.values()) == list(told.values())
 
 
 def test_packed_pictures_are_small_and_have_color(photos, tmp_path):

@@ -7,11 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_colorgan.arrays import Region
 from napari_colorgan.color import AB_SCALE, rgb_to_lab
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.kriging import Kriging, Places
 
 _COARSE = 2  # px
+_FEATURE = 4  # px; side of what has features of its own
+_MARGIN = 8  # px; as far as places have a part in what is enlarged
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,46 @@ class View:
         means = torch.stack([said[:, group].mean(1) for group in groups])
         return self.places.means(groups), colors_of(hints) - means
 
-    def corrected(self, kriging: Kriging) -> Tensor:
-        """Prediction (2, H, W), and what it lacks added."""
+    def corrected(self, kriging: Kriging, part: Region | None = None) -> Tensor:
+        """Prediction (2, H, W), and what it lacks added.
+
+        Parameters
+        ----------
+        part : px that are needed, others may lack anything; default all
+        """
+        if part is not None:
+            rows, columns = (
+                _with_margin(side, length)
+                for side, length in zip(part, self.gray.shape, strict=True)
+            )
+            result = self.prediction.clone()
+            result[:, rows, columns] = self._only(rows, columns).corrected(kriging)
+            return result
         lacking = kriging.at(self.places).T.reshape(1, 2, *self.coarse)
         lacking = F.interpolate(lacking, tuple(self.gray.shape), mode="bilinear")
         return (self.prediction + lacking[0]).clamp_(-1, 1)
+
+    def _only(self, rows: slice, columns: slice) -> "View":
+        """Return a part, in whole squares of features; of a plane at full size."""
+        y, x = (
+            slice(side.start // _FEATURE, side.stop // _FEATURE)
+            for side in (rows, columns)
+        )
+        return View(
+            self.gray[rows, columns],
+            self.prediction[:, rows, columns],
+            self.features[:, y, x],
+            self.rows[rows],
+            self.columns[columns],
+            self.shape,
+        )
+
+
+def _with_margin(part: slice, length: int) -> slice:
+    """Return a part, and what has a part in it, in whole squares that have features."""
+    start = max(0, part.start - _MARGIN) // _FEATURE * _FEATURE
+    stop = -(-(part.stop + _MARGIN) // _FEATURE) * _FEATURE
+    return slice(start, min(stop, length))
 
 
 def colors_of(hints: Hints) -> Tensor:

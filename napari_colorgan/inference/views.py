@@ -102,7 +102,8 @@ class Local:
             top = row.keep.start
             band = torch.zeros(channels, row.keep.stop - top, right - left)
             band[:, : shared.shape[1]] = shared
-            for column, prediction in self._windows(plane, row, columns, colorizer):
+            windows = self._windows(plane, row, columns, region, colorizer)
+            for column, prediction in windows:
                 place = slice(column.keep.start - left, column.keep.stop - left)
                 weight = np.outer(row.weight, column.weight)
                 band[..., place] += prediction * torch.from_numpy(weight)
@@ -113,7 +114,12 @@ class Local:
             shared = band[:, row.final.stop - top :].clone()
 
     def _windows(
-        self, plane: Plane, row: Span, columns: list[Span], colorizer: Colorizer
+        self,
+        plane: Plane,
+        row: Span,
+        columns: list[Span],
+        region: Region,
+        colorizer: Colorizer,
     ) -> Iterator[tuple[Span, Tensor]]:
         """Predictions (C, h, w) for the kept part of the windows of one row."""
         at_once = self.tiling.at_once
@@ -121,14 +127,19 @@ class Local:
             equal = list(group)
             for i in range(0, len(equal), at_once):
                 batch = equal[i : i + at_once]
-                predicted = self._predicted(plane, row, batch, colorizer)
+                predicted = self._predicted(plane, row, batch, region, colorizer)
                 for column, prediction in zip(batch, predicted, strict=True):
                     yield column, prediction[:, _kept(row), _kept(column)]
 
     def _predicted(
-        self, plane: Plane, row: Span, columns: list[Span], colorizer: Colorizer
+        self,
+        plane: Plane,
+        row: Span,
+        columns: list[Span],
+        region: Region,
+        colorizer: Colorizer,
     ) -> Iterable[Tensor]:
-        """Predictions (C, H, W) for windows, with what hints tell of them."""
+        """Predictions (C, H, W) for windows, with what hints tell of the region."""
         gray = torch.from_numpy(
             np.stack([plane.reflected(row.read, each.read) for each in columns])
         )
@@ -138,13 +149,13 @@ class Local:
         predictions, features = look(gray[:, None])
         if self.hinted is None:
             return predictions
-        views = (
-            View(shown, ab, described, row.read, each.read, plane.shape)
-            for shown, ab, described, each in zip(
-                gray, predictions, features, columns, strict=True
-            )
-        )
-        return [view.corrected(self.hinted) for view in views]
+        told = []
+        for number, column in enumerate(columns):
+            said = gray[number], predictions[number], features[number]
+            view = View(*said, row.read, column.read, plane.shape)
+            needed = _needed(row, region[0]), _needed(column, region[1])
+            told.append(view.corrected(self.hinted, needed))
+        return told
 
 
 Prepared: TypeAlias = Whole | Local
@@ -241,21 +252,33 @@ def resample(small: Tensor, shape: tuple[int, int], piece: Region) -> Tensor:
 
     Position by position, so that a piece equals the same piece of the whole.
     """
-    for dim, full, part in zip((2, 3), shape, piece, strict=True):
-        length = small.shape[dim]
-        at = (torch.arange(part.start, part.stop, dtype=torch.float64) + 0.5) * length
-        at = (at / full - 0.5).clamp(0, length - 1)
-        before = at.floor().long()
-        after = (before + 1).clamp(max=length - 1)
-        weight = (at - before).float().view(-1, *[1] * (3 - dim))
-        small = small.index_select(dim, before) * (1 - weight) + (
-            small.index_select(dim, after) * weight
-        )
-    return small
+    (above, below, down), (left, right, across) = (
+        _between(length, full, part)
+        for length, full, part in zip(small.shape[2:], shape, piece, strict=True)
+    )
+    top = int(above[0])
+    rows = small[:, :, top : int(below[-1]) + 1]  # columns are slow: of few rows
+    wide = torch.lerp(rows[..., left], rows[..., right], across)
+    upper = wide.index_select(2, above - top)
+    return upper.lerp_(wide.index_select(2, below - top), down[:, None])
+
+
+def _between(length: int, full: int, part: slice) -> tuple[Tensor, Tensor, Tensor]:
+    """Neighbours, among `length`, of the positions of a part of `full`; and weights."""
+    at = (torch.arange(part.start, part.stop, dtype=torch.float64) + 0.5) * length
+    at = (at / full - 0.5).clamp(0, length - 1)
+    before = at.floor().long()
+    return before, (before + 1).clamp(max=length - 1), (at - before).float()
 
 
 def _kept(span: Span) -> slice:
     return slice(span.keep.start - span.read.start, span.keep.stop - span.read.start)
+
+
+def _needed(span: Span, part: slice) -> slice:
+    """Px of what a window reads from which it colours a part of the plane."""
+    kept = intersection(span.keep, part)
+    return slice(kept.start - span.read.start, kept.stop - span.read.start)
 
 
 def _spread(length: int, side: int, count: int) -> list[int]:

@@ -29,6 +29,7 @@ from napari_colorgan.training.scoring import gray_rgb
 STRENGTHS = (0.25, 0.5, 1.0)
 HINT = 9  # px
 COUNTS = (1, 10, 50)
+CURVE = (0, 1, 5, 10, 20, 50)  # hints; each holds those before it
 HEADER = ("gain", "colourfulness", "CIEDE2000")
 
 
@@ -85,22 +86,23 @@ class Run:
     make: Callable[[Case], RGB]
 
 
+GRAY = Run("gray", lambda case: gray_rgb(case.pair))
+
+
+def guided(colorizer: Colorizer, guide: Guide) -> Callable[[Case], RGB]:
+    def make(case: Case) -> RGB:
+        palette, given = guide(case)
+        told = colorizer if palette is None else colorizer.asked_for(palette=palette)
+        gray = case.pair.gray
+        return colorize(gray, told, axes="YX", limits=(0, 1), hints=given)
+
+    return make
+
+
 def runs_of(model: str) -> list[Run]:
     """Gray, alone at several vividness, and with help at the model's own."""
-
-    def guided(colorizer: Colorizer, guide: Guide) -> Callable[[Case], RGB]:
-        def make(case: Case) -> RGB:
-            palette, given = guide(case)
-            told = (
-                colorizer if palette is None else colorizer.asked_for(palette=palette)
-            )
-            gray = case.pair.gray
-            return colorize(gray, told, axes="YX", limits=(0, 1), hints=given)
-
-        return make
-
     colorizer = Colorizer(model, "cpu")
-    runs = [Run("gray", lambda case: gray_rgb(case.pair))]
+    runs = [GRAY]
     for level in LEVELS:
         vivid = Colorizer(model, "cpu", vividness=level)
         runs.append(Run(f"vividness {level:g}", guided(vivid, nothing)))
@@ -114,6 +116,20 @@ def runs_of(model: str) -> list[Run]:
     return runs + [Run(name, guided(colorizer, guides[name])) for name in guides]
 
 
+def curve_of(model: str) -> list[Run]:
+    """Gray, and what more and more hints make of it."""
+    colorizer = Colorizer(model, "cpu")
+    guides = {count: hints(count) if count else nothing for count in CURVE}
+    runs = [Run(str(count), guided(colorizer, guides[count])) for count in CURVE]
+    return [GRAY, *runs]
+
+
+def gains(cases: Sequence[Case], runs: Sequence[Run]) -> list[str]:
+    """PSNR of each run over that of the first one."""
+    levels = [measured(run, cases, None)[0].psnr for run in runs]
+    return [f"{level - levels[0]:+.2f} dB" for level in levels[1:]]
+
+
 def main(
     model: Annotated[str, typer.Argument(help="A model's name, or a path.")],
     folders: Folders,
@@ -124,11 +140,21 @@ def main(
     distance: Annotated[
         bool, typer.Option(help="VGG/HED distance, too: see perceptual_distance.py.")
     ] = False,
+    curve: Annotated[
+        bool, typer.Option(help="Gains against the number of hints alone.")
+    ] = False,
 ) -> None:
     """Print what a model makes of pictures, alone and with help: a table a folder."""
+    side = WHOLE_SIDE if Colorizer(model, "cpu").context == "whole" else None
+    if curve:
+        rows, runs = [], curve_of(model)
+        for folder in folders:
+            cases = list_cases(folder, limit, side=side, halves=halves)
+            rows.append((f"{folder.name} ({len(cases)})", *gains(cases, runs)))
+        print_table(("gain with hints", *(run.name for run in runs[1:])), rows)
+        return
     measure = PerceptualDistance() if distance else None
     runs = runs_of(model)
-    side = WHOLE_SIDE if Colorizer(model, "cpu").context == "whole" else None
     for folder in folders:
         cases = list_cases(folder, limit, side=side, halves=halves)
         gray = None
