@@ -18,7 +18,7 @@ class LearnPanel(QWidget):
         self._results = results
         self._gray: Image | None = None
         text = QLabel(
-            "Not your colours? Say below what they are like, put hints, or give the "
+            "Not your colours? Say above what they are like, put hints, or give the "
             "model a few examples to learn from."
         )
         text.setWordWrap(True)
