@@ -19,7 +19,8 @@ from napari_colorgan.color import (
 )
 
 _STEPS = 1 << 16  # of a table: in the dark, where sRGB is steepest, 20 for a grey level
-_BISECTIONS = 12  # chroma to a four-thousandth, less than a grey level
+_MOST_STEPS = 12  # of fitting; 6 do but for extreme chroma
+_CLOSE = 1e-4  # of linear light: a third of a grey level where it is darkest
 
 _RAMP = torch.linspace(0, 1, _STEPS)
 _ROOTS = cube_root(decode_srgb(_RAMP))
@@ -41,9 +42,11 @@ def lab_to_bytes(gray: Tensor, ab: Tensor) -> Tensor:
     chroma = ab.movedim(1, 0).flatten(1) * _PARTS
     light = _cubes(root.clone())
     rgb = _linear(root, chroma, light)
-    outside = _outside(rgb, light).nonzero()[:, 0]
+    excess = _excess(rgb, light)
+    outside = (excess > 0).nonzero()[:, 0]
     if len(outside):
-        rgb[:, outside] = _fitted(root[outside], chroma[:, outside])
+        few = (root[outside], chroma[:, outside], light[outside], excess[outside])
+        rgb[:, outside] = _fitted(*few)
     levels = _look_up(_BYTES, rgb.clamp_(0, 1))
     n, _, h, w = gray.shape
     return levels.T.reshape(n, h, w, 3)
@@ -74,20 +77,31 @@ def _cubes(roots: Tensor) -> Tensor:
     return cubes
 
 
-def _outside(rgb: Tensor, light: Tensor) -> Tensor:
-    """Whether colours (3, K) are outside sRGB."""
+def _excess(rgb: Tensor, light: Tensor) -> Tensor:
+    """How far colours (3, K) are beyond sRGB, (K,); negative inside."""
     relative, absolute = GAMUT_TOLERANCE
-    tolerance = relative * light + absolute
-    return (rgb.amin(0) < -tolerance) | (rgb.amax(0) > 1 + tolerance)
+    beyond = torch.maximum(rgb.amax(0) - 1, rgb.amin(0).neg_())
+    return beyond.sub_(light, alpha=relative).sub_(absolute)
 
 
-def _fitted(root: Tensor, chroma: Tensor) -> Tensor:
-    """Linear RGB (3, K) with as much of the chroma as sRGB holds, by bisection."""
-    light = _cubes(root.clone())
+def _fitted(root: Tensor, chroma: Tensor, light: Tensor, excess: Tensor) -> Tensor:
+    """Linear RGB (3, K) with as much of the chroma as sRGB holds.
+
+    By the Illinois variant of regula falsi (Dowell & Jarratt 1971): linear RGB hardly
+    bends, so that it takes half of the steps of a bisection.
+    """
     low, high = torch.zeros_like(root), torch.ones_like(root)
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        outside = _outside(_linear(root, chroma * middle, light), light)
-        low = torch.where(outside, low, middle)
-        high = torch.where(outside, middle, high)
-    return _linear(root, chroma * low, light)
+    below, above = _excess(light.expand(3, -1), light), excess
+    for _ in range(_MOST_STEPS):
+        part = low - below * (high - low) / (above - below)
+        rgb = _linear(root, chroma * part, light)
+        excess = _excess(rgb, light)
+        if excess.abs().max() < _CLOSE:
+            break
+        outside = excess > 0
+        # the end that stays counts half, or it would stay for ever
+        below = torch.where(outside, below / 2, excess)
+        above = torch.where(outside, excess, above / 2)
+        low = torch.where(outside, low, part)
+        high = torch.where(outside, part, high)
+    return rgb
