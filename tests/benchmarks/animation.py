@@ -28,6 +28,10 @@ MOMENT, LAST = 1200, 2600  # ms that a frame is shown
 COLORS, ROUNDS = 256, 4  # of a frame, and how often they are moved to fit
 PATIENCE = 120.0  # s
 NAME = "photograph"
+PALETTES = (
+    ("warm print", "Like a warm print ..."),
+    ("daylight", "... or like a picture in daylight"),
+)
 HINTS = (  # row, column, colour, and what it is
     (345, 120, (222, 104, 40), "A hint: the suit is orange"),
     (120, 350, (104, 132, 180), "Another one: the backdrop is blue"),
@@ -160,13 +164,12 @@ def frames(stage: Stage) -> Iterator[Frame]:
     stage.wait(lambda: not dock.busy and dock.running.done)
     yield stage.frame("The model's own guess", start, run)
     chosen = panel.reference.native
-    stage.changed(lambda: setattr(panel.reference, "value", "warm print"))
-    yield stage.frame("Like a warm print ...", chosen, chosen)
-    stage.changed(lambda: setattr(panel.reference, "value", "daylight"))
-    yield stage.frame("... or like a picture in daylight", chosen, chosen)
+    for palette, caption in PALETTES if not dock.live.missing_palette() else ():
+        stage.changed(lambda name=palette: setattr(panel.reference, "value", name))
+        yield stage.frame(caption, chosen, chosen)
     hints.add.click()
     for row, column, color, caption in HINTS:
-        hints.color.show_color(color)
+        hints.colors.use(color)
         stage.changed(lambda at=(row, column), c=color: hints.add_hint(at, c))
         yield stage.frame(caption, hints, (row, column))
     stage.viewer.layers.selection.active = stage.viewer.layers[NAME]
@@ -192,7 +195,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("out", type=Path)
-    parser.add_argument("--model", default="natural", help="one that takes palettes")
+    parser.add_argument(
+        "--model", default="natural", help="without palettes, there are two frames less"
+    )
     parser.add_argument("--frames", type=Path, help="a folder for the single frames")
     choice = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:  # the user's settings stay
