@@ -71,7 +71,6 @@ class HintsPanel(QWidget):
         self.undo.setToolTip("Take back the last change of the hints (Ctrl-Z)")
         self.planes = HintsPlanes()
         self.ask = QPushButton("Show a&lternatives")
-        self.ask.setToolTip("Other colours that the model finds likely, as pictures")
         self.missing = wrap(Label(value="", visible=False))
         self.note = wrap(Label(value="", visible=False))
         self.alternatives = Thumbnails()
@@ -116,10 +115,21 @@ class HintsPanel(QWidget):
         self._image, self._axes = image, axes
         self.planes.offer(stack=image is not None and image.ndim > 2)
 
-    def offer(self, missing: str) -> None:
-        """Enable it, or say why it is of no use."""
+    def offer(self, missing: str, *, alternatives: bool) -> None:
+        """Enable it, or say why it is of no use.
+
+        Parameters
+        ----------
+        alternatives : whether the model knows how likely colours are
+        """
         for part in self._parts:
             part.setEnabled(not missing)
+        self.ask.setEnabled(not missing and alternatives)
+        self.ask.setToolTip(
+            "Other colours that the model finds likely, as pictures"
+            if alternatives
+            else "This model does not tell how likely other colours are"
+        )
         self._offer_undo()
         say(self.missing, missing)
 
@@ -376,7 +386,6 @@ class HintsPanel(QWidget):
             self.colors.pick,
             self.colors,
             self.planes.native,
-            self.ask,
         )
 
     def _connect(self) -> None:

@@ -118,8 +118,10 @@ class LiveColors(QObject):
 
     def offer(self) -> None:
         """Enable what the model listens to, and say what it does not."""
-        self.palette.offer(self.missing_palette())
-        self.hints.offer(self.missing_hints())
+        no_palette = self.missing_palette()
+        self.palette.offer(no_palette)
+        # what takes palettes knows alternatives
+        self.hints.offer(self.missing_hints(), alternatives=not no_palette)
         source = None if self._layer is None else self._read(self._layer)
         self.hints.follow(self._layer, None if source is None else source.axes)
 
