@@ -61,7 +61,7 @@ def test_a_shift_is_found(picture: str, gray: str, truth: tuple[int, int]) -> No
 
 @pytest.mark.parametrize("gray", ["lightness", "inverted", "stain"])
 def test_a_corrected_pair_lies_over_itself(gray: str) -> None:
-    rgb = PICTURES["tissue"]()
+    rgb = PICTURES["immunohistochemistry"]()
     pair = shifted(rgb, GRAYS[gray], 7, -5)
     found = estimate_shift(pair)
     assert found is not None
@@ -75,7 +75,7 @@ def test_a_corrected_pair_lies_over_itself(gray: str) -> None:
 
 
 def test_parts_of_a_pixel_are_found() -> None:
-    rgb = PICTURES["tissue"]()
+    rgb = PICTURES["immunohistochemistry"]()
     moved = shift(rgb.astype(float), (1.4, -0.7, 0), order=3, mode="reflect")
     pair = Pair("slide", color_to_gray(rgb), moved.clip(0, 255).astype(np.uint8))
     found = estimate_shift(pair)
@@ -94,7 +94,7 @@ def test_only_the_middle_of_a_large_picture_is_read() -> None:
 
 
 def test_the_region_decides_where_a_pair_has_one() -> None:
-    rgb = np.tile(PICTURES["tissue"](), (2, 1, 1))
+    rgb = np.tile(PICTURES["immunohistochemistry"](), (2, 1, 1))
     color = rgb.copy()
     color[:256] = np.roll(rgb[:256], (6, 0), (0, 1))  # the upper half moved alone
     mask = np.zeros(rgb.shape[:2], bool)

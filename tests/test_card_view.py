@@ -242,7 +242,7 @@ def test_the_card_closes_with_its_dock(make_napari_viewer, plugin, models):
     viewer = make_napari_viewer()
     widget, card = open_dock(viewer)
     widget.models.read_card.native.click()
-    viewer.window.remove_dock_widget(widget.native)
+    viewer.window.remove_dock_widget(widget)
     delete_closed()
     assert not card.isVisible()
 

@@ -352,7 +352,7 @@ def test_closing_the_dock_ends_the_run(viewer, qtbot, large, messages):
     wait_for_the_end(qtbot)
     assert control.stop
     [message] = messages
-    assert "Colorize: 'large' has stopped: its dock was closed." in message
+    assert "Colorize: 'large' was stopped because its dock was closed." in message
     made = viewer.layers[-1].metadata["colorgan"]
     assert not made["complete"] and made["why"] == "the dock was closed"
     assert made["model"] == MODEL and made["source"] == "large"

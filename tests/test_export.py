@@ -136,7 +136,7 @@ def package(checkpoint, path, **changes):
 @pytest.mark.parametrize("shape", [(240, 320), (300, 181), (90, 130)])
 def test_an_exported_network_gives_the_colors_of_napari(make, kind, shape):
     ours, theirs = both_colorings(make(kind), shape)
-    # half a level is rounding; the rest is how finely chroma is bisected
+    # half a level is rounding; the rest is how finely chroma is fitted
     assert abs(theirs - ours).max() < 2
     assert abs(theirs - ours).mean() < 0.3
     assert ours.std(axis=-1).mean() > 1
@@ -150,7 +150,8 @@ def test_an_imported_model_has_the_same_statistics_when_exported(name, shape):
     about = checkpoint.metadata
     assert (about.context, about.statistics) == ("local", "picture")
     ours, theirs = both_colorings(checkpoint, shape)
-    assert abs(theirs - ours).max() < 0.6
+    assert abs(theirs - ours).max() < 2
+    assert abs(theirs - ours).mean() < 0.3
     assert ours.std(axis=-1).mean() > 1
 
 

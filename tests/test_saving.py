@@ -216,7 +216,7 @@ def click(widget, qtbot) -> None:
 
 def test_the_button_saves_the_result(viewer, photo, tmp_path, qtbot, answer, messages):
     widget = ColorizeWidget(viewer)
-    qtbot.addWidget(widget.native)
+    qtbot.addWidget(widget)
     assert not widget.save.enabled
     viewer.add_image(photo, rgb=True, name="somebody's")
     widget.reset_choices()
@@ -241,7 +241,7 @@ def test_the_button_saves_the_active_result(viewer, photo, tmp_path, qtbot, answ
     add(viewer, photo[::-1], name="b")
     viewer.layers.selection = {first}
     widget = ColorizeWidget(viewer)
-    qtbot.addWidget(widget.native)
+    qtbot.addWidget(widget)
     answer["answer"] = (str(tmp_path / "a.png"), "PNG (*.png)")
     click(widget, qtbot)
     assert answer["suggested"].suffix == ".tif"  # which keeps micrometres
@@ -251,7 +251,7 @@ def test_the_button_saves_the_active_result(viewer, photo, tmp_path, qtbot, answ
 def test_a_failing_button_says_why(viewer, photo, tmp_path, qtbot, answer, messages):
     add(viewer, photo)
     widget = ColorizeWidget(viewer)
-    qtbot.addWidget(widget.native)
+    qtbot.addWidget(widget)
     answer["answer"] = (str(tmp_path / "no" / "a.tif"), "TIFF (*.tif *.tiff)")
     click(widget, qtbot)
     assert any("Choose a folder that exists" in text for text in messages)

@@ -21,7 +21,7 @@ PHOTOGRAPHS = {
 }
 MICROGRAPHS = {
     "blood, 16 bits": lambda: micrograph()[0][0],
-    "tissue": lambda: stack()[0][0][2],
+    "tissue": lambda: stack()[0][0][1],
 }
 UNCLEAR = {
     "cat, close": data.chelsea,
