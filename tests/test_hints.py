@@ -359,7 +359,7 @@ def test_hints_hold_for_planes_and_travel_as_a_table(listening):
 def test_a_table_of_hints_that_cannot_be_read_is_explained(tmp_path):
     file = tmp_path / "points.csv"
     for text, expected in (
-        ("axis-0,axis-1\n1,2\n", "columns of 'points.csv' is 'axis-0, axis-1'"),
+        ("axis-0,axis-1\n1,2\n", "the header of 'points.csv' is 'axis-0, axis-1'"),
         ("axis-0,axis-1,color\n1,2,red\n", "line 2 of 'points.csv'"),
         ("axis-0,axis-1,axis-2,color,from-0,to-0\n1,2,3,#ff0000,5,x\n", "line 2"),
     ):

@@ -456,3 +456,47 @@ def test_corrections_become_a_pair_to_train_on(viewer, qtbot, dock):
     qtbot.waitUntil(lambda: len(training.pairs.pairs) == 1, timeout=ENOUGH)
     [pair] = training.pairs.pairs
     assert np.array_equal(pair.color, viewer.layers["scan colorized"].data)
+    assert training.form.start.value == MODEL
+
+
+def test_each_gray_layer_has_hints_of_its_own(viewer, dock, gray):
+    first = viewer.layers["scan"]
+    dock.hints.add_hint((20, 30), RED)
+    second = viewer.add_image(255 - gray, name="other")
+    assert dock.layers.value == [second] and told(dock) is None
+    dock.hints.add_hint((50, 60), BLUE)
+    assert [layer.name for layer in viewer.layers][-1] == "other hints"
+    assert told(dock).points.tolist() == [[50, 60]]
+    viewer.layers.selection.active = first
+    assert told(dock).points.tolist() == [[20, 30]]
+    dock.hints.layer.value = "none"
+    viewer.layers.selection.active = second
+    viewer.layers.selection.active = first
+    assert told(dock) is None
+
+
+def test_flat_regions_tell_a_stack_once(viewer, qtbot, gray):
+    viewer.add_image(np.stack([gray] * 3), name="stack")
+    widget = open_dock(viewer)
+    widget.show_preview.value = False
+    labels = np.zeros(gray.shape, np.uint8)
+    labels[20:60, 30:90] = 1
+    layer = viewer.add_labels(labels, name="flat")
+    widget.hints.layer.value = "flat"
+    once = told_by(layer, viewer.layers["stack"], PlaneAxes.last(3), (0,)).hints
+    assert widget.live.wish().hints.to_csv() == once.to_csv()
+
+
+def test_a_result_is_no_gray_layer_and_follows_the_limits(viewer, qtbot, gray):
+    deep = gray.astype(np.uint16) * 16 + 500
+    layer = viewer.add_image(deep, name="deep", contrast_limits=(800, 3500), gamma=0.8)
+    widget = open_dock(viewer)
+    run(widget, qtbot)
+    assert widget.layers.choices == (layer,)
+    made = viewer.layers["deep colorized"]
+    layer.contrast_limits = (500, 6000)
+    limits = (500.0, 6000.0)
+    qtbot.waitUntil(
+        lambda: made.metadata["colorgan"]["limits"] == limits, timeout=ENOUGH
+    )
+    assert shows(made, colorize(deep, MODEL, limits=(*limits, 0.8)))

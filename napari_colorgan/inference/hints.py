@@ -193,7 +193,7 @@ class Hints:
         if len(axes) < 2 or not ("color" in names or set(channels) <= set(names)):
             found = ", ".join(names) or "no rows"
             expected = "axis-0, axis-1 and color (#c04020), or red, green and blue"
-            raise BadSetting(f"columns of {name}", found, expected)
+            raise BadSetting(f"the header of {name}", found, expected)
         points, colors, radii, planes = [], [], [], []
         for number, row in enumerate(table, 2):
             try:

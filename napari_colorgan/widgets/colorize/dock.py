@@ -23,7 +23,7 @@ from napari_colorgan.widgets.colorize.run_panel import RunPanel
 from napari_colorgan.widgets.colorize.save_button import SaveButton
 from napari_colorgan.widgets.parts.docking import make_dock
 from napari_colorgan.widgets.parts.layers import LayerSource, read_source
-from napari_colorgan.widgets.parts.layout import fold, heading, scroll
+from napari_colorgan.widgets.parts.layout import fold, heading, say, scroll
 from napari_colorgan.widgets.parts.models_changed import models_changed
 from napari_colorgan.widgets.parts.notices import show_info
 from napari_colorgan.widgets.parts.settings import load_settings, save_settings
@@ -55,7 +55,7 @@ class ColorizeWidget(QWidget):
             self.results,
             read=lambda layer: self._read([layer])[0],
             may=lambda: not self.busy and self.model.value is not None,
-            on_painted=self._update,
+            on_painted=self._on_painted,
         )
         self.show_preview, self.preview = self.form.preview, self.live.preview
         self.palette_panel, self.hints = self.live.palette, self.live.hints
@@ -165,6 +165,11 @@ class ColorizeWidget(QWidget):
         if not self.busy:
             self.live.show()
 
+    def _on_painted(self) -> None:
+        """Say no longer what became of the run: its result has other colours."""
+        say(self.status, "")
+        self._update()
+
     def _on_layer_removed(self, event: Any) -> None:
         self.running.forget(event.value)
 
@@ -239,7 +244,12 @@ class ColorizeWidget(QWidget):
         self.picker.lightness.visible = color is not None and not self.busy
         self.live.offer()
         hinted = self.hints.layer.value != "none"
-        self.learning.offer(self.live.layer, done=self.running.done, corrected=hinted)
+        self.learning.offer(
+            self.live.layer,
+            str(self.model.value),
+            done=self.running.done,
+            corrected=hinted,
+        )
 
     def _missing(self) -> str:
         """Why nothing can be coloured; empty if something can."""

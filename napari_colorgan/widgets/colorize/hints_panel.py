@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from magicgui.widgets import ComboBox, Container, Label
@@ -15,6 +16,7 @@ from napari_colorgan.inference.hints import Hints
 from napari_colorgan.widgets.colorize.color_chooser import ColorChooser
 from napari_colorgan.widgets.colorize.hints_history import History
 from napari_colorgan.widgets.colorize.hints_layer import (
+    OF,
     Told,
     add_points,
     adopt,
@@ -51,6 +53,8 @@ class HintsPanel(QWidget):
         self._viewer = viewer
         self._image: Image | None = None
         self._axes: PlaneAxes | None = None
+        self._layers: WeakKeyDictionary[Image, ref[Layer] | None] = WeakKeyDictionary()
+        """Layers of hints, by the images they tell of; None where none was chosen."""
         self._followed: Layer | None = None
         self._history: History | None = None
         self._at: Sequence[float] | None = None
@@ -88,6 +92,7 @@ class HintsPanel(QWidget):
         """
         layer = self._chosen()
         if layer is None or self._image is None or self._axes is None:
+            say(self.note, "")
             return Told(None)
         told = told_by(layer, self._image, self._axes, index)
         say(self.note, told.note)
@@ -104,15 +109,21 @@ class HintsPanel(QWidget):
         ------
         BadSetting
         """
-        if isinstance(self._chosen(), Points | None):
+        layer, image = self._chosen(), self._image
+        everywhere = layer is None or image is None or layer.ndim < image.ndim
+        if everywhere or isinstance(layer, Points):
             return self.told((0,) * len(leading)).hints
         parts = (self.told(index).hints for index in indices(leading))
         told = [hints for hints in parts if hints is not None]
         return reduce(Hints.and_also, told) if told else None
 
     def follow(self, image: Image | None, axes: PlaneAxes | None) -> None:
-        """Hear which image is told of."""
-        self._image, self._axes = image, axes
+        """Hear which image is told of; each has hints of its own."""
+        before, self._image, self._axes = self._image, image, axes
+        if image is not before:
+            self.show_suggestions([], {}, None)
+            self.alternatives.show_pictures([], lambda _: None)
+            self._choose(self._layer_of(image))
         self.planes.offer(stack=image is not None and image.ndim > 2)
 
     def offer(self, missing: str, *, alternatives: bool) -> None:
@@ -125,6 +136,9 @@ class HintsPanel(QWidget):
         for part in self._parts:
             part.setEnabled(not missing)
         self.ask.setEnabled(not missing and alternatives)
+        if not alternatives:  # what is shown was said by another model
+            self.show_suggestions([], {}, None)
+            self.alternatives.show_pictures([], lambda _: None)
         self.ask.setToolTip(
             "Other colours that the model finds likely, as pictures"
             if alternatives
@@ -215,7 +229,10 @@ class HintsPanel(QWidget):
             layer.mode = "add"
 
     def _on_layer(self) -> None:
-        self._listen(self._chosen())
+        layer = self._chosen()
+        if self._image is not None:
+            self._layers[self._image] = None if layer is None else ref(layer)
+        self._listen(layer)
         self.changed.emit(None)
 
     def _on_points(self, event: Any = None) -> None:
@@ -293,11 +310,29 @@ class HintsPanel(QWidget):
         sides = sorted(image.extent.data[1] - image.extent.data[0] + 1)[-2:]
         size = max(2.0, float(min(sides)) / _PART)
         layer = add_points(self._viewer, image, self.colors.color, size)
+        self._layers[image] = ref(layer)
+        self._choose(layer)
+        return layer
+
+    def _layer_of(self, image: Image | None) -> Layer | None:
+        """Return the layer of hints that an image had last, or that was made for it."""
+        if image is None:
+            return None
+        if image in self._layers:
+            known = self._layers[image]
+            layer = None if known is None else known()
+            return layer if layer in self._viewer.layers else None
+        layers = hint_layers(self._viewer.layers)
+        return next(
+            (each for each in layers if each.metadata.get(OF) == image.name), None
+        )
+
+    def _choose(self, layer: Layer | None) -> None:
+        """Show and hear a layer, without a word to anybody."""
         with self.layer.changed.blocked():
             self.layer.reset_choices()
-            self.layer.value = layer.name
+            self.layer.value = _NONE if layer is None else layer.name
         self._listen(layer)
-        return layer
 
     def _listen(self, layer: Layer | None) -> None:
         """Hear the changes of a layer, and no longer those of the one before."""

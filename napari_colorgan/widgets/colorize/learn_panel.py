@@ -17,6 +17,7 @@ class LearnPanel(QWidget):
         self._viewer = viewer
         self._results = results
         self._gray: Image | None = None
+        self._model = ""
         text = QLabel(
             "Not your colours? Say above what they are like, put hints, or give the "
             "model a few examples to learn from."
@@ -36,24 +37,33 @@ class LearnPanel(QWidget):
         self.corrections.clicked.connect(self._on_corrections)
         self.setVisible(False)
 
-    def offer(self, gray: Image | None, *, done: bool, corrected: bool) -> None:
+    def offer(
+        self, gray: Image | None, model: str, *, done: bool, corrected: bool
+    ) -> None:
         """Show it for a layer that has a result.
 
         Parameters
         ----------
+        model : that made it
         corrected : whether the user has put hints
         """
-        self._gray = gray
+        self._gray, self._model = gray, model
         result = None if gray is None else self._results.of(gray)
         self.setVisible(done and result is not None)
         self.corrections.setVisible(corrected)
 
     def _on_examples(self) -> None:
         if self._gray is not None:
-            show_dock(self._viewer, "Fine-tune").pairs.choose_gray(self._gray)
+            self._fine_tune().pairs.choose_gray(self._gray)
 
     def _on_corrections(self) -> None:
         result = None if self._gray is None else self._results.of(self._gray)
         if self._gray is not None and result is not None:
-            pairs = show_dock(self._viewer, "Fine-tune").pairs
-            pairs.add_layers(self._gray, result.layer)
+            self._fine_tune().pairs.add_layers(self._gray, result.layer)
+
+    def _fine_tune(self) -> Any:
+        """Open the dock, to go on from the model that made the result."""
+        dock = show_dock(self._viewer, "Fine-tune")
+        if self._model in dock.form.start.choices:  # and so no file from elsewhere
+            dock.choose_start(self._model)
+        return dock

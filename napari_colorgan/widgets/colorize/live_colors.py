@@ -253,7 +253,7 @@ class LiveColors(QObject):
 
     def _on_shown(self, *_: object) -> None:
         if self._form.limits.value == "as displayed":
-            self.show(supersede=False)
+            self.show(supersede=False, paint=True)
 
     def _on_data(self, *_: object) -> None:
         self.studio.forget_plane()

@@ -230,7 +230,11 @@ class LayerRun:
         if former is not None:
             self._result = former.layer
         else:
-            canvas, options = source.in_layer(event.canvas), self._options[event.number]
+            # with its record, or it would look like a gray layer to be coloured
+            options = self._options[event.number] | {
+                "metadata": {LAYER_KEY: event.record}
+            }
+            canvas = source.in_layer(event.canvas)
             self._result = add_result(self._viewer, canvas, options)
         self._results.note(
             self._layers[event.number], Result(self._result, event.canvas, source)

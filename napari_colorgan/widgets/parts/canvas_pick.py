@@ -6,6 +6,8 @@ from typing import Any
 from napari.layers import Points
 from qtpy.QtWidgets import QPushButton
 
+_CLICK = "Click there..."
+
 
 class PickButton(QPushButton):
     """While it is down, the next click into the canvas is told to a slot.
@@ -19,6 +21,7 @@ class PickButton(QPushButton):
         self, viewer: Any, text: str, tooltip: str, on_pick: Callable[[Any], object]
     ) -> None:
         super().__init__(text)
+        self._text = text
         self._viewer = viewer
         self._on_pick = on_pick
         self._paused: tuple[Points, str] | None = None
@@ -32,6 +35,7 @@ class PickButton(QPushButton):
 
     def _on_toggled(self, down: bool) -> None:
         callbacks = self._viewer.mouse_drag_callbacks
+        self.setText(_CLICK if down else self._text)
         if down:
             callbacks.append(self._on_click)
             active = self._viewer.layers.selection.active
