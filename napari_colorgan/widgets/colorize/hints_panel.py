@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from magicgui.widgets import ComboBox, Container, Label
@@ -53,7 +53,7 @@ class HintsPanel(QWidget):
         self._viewer = viewer
         self._image: Image | None = None
         self._axes: PlaneAxes | None = None
-        self._layers: WeakKeyDictionary[Image, ref[Layer] | None] = WeakKeyDictionary()
+        self._layers: WeakKeyDictionary[Image, Layer | None] = WeakKeyDictionary()
         """Layers of hints, by the images they tell of; None where none was chosen."""
         self._followed: Layer | None = None
         self._history: History | None = None
@@ -231,7 +231,7 @@ class HintsPanel(QWidget):
     def _on_layer(self) -> None:
         layer = self._chosen()
         if self._image is not None:
-            self._layers[self._image] = None if layer is None else ref(layer)
+            self._layers[self._image] = layer
         self._listen(layer)
         self.changed.emit(None)
 
@@ -310,7 +310,7 @@ class HintsPanel(QWidget):
         sides = sorted(image.extent.data[1] - image.extent.data[0] + 1)[-2:]
         size = max(2.0, float(min(sides)) / _PART)
         layer = add_points(self._viewer, image, self.colors.color, size)
-        self._layers[image] = ref(layer)
+        self._layers[image] = layer
         self._choose(layer)
         return layer
 
@@ -319,8 +319,7 @@ class HintsPanel(QWidget):
         if image is None:
             return None
         if image in self._layers:
-            known = self._layers[image]
-            layer = None if known is None else known()
+            layer = self._layers[image]
             return layer if layer in self._viewer.layers else None
         layers = hint_layers(self._viewer.layers)
         return next(
