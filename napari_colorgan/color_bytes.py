@@ -90,18 +90,24 @@ def _fitted(root: Tensor, chroma: Tensor, light: Tensor, excess: Tensor) -> Tens
     By the Illinois variant of regula falsi (Dowell & Jarratt 1971): linear RGB hardly
     bends, so that it takes half of the steps of a bisection.
     """
+    result = torch.empty(3, len(root))
+    left = torch.arange(len(root))
     low, high = torch.zeros_like(root), torch.ones_like(root)
     below, above = _excess(light.expand(3, -1), light), excess
-    for _ in range(_MOST_STEPS):
+    for step in range(_MOST_STEPS):
         part = low - below * (high - low) / (above - below)
         rgb = _linear(root, chroma * part, light)
         excess = _excess(rgb, light)
-        if excess.abs().max() < _CLOSE:
+        result[:, left] = rgb
+        going = excess.abs() >= _CLOSE
+        if step + 1 == _MOST_STEPS or not going.any():
             break
         outside = excess > 0
         # the end that stays counts half, or it would stay for ever
-        below = torch.where(outside, below / 2, excess)
-        above = torch.where(outside, excess, above / 2)
-        low = torch.where(outside, low, part)
-        high = torch.where(outside, part, high)
-    return rgb
+        below = torch.where(outside, below / 2, excess)[going]
+        above = torch.where(outside, excess, above / 2)[going]
+        low = torch.where(outside, low, part)[going]
+        high = torch.where(outside, part, high)[going]
+        left, root, light = left[going], root[going], light[going]
+        chroma = chroma[:, going]
+    return result

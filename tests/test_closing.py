@@ -4,8 +4,13 @@ import pytest
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
-from napari_colorgan.job import STOP, Progress
-from napari_colorgan.widgets.parts.worker import DockJobs, LatestOnly, on_close
+from napari_colorgan.job import STOP, Control, Progress, drive
+from napari_colorgan.widgets.parts.worker import (
+    DockJobs,
+    JobWorker,
+    LatestOnly,
+    on_close,
+)
 
 
 def until_stopped_job():
@@ -85,3 +90,19 @@ def test_a_viewer_that_closes_says_nothing(viewer, dock, messages) -> None:
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     assert jobs.closed
     assert messages == []
+
+
+def test_a_job_that_is_left_before_it_begins_never_does(qtbot):
+    begun = []
+
+    def job():
+        begun.append(True)
+        yield Progress(0, 1)
+
+    control = Control()
+    worker = JobWorker(drive, job(), control)
+    worker.control = control
+    with qtbot.waitSignal(worker.finished, timeout=10_000):
+        worker.quit()  # as napari does when it closes
+        worker.start()
+    assert not begun and control.stop

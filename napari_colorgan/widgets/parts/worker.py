@@ -1,5 +1,6 @@
 """Run a job in a thread; all answers arrive in the GUI thread."""
 
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -29,10 +30,25 @@ class JobWorker(GeneratorWorker):
     """
 
     control: Control
+    _left = False
 
     def quit(self) -> None:
         """Ask the job to finish early."""
+        self._left = True
         self.control.request_stop()
+
+    def run(self) -> None:
+        """Run in the thread, unless it was left before it began.
+
+        Qt starts threads a moment later, and napari does not wait for those that have
+        not begun: by then, all that is said could be said to nobody.
+        """
+        if not self._left:
+            super().run()
+            return
+        with contextlib.suppress(RuntimeError):  # Qt's half is gone
+            self.finished.emit()
+            self._finished.emit(self)
 
 
 class _Named(partial[Any]):
