@@ -157,6 +157,31 @@ def make_checkpoint():
 
 
 @pytest.fixture(scope="session")
+def make_listening():
+    """Make checkpoints whose answers follow from what they are told.
+
+    Called with the deviation of their weights, options of `compact`, and metadata.
+    """
+    import torch
+
+    from napari_colorgan.checkpoints.metadata import Metadata
+    from napari_colorgan.checkpoints.store import Checkpoint
+    from napari_colorgan.models.compact import Compact
+
+    def make(std=0.2, options=None, **metadata):
+        options = {"widths": [8, 8, 8, 8], "alternatives": True} | (options or {})
+        torch.manual_seed(3)
+        network = Compact(**options)
+        for module in network.modules():
+            for parameter in module.parameters(recurse=False):
+                torch.nn.init.normal_(parameter, std=std)
+        about = Metadata(generator="compact", options=options, **metadata)
+        return Checkpoint(about, network.state_dict())
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def make_colorizer(make_checkpoint):
     """Make colorizers of such checkpoints, in windows so small that there are many."""
     import torch

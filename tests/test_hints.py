@@ -10,7 +10,6 @@ from PIL import Image
 from skimage import data
 
 from napari_colorgan import Colorizer, Hints, Palette, colorize, suggest
-from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import rgb_to_lab
 from napari_colorgan.errors import BadImageFile, BadSetting
@@ -21,7 +20,6 @@ from napari_colorgan.inference.palettes import read_palette
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Source
 from napari_colorgan.inference.suggestions import colors_at
-from napari_colorgan.models.compact import Compact
 
 RED = (200, 60, 40)
 BROWN = (90, 50, 42)
@@ -29,14 +27,8 @@ TINY = {"widths": [8, 8, 8, 8], "alternatives": True, "attention": 1}
 
 
 @pytest.fixture(scope="module")
-def listening():
-    """A checkpoint whose answers follow from what it is told."""
-    torch.manual_seed(3)
-    network = Compact(**TINY)
-    for module in network.modules():
-        for parameter in module.parameters(recurse=False):
-            torch.nn.init.normal_(parameter, std=0.2)
-    return Checkpoint(Metadata(generator="compact", options=TINY), network.state_dict())
+def listening(make_listening):
+    return make_listening(options={"attention": 1})
 
 
 @pytest.fixture

@@ -2,12 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 from skimage import data
 
 from napari_colorgan import Colorizer, Hints, colorize
-from napari_colorgan.checkpoints.metadata import Metadata
-from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.inference.alternatives import alternatives_job
 from napari_colorgan.inference.live import (
     LIVE_MEMORY,
@@ -19,21 +16,14 @@ from napari_colorgan.inference.live import (
 )
 from napari_colorgan.inference.source import Source
 from napari_colorgan.job import STOP, finish
-from napari_colorgan.models.compact import Compact
 
 RED = (200, 60, 40)
-TINY = {"widths": [8, 8, 8, 8], "alternatives": True}
 CONTEXTS = pytest.mark.parametrize("context", ["whole", "local"])
 
 
 @pytest.fixture(scope="module")
-def checkpoint():
-    torch.manual_seed(3)
-    network = Compact(**TINY)
-    for module in network.modules():
-        for parameter in module.parameters(recurse=False):
-            torch.nn.init.normal_(parameter, std=0.2)
-    return Checkpoint(Metadata(generator="compact", options=TINY), network.state_dict())
+def checkpoint(make_listening):
+    return make_listening()
 
 
 @pytest.fixture

@@ -13,10 +13,7 @@ from skimage import data
 
 from napari_colorgan import Hints, colorize, save
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.checkpoints.metadata import Metadata
-from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import rgb_to_lab
-from napari_colorgan.models.compact import Compact
 from napari_colorgan.widgets.colorize.hints_layer import told_by
 from napari_colorgan.widgets.parts import settings as dock_settings
 from napari_colorgan.widgets.parts.swatches import Swatch
@@ -29,23 +26,9 @@ ENOUGH = 60_000  # ms; for what takes a second on an idle machine
 
 
 @pytest.fixture(scope="module")
-def listening():
-    """A checkpoint whose answers follow from what it is told."""
-    torch.manual_seed(3)
-    options = {"widths": [8, 8, 8, 8], "alternatives": True}
-    network = Compact(**options)
-    for module in network.modules():
-        for parameter in module.parameters(recurse=False):
-            torch.nn.init.normal_(parameter, std=0.1)
-    about = Metadata(
-        generator="compact",
-        options=options,
-        context="whole",
-        working_size=64,
-        name=MODEL,
-        vividness=0.5,
-    )
-    return Checkpoint(about, network.state_dict())
+def listening(make_listening):
+    about = {"context": "whole", "working_size": 64, "name": MODEL, "vividness": 0.5}
+    return make_listening(std=0.1, **about)
 
 
 @pytest.fixture(autouse=True)

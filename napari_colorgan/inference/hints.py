@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,9 +161,7 @@ class Hints:
         ):
             ends = self._planes[number].ravel() if wider else ()
             numbers = [f"{value:.6g}" for value in (*point, radii[number], *ends)]
-            table.writerow(
-                [*numbers[:count], "#" + bytes(color).hex(), *numbers[count:]]
-            )
+            table.writerow([*numbers[:count], to_hex(color), *numbers[count:]])
         return text.getvalue()
 
     @classmethod
@@ -200,7 +198,7 @@ class Hints:
                 point = [float(row[axis]) for axis in axes]
                 points.append(point)
                 if "color" in names:
-                    colors.append([float(level) for level in _from_hex(row["color"])])
+                    colors.append([float(level) for level in from_hex(row["color"])])
                 else:
                     colors.append([float(row[channel]) for channel in channels])
                 radii.append(float(row.get("radius") or _RADIUS))
@@ -298,7 +296,13 @@ def _planes_in(row: dict[str, str], axis: int, own: float) -> tuple[float, float
     )
 
 
-def _from_hex(text: str) -> bytes:
+def to_hex(color: Iterable[int]) -> str:
+    """Write an sRGB colour of levels 0 to 255 as ``#c04020``."""
+    return "#" + bytes(color).hex()
+
+
+def from_hex(text: str) -> bytes:
+    """Read the three levels of a colour like ``#c04020``; others raise ValueError."""
     digits = text.strip().removeprefix("#")
     if len(digits) != 6:
         raise ValueError(text)

@@ -94,6 +94,14 @@ def percentile_limits(sample: Array) -> Limits:
     return Limits(float(low), float(high))
 
 
+def to_bytes(values: Array) -> Array:
+    """Levels 0 to 255, uint8, of the full range of their type."""
+    if values.dtype == np.uint8:
+        return values
+    levels: Array = (scale(values, full_range(values.dtype)) * 255).round()
+    return levels.astype(np.uint8)
+
+
 def scale(values: Array, limits: Limits) -> Gray:
     """Gray values to [0, 1], clipped; a value at two equal limits becomes 0.5.
 

@@ -8,6 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog, QVBoxLayout, QWidget
 
+from napari_colorgan.inference.intensity import to_bytes
 from napari_colorgan.widgets.parts.canvas_pick import PickButton
 from napari_colorgan.widgets.parts.layers import is_color
 from napari_colorgan.widgets.parts.swatches import Color, Swatch, SwatchRow
@@ -100,14 +101,7 @@ class ColorChooser(QWidget):
             value = layer.get_value(position, world=True)
             value = value[1] if isinstance(value, tuple) else value  # of a level
             if value is not None:
-                self.chosen.emit(_as_bytes(np.asarray(value)[:3]))
+                red, green, blue = to_bytes(np.asarray(value)[:3]).tolist()
+                self.chosen.emit((red, green, blue))
                 return
         self.missed.emit("There is no RGB layer where you clicked.")
-
-
-def _as_bytes(levels: Any) -> Color:
-    if levels.dtype != np.uint8:
-        white = 1.0 if levels.dtype.kind == "f" else np.iinfo(levels.dtype).max
-        levels = np.clip(levels / white * 255, 0, 255).round().astype(int)
-    red, green, blue = levels.tolist()
-    return red, green, blue

@@ -1,7 +1,8 @@
 """Undo and redo for a layer of points."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,8 +56,17 @@ class History:
         self._states = [_State.of(layer)]
         self._undone: list[_State] = []
         self._noted = float("-inf")
-        self.restoring = False
-        """Whether what changes is what was undone or redone."""
+        self.deaf = False
+        """Whether what changes is no doing of the user's."""
+
+    @contextmanager
+    def unheard(self) -> Iterator[None]:
+        """Change the layer without making it a state of its own."""
+        before, self.deaf = self.deaf, True
+        try:
+            yield
+        finally:
+            self.deaf = before
 
     def note(self) -> bool:
         """Note what the layer has become; whether it has changed."""
@@ -95,15 +105,13 @@ class History:
             self._restore(self._states[-1])
 
     def _restore(self, state: _State) -> None:
-        layer, self.restoring = self._layer, True
+        layer = self._layer
         self._noted = float("-inf")
-        try:
+        with self.unheard():
             layer.selected_data = set()
             layer.data = state.data
             if len(state.data):
                 layer.face_color = state.colors
                 layer.size = state.sizes
             layer.features = state.features
-        finally:
-            self.restoring = False
         layer.refresh()

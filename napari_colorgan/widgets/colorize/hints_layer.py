@@ -1,5 +1,6 @@
 """Layers that tell colours of places: points above all, and also labels and shapes."""
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +10,19 @@ import numpy.typing as npt
 from napari.layers import Image, Labels, Layer, Points, Shapes
 
 from napari_colorgan.errors import BadSetting
-from napari_colorgan.inference.hints import ENDS, Hints, hints_of_regions
+from napari_colorgan.inference.hints import (
+    ENDS,
+    Hints,
+    from_hex,
+    hints_of_regions,
+    to_hex,
+)
 from napari_colorgan.widgets.parts.layers import geometry
+from napari_colorgan.widgets.parts.swatches import Color
 from napari_colorgan.widgets.parts.world import PlaneAxes, pixels_to_pixels
 
 OF = "colorgan_hints_of"
 """Key in the metadata of points: the gray layer they were made for, by its name."""
-Color = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ def add_points(viewer: Any, image: Image, color: Color, size: float) -> Points:
 
 def paint_with(layer: Points, color: Color, size: float | None = None) -> None:
     """Give the points to come a colour, and those that are selected, too."""
-    layer.current_face_color = "#" + bytes(color).hex()
+    layer.current_face_color = to_hex(color)
     if size is not None:
         layer.current_size = size
 
@@ -124,17 +131,13 @@ def _told_by_regions(
     extent = image.extent.data[1] + 1
     size = (round(extent[axes.y]), round(extent[axes.x]))
     if isinstance(layer, Labels):
-        labels = np.asarray(layer.data if not layer.multiscale else layer.data[0])
-        colors = {
-            int(label): layer.get_color(int(label)) for label in np.unique(labels)[1:]
-        }
+        labels = layer.data[0] if layer.multiscale else layer.data
     else:
         if not len(layer.data):
             return Told(None)
         corners = np.concatenate([np.asarray(part) for part in layer.data])
         shape = np.maximum(np.ceil(corners.max(0)) + 1, 1).astype(int)
         labels = layer.to_labels(tuple(shape.tolist()))
-        colors = dict(enumerate(layer.face_color, 1))
     leading = labels.ndim - 2
     if leading:
         place = np.zeros(image.ndim)
@@ -144,6 +147,12 @@ def _told_by_regions(
         if any(not 0 <= i < n for i, n in zip(at, labels.shape, strict=False)):
             return Told(None)
         labels = labels[at]
+    labels = np.asarray(labels)
+    if isinstance(layer, Labels):
+        numbers = np.unique(labels)[1:].tolist()
+        colors = {label: layer.get_color(label) for label in numbers}
+    else:
+        colors = dict(enumerate(layer.face_color, 1))
     known = {
         label: _as_bytes(color)
         for label, color in colors.items()
@@ -191,7 +200,7 @@ def describe(layer: Points) -> list[int]:
     rgb = np.rint(np.asarray(layer.face_color)[:, :3] * 255).astype(np.uint8)
     sizes = np.broadcast_to(np.asarray(layer.size, float), count)
     described: dict[str, Any] = {
-        "color": ["#" + bytes(color).hex() for color in rgb],
+        "color": [to_hex(color) for color in rgb],
         "radius": np.round(sizes / 2, 2),
     }
     others = {name: table[name].to_numpy() for name in table if name not in described}
@@ -212,12 +221,9 @@ def _colors_of(layer: Points) -> npt.NDArray[np.float64]:
     shown = np.array(layer.face_color, float)
     if OF not in layer.metadata and "color" in layer.features:
         for number, text in enumerate(layer.features["color"]):
-            try:
-                rgb = bytes.fromhex(str(text).strip().removeprefix("#"))
-            except ValueError:
-                continue
-            if len(rgb) == 3:
-                shown[number] = (*np.frombuffer(rgb, np.uint8) / 255, 1)
+            with contextlib.suppress(ValueError):
+                rgb = np.frombuffer(from_hex(str(text)), np.uint8)
+                shown[number] = (*rgb / 255, 1)
     return shown
 
 

@@ -14,19 +14,17 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from napari_colorgan.inference.axes import indices
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.widgets.colorize.color_chooser import ColorChooser
-from napari_colorgan.widgets.colorize.hints_history import History
 from napari_colorgan.widgets.colorize.hints_layer import (
     OF,
     Told,
     add_points,
-    adopt,
-    describe,
     hint_layers,
     paint_with,
     selected_in,
     told_by,
 )
-from napari_colorgan.widgets.colorize.hints_planes import HintsPlanes, follow_slider
+from napari_colorgan.widgets.colorize.hints_listener import HintsListener
+from napari_colorgan.widgets.colorize.hints_planes import HintsPlanes
 from napari_colorgan.widgets.parts.layout import say, shorten, wrap
 from napari_colorgan.widgets.parts.swatches import Color, Thumbnails
 from napari_colorgan.widgets.parts.world import PlaneAxes
@@ -37,11 +35,10 @@ if TYPE_CHECKING:  # torch
 
 _NONE = "none"
 _PART = 40  # of the shorter side of an image: size of a new hint
-_PENDING = ("adding", "removing", "changing")
 
 
 class HintsPanel(QWidget):
-    """One layer of hints at a time; Ctrl-Z in it takes back what was done last."""
+    """One layer of hints for each image, and the colours to choose from."""
 
     changed = Signal(object)
     """The place where something changed, in px of the layer's image: None, or a point
@@ -55,8 +52,6 @@ class HintsPanel(QWidget):
         self._axes: PlaneAxes | None = None
         self._layers: WeakKeyDictionary[Image, Layer | None] = WeakKeyDictionary()
         """Layers of hints, by the images they tell of; None where none was chosen."""
-        self._followed: Layer | None = None
-        self._history: History | None = None
         self._at: Sequence[float] | None = None
         """Where a suggested colour would go, in px of the image."""
         self.layer = ComboBox(
@@ -74,6 +69,7 @@ class HintsPanel(QWidget):
         self.undo = QPushButton("Undo")
         self.undo.setToolTip("Take back the last change of the hints (Ctrl-Z)")
         self.planes = HintsPlanes()
+        self._listener = HintsListener(viewer, self.planes)
         self.ask = QPushButton("Show a&lternatives")
         self.missing = wrap(Label(value="", visible=False))
         self.note = wrap(Label(value="", visible=False))
@@ -121,8 +117,7 @@ class HintsPanel(QWidget):
         """Hear which image is told of; each has hints of its own."""
         before, self._image, self._axes = self._image, image, axes
         if image is not before:
-            self.show_suggestions([], {}, None)
-            self.alternatives.show_pictures([], lambda _: None)
+            self._forget_proposals()
             self._choose(self._layer_of(image))
         self.planes.offer(stack=image is not None and image.ndim > 2)
 
@@ -137,8 +132,7 @@ class HintsPanel(QWidget):
             part.setEnabled(not missing)
         self.ask.setEnabled(not missing and alternatives)
         if not alternatives:  # what is shown was said by another model
-            self.show_suggestions([], {}, None)
-            self.alternatives.show_pictures([], lambda _: None)
+            self._forget_proposals()
         self.ask.setToolTip(
             "Other colours that the model finds likely, as pictures"
             if alternatives
@@ -151,12 +145,9 @@ class HintsPanel(QWidget):
         """Look for layers anew; what is chosen stays, under another name, too."""
         with self.layer.changed.blocked():
             self.layer.reset_choices()
-            known = self._followed
-            self.layer.value = (
-                known.name
-                if known is not None and known in self._viewer.layers
-                else _NONE
-            )
+            known = self._listener.layer
+            there = known if known in self._viewer.layers else None
+            self.layer.value = _NONE if there is None else there.name
         if known is not None and self.layer.value == _NONE:
             self._on_layer()
 
@@ -235,59 +226,15 @@ class HintsPanel(QWidget):
         self._listen(layer)
         self.changed.emit(None)
 
-    def _on_points(self, event: Any = None) -> None:
-        """Note a change of the points, and tell of it."""
-        layer, history = self._followed, self._history
-        if not isinstance(layer, Points) or history is None or history.restoring:
-            return
-        if str(getattr(event, "action", "")) in _PENDING:
-            return
-        history.restoring = True
-        try:
-            described = describe(layer)
-            if described:
-                self.planes.tell(layer, described, new=True)
-        finally:
-            history.restoring = False
-        if history.note():
-            self._follow_selected(layer)
-            self._offer_undo()
-            # what is added is selected only later
-            added = str(getattr(event, "action", "")) == "added"
-            latest = [len(layer.data) - 1] if added else selected_in(layer)
-            at = layer.data[latest[-1]] if latest else None
-            self.changed.emit(None if at is None else tuple(map(float, at)))
-
-    def _on_region(self, *_: object) -> None:
-        self.changed.emit(None)
-
-    def _on_undo(self, *_: object) -> None:
-        self._go(History.undo)
-
-    def _on_redo(self, *_: object) -> None:
-        self._go(History.redo)
-
-    def _on_planes(self) -> None:
-        layer = self._followed
-        if isinstance(layer, Points) and self._history is not None:
-            selected = selected_in(layer)
-            if selected:
-                self._history.restoring = True
-                self.planes.tell(layer, selected, new=False)
-                self._history.restoring = False
-                self._on_points()
-                self._on_step()
-
-    def _on_step(self, *_: object) -> None:
-        """Show hints that hold for several planes on each of these."""
-        layer, history = self._followed, self._history
-        if history is None or not isinstance(layer, Points):
-            return
-        history.restoring = True
-        moved = follow_slider(layer, self._viewer.dims.point)
-        history.restoring = False
-        if moved:
-            history.forget_moves()
+    def _on_changed(self, point: Any) -> None:
+        """Let the current colour be that of the hint that is selected, and tell."""
+        layer = self._listener.layer
+        if isinstance(layer, Points) and (selected := selected_in(layer)):
+            rgba = np.asarray(layer.face_color)[selected[-1]]
+            red, green, blue = np.rint(rgba[:3] * 255).astype(int).tolist()
+            self.colors.use((red, green, blue))
+        self._offer_undo()
+        self.changed.emit(point)
 
     # -- the layer
 
@@ -334,62 +281,16 @@ class HintsPanel(QWidget):
         self._listen(layer)
 
     def _listen(self, layer: Layer | None) -> None:
-        """Hear the changes of a layer, and no longer those of the one before."""
-        for emitter, slot in self._heard(self._followed):
-            emitter.disconnect(slot)
-        self._followed, self._history = layer, None
-        if isinstance(layer, Points):
-            adopt(layer, self._image)
-            self._history = History(layer)
-            layer.bind_key("Control-Z", self._on_undo, overwrite=True)
-            layer.bind_key("Control-Shift-Z", self._on_redo, overwrite=True)
-        for emitter, slot in self._heard(layer):
-            emitter.connect(slot)
+        self._listener.listen(layer, self._image)
         self._offer_undo()
 
-    def _heard(self, layer: Layer | None) -> list[tuple[Any, Any]]:
-        if layer is None:
-            return []
-        events = layer.events
-        placed = (events.scale, events.translate, events.rotate, events.affine)
-        heard = [(each, self._on_region) for each in placed]
-        if not isinstance(layer, Points):
-            return [
-                *heard,
-                (events.data, self._on_region),
-                (events.set_data, self._on_region),
-            ]
-        changes = (
-            events.data,
-            events.face_color,
-            events.current_face_color,
-            events.size,
-            events.current_size,
-            events.features,
-        )
-        steps = self._viewer.dims.events.current_step
-        return [
-            *heard,
-            *((each, self._on_points) for each in changes),
-            (steps, self._on_step),
-        ]
-
-    def _follow_selected(self, layer: Points) -> None:
-        """Let the current colour be that of the hint that is selected."""
-        if selected := selected_in(layer):
-            rgba = np.asarray(layer.face_color)[selected[-1]]
-            red, green, blue = np.rint(rgba[:3] * 255).astype(int).tolist()
-            self.colors.use((red, green, blue))
-
-    def _go(self, way: Any) -> None:
-        if self._history is not None:
-            way(self._history)
-            self._offer_undo()
-            self.changed.emit(None)
+    def _forget_proposals(self) -> None:
+        """Show no suggestions and alternatives any more."""
+        self.show_suggestions([], {}, None)
+        self.show_alternatives([], None)
 
     def _offer_undo(self) -> None:
-        known = self._history is not None and self._history.can_undo
-        self.undo.setEnabled(self.add.isEnabled() and known)
+        self.undo.setEnabled(self.add.isEnabled() and self._listener.can_undo)
 
     # -- making it
 
@@ -426,8 +327,7 @@ class HintsPanel(QWidget):
         self.add.clicked.connect(self._on_add)
         self.colors.chosen.connect(self.use_color)
         self.colors.missed.connect(lambda why: say(self.note, why))
-        self.undo.clicked.connect(self._on_undo)
+        self.undo.clicked.connect(self._listener.undo)
+        self._listener.changed.connect(self._on_changed)
         self.ask.clicked.connect(self.alternatives_asked)
         self.layer.changed.connect(self._on_layer)
-        self.planes.choice.changed.connect(self._on_planes)
-        self.planes.around.changed.connect(self._on_planes)

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_colorgan.inference.intensity import full_range, scale
+from napari_colorgan.inference.intensity import to_bytes
 from napari_colorgan.inference.palettes import PRESETS, Palette, read_palette
 from napari_colorgan.widgets.parts.canvas_pick import PickButton
 from napari_colorgan.widgets.parts.layers import full_resolution, is_color
@@ -54,10 +54,7 @@ class Reference:
         if self.path is not None:
             return read_palette(self.path)
         picture = np.asarray(self.array[(0,) * (self.array.ndim - 3)])
-        if picture.dtype != np.uint8:
-            levels = scale(picture[..., :3], full_range(picture.dtype)) * 255
-            picture = np.nan_to_num(levels).round().clip(0, 255).astype(np.uint8)
-        return Palette.of(picture, name=self.name)
+        return Palette.of(to_bytes(picture), name=self.name)
 
 
 @dataclass(frozen=True)
@@ -113,6 +110,7 @@ class PalettePanel(QWidget):
         self._viewer = viewer
         self._files: dict[str, Reference] = {}
         self._last = _NONE
+        self._current: tuple[str, Reference | None] = ("", None)
         self.reference = ComboBox(
             label="Reference",
             choices=self._choices,
@@ -207,10 +205,11 @@ class PalettePanel(QWidget):
 
     def _known(self, key: str, reference: Reference) -> Reference:
         """Return what is known of the reference chosen last, if it is this one."""
-        known = getattr(self, "_current", None)
-        if known is None or known[0] != key or known[1].array is not reference.array:
-            self._current = known = (key, reference)
-        return known[1]
+        name, known = self._current
+        if name != key or known is None or known.array is not reference.array:
+            self._current = key, reference
+            return reference
+        return known
 
     def _on_reference(self) -> None:
         if self.reference.value == _FILE:

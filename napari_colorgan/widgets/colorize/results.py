@@ -9,7 +9,7 @@ from napari.layers import Image
 
 from napari_colorgan.arrays import RGB, Region
 from napari_colorgan.widgets.colorize.studio import Asked
-from napari_colorgan.widgets.parts.layers import LayerSource, Refresher
+from napari_colorgan.widgets.parts.layers import LayerSource
 from napari_colorgan.widgets.parts.world import View
 
 if TYPE_CHECKING:  # torch
@@ -47,7 +47,6 @@ class Results:
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self._known: WeakKeyDictionary[Image, Result] = WeakKeyDictionary()
-        self._refresher: Refresher | None = None
 
     def note(self, gray: Image, result: Result) -> None:
         """Remember a result."""
@@ -58,7 +57,7 @@ class Results:
         result = self._known.get(gray)
         if result is None or result.layer not in self._viewer.layers:
             return None
-        shown = np.shares_memory(result.layer.data, result.canvas)
+        shown = np.may_share_memory(result.layer.data, result.canvas)
         return result if shown and LAYER_KEY in result.layer.metadata else None
 
     def touched(self, gray: Image, source: LayerSource) -> Result | None:

@@ -26,15 +26,6 @@ class Picture(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.setVisible(False)
 
-    def show_rgb(self, rgb: RGB) -> None:
-        """Show an RGB picture (Y, X, 3)."""
-        rgb = np.ascontiguousarray(rgb)
-        height, width = rgb.shape[:2]
-        image = QImage(
-            rgb.data, width, height, 3 * width, QImage.Format.Format_RGB888
-        ).copy()  # Qt does not own the array
-        self._show(QPixmap.fromImage(image))
-
     def show_file(self, path: Path | None) -> None:
         """Show a picture file; nothing if there is none, or if it cannot be read."""
         image = QImage() if path is None else read_picture(path)
@@ -67,6 +58,14 @@ class Picture(QWidget):
         self.setVisible(not pixmap.isNull())
         self.updateGeometry()
         self.update()
+
+
+def pixmap_of(rgb: RGB) -> QPixmap:
+    """Make what Qt draws of a picture (Y, X, 3)."""
+    rgb = np.ascontiguousarray(rgb)
+    height, width = rgb.shape[:2]
+    image = QImage(rgb.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+    return QPixmap.fromImage(image.copy())  # Qt does not own the array
 
 
 def first_example(picture: Path | None) -> QIcon:

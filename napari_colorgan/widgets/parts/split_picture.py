@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import numpy as np
 from qtpy.QtCore import QPointF, QRect, QSize, Qt
-from qtpy.QtGui import QColor, QImage, QPainter, QPen, QPixmap
+from qtpy.QtGui import QColor, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_colorgan.arrays import RGB
+from napari_colorgan.widgets.parts.picture import pixmap_of
 
 _GRIP = 7  # px
 _STEP = 0.05  # of the width, of an arrow key
@@ -120,11 +120,3 @@ class SplitPicture(QWidget):
         area = QRect(self.rect().topLeft(), size)
         area.moveCenter(self.rect().center())
         return area
-
-
-def pixmap_of(rgb: RGB) -> QPixmap:
-    """Make what Qt draws of a picture (Y, X, 3)."""
-    rgb = np.ascontiguousarray(rgb)
-    height, width = rgb.shape[:2]
-    image = QImage(rgb.data, width, height, 3 * width, QImage.Format.Format_RGB888)
-    return QPixmap.fromImage(image.copy())  # Qt does not own the array

@@ -7,8 +7,9 @@ from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from napari_colorgan.arrays import RGB
+from napari_colorgan.inference.hints import to_hex
 from napari_colorgan.widgets.parts.notices import plain
-from napari_colorgan.widgets.parts.split_picture import pixmap_of
+from napari_colorgan.widgets.parts.picture import pixmap_of
 
 Color = tuple[int, int, int]
 
@@ -37,11 +38,9 @@ class Swatch(QToolButton):
         self.setText(text)
         if not text:
             self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
-        code = "#" + bytes(color).hex()
+        code = to_hex(color)
         becomes = (
-            ""
-            if shown_as in (None, color)
-            else f", here #{bytes(shown_as or color).hex()}"
+            "" if shown_as in (None, color) else f", here {to_hex(shown_as or color)}"
         )
         said = f"{self._name}: {code}{becomes}" + (text and f", {text}")
         self.setAccessibleName(said)

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QPointF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QImage, QPainter, QPen, QPixmap
+from qtpy.QtGui import QColor, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_colorgan.widgets.parts.notices import plain
+from napari_colorgan.widgets.parts.picture import pixmap_of
 
 REACH = 30.0
 """Units of ab from the middle to a side; means of photographs stay within."""
@@ -77,7 +78,7 @@ class TintPad(QWidget):
     def paintEvent(self, event: Any) -> None:
         """Draw the field and where the tint is."""
         if self._picture.isNull():
-            self._picture = QPixmap.fromImage(_field())
+            self._picture = _field()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setOpacity(1.0 if self.isEnabled() else 0.3)
@@ -116,13 +117,11 @@ class TintPad(QWidget):
         )
 
 
-def _field() -> QImage:
+def _field() -> QPixmap:
     """Colours of one lightness."""
     from skimage.color import lab2rgb
 
     steps = np.linspace(-REACH, REACH, _SIDE // 2)
     a, b = np.meshgrid(steps, -steps)
     lab = np.stack([np.full_like(a, _LIGHTNESS), a, b], axis=-1)
-    rgb = np.ascontiguousarray((lab2rgb(lab) * 255).round().astype(np.uint8))
-    side = len(steps)
-    return QImage(rgb.data, side, side, 3 * side, QImage.Format.Format_RGB888).copy()
+    return pixmap_of((lab2rgb(lab) * 255).round().astype(np.uint8))
