@@ -5,11 +5,11 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_colorgan.job import STOP, Control, Progress, drive
+from napari_colorgan.widgets.parts.closing import on_close
 from napari_colorgan.widgets.parts.worker import (
     DockJobs,
     JobWorker,
     LatestOnly,
-    on_close,
 )
 
 

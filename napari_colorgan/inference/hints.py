@@ -18,8 +18,6 @@ MOST_HINTS = 1000
 _RADIUS = 4.0  # px
 ENDS = ("from", "to")
 """What columns of a table that tell planes begin with."""
-_PLACES = 6  # that a region is told by, at most
-_REGION_SIDE = 512  # px; at which regions are looked at
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -246,43 +244,6 @@ def read_hints(path: Path) -> Hints:
             "with columns axis-0, axis-1 and color."
         ) from error
     return Hints.from_csv(text, f"'{path.name}'")
-
-
-def hints_of_regions(
-    labels: npt.NDArray[Any], colors: dict[int, tuple[int, int, int]]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
-    """Points, colours and radii that tell the colours of regions of a plane.
-
-    Each is told by the largest squares that lie in it, one after the other.
-
-    Parameters
-    ----------
-    labels : (Y, X) of any integer type
-    colors : sRGB of labels; others tell nothing
-    """
-    from scipy.ndimage import distance_transform_cdt
-
-    step = max(1, max(labels.shape) // _REGION_SIDE)
-    small = np.pad(labels[::step, ::step], 1)
-    points, told, radii = [], [], []
-    for label, color in colors.items():
-        left = small == label
-        for _ in range(_PLACES):
-            depth = distance_transform_cdt(left, "chessboard")
-            y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-            if not (reach := int(depth[y, x])):
-                break
-            left[
-                max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1
-            ] = 0
-            points.append(((y - 1) * step, (x - 1) * step))
-            told.append(color)
-            radii.append((reach - 1) * step)
-    return (
-        np.array(points, float).reshape(-1, 2),
-        np.array(told, np.uint8).reshape(-1, 3),
-        np.array(radii, float),
-    )
 
 
 def _planes_in(row: dict[str, str], axis: int, own: float) -> tuple[float, float]:

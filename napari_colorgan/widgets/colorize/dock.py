@@ -21,13 +21,14 @@ from napari_colorgan.widgets.colorize.python import python_code
 from napari_colorgan.widgets.colorize.results import Results
 from napari_colorgan.widgets.colorize.run_panel import RunPanel
 from napari_colorgan.widgets.colorize.save_button import SaveButton
+from napari_colorgan.widgets.parts.closing import on_close
 from napari_colorgan.widgets.parts.docking import make_dock
 from napari_colorgan.widgets.parts.layers import LayerSource, read_source
 from napari_colorgan.widgets.parts.layout import fold, heading, say, scroll
 from napari_colorgan.widgets.parts.models_changed import models_changed
 from napari_colorgan.widgets.parts.notices import show_info
 from napari_colorgan.widgets.parts.settings import load_settings, save_settings
-from napari_colorgan.widgets.parts.worker import on_close, show_failure
+from napari_colorgan.widgets.parts.worker import show_failure
 from napari_colorgan.widgets.parts.world import View
 
 

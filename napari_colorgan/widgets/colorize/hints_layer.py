@@ -14,9 +14,9 @@ from napari_colorgan.inference.hints import (
     ENDS,
     Hints,
     from_hex,
-    hints_of_regions,
     to_hex,
 )
+from napari_colorgan.inference.regions import hints_of_regions
 from napari_colorgan.widgets.parts.layers import geometry
 from napari_colorgan.widgets.parts.swatches import Color
 from napari_colorgan.widgets.parts.world import PlaneAxes, pixels_to_pixels

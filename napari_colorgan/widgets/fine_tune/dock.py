@@ -19,6 +19,7 @@ from napari_colorgan.widgets.fine_tune.training_view import TrainingView
 from napari_colorgan.widgets.fine_tune.unfinished_panel import UnfinishedPanel
 from napari_colorgan.widgets.fine_tune.watched_layers import WatchedLayers
 from napari_colorgan.widgets.menu import show_dock
+from napari_colorgan.widgets.parts.closing import on_close
 from napari_colorgan.widgets.parts.docking import make_dock
 from napari_colorgan.widgets.parts.layout import heading, scroll
 from napari_colorgan.widgets.parts.models_changed import models_changed
@@ -30,7 +31,6 @@ from napari_colorgan.widgets.parts.settings import (
 )
 from napari_colorgan.widgets.parts.worker import (
     DockJobs,
-    on_close,
     sentence,
     show_failure,
 )

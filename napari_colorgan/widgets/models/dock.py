@@ -18,10 +18,10 @@ from napari_colorgan.widgets.models.transfer import ModelTransfer
 from napari_colorgan.widgets.models.upkeep import ModelUpkeep
 from napari_colorgan.widgets.models.work import ModelWork
 from napari_colorgan.widgets.parts.card_view import CardView
+from napari_colorgan.widgets.parts.closing import on_close
 from napari_colorgan.widgets.parts.docking import make_dock
 from napari_colorgan.widgets.parts.layout import scroll
 from napari_colorgan.widgets.parts.models_changed import models_changed
-from napari_colorgan.widgets.parts.worker import on_close
 
 
 class ModelManagerWidget(QWidget):

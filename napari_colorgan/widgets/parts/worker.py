@@ -9,8 +9,6 @@ from typing import Any
 
 from napari import current_viewer
 from napari.qt.threading import GeneratorWorker, create_worker
-from qtpy.QtCore import QEvent, QObject
-from qtpy.QtWidgets import QWidget
 
 from napari_colorgan.errors import ColorganError, Stopped
 from napari_colorgan.job import Control, Job, drive
@@ -316,35 +314,3 @@ class LatestOnly:
     def _on_end(self) -> None:
         self._running = None
         self._start()
-
-
-class _CloseFilter(QObject):
-    """Calls a slot once, when a widget is taken out of its dock or destroyed."""
-
-    def __init__(self, widget: QWidget, slot: Callable[[], object]) -> None:
-        super().__init__()
-        self._slot: Callable[[], object] | None = slot
-        widget.installEventFilter(self)
-        # the viewer's window takes its docks with it; not bound to the widget, or Qt
-        # would disconnect it first
-        widget.destroyed.connect(self._call)
-
-    def eventFilter(self, watched: Any, event: Any) -> bool:
-        """See the widget lose its parent: napari's dock was closed."""
-        if event.type() == QEvent.Type.ParentChange and watched.parent() is None:
-            self._call()
-        return False
-
-    def _call(self, *_: object) -> None:
-        slot, self._slot = self._slot, None
-        if slot is not None:
-            slot()
-
-
-def on_close(widget: QWidget, slot: Callable[[], object]) -> QObject:
-    """Call `slot` when napari closes the dock of `widget` or the viewer.
-
-    Closing a dock only takes the widget out of it; hiding a dock does neither. Keep the
-    returned object for as long as the widget lives.
-    """
-    return _CloseFilter(widget, slot)
