@@ -20,7 +20,7 @@ from napari_colorgan.color import (
 
 _STEPS = 1 << 16  # of a table: in the dark, where sRGB is steepest, 20 for a grey level
 _MOST_STEPS = 12  # of fitting; 6 do but for extreme chroma
-_CLOSE = 1e-4  # of linear light: a third of a grey level where it is darkest
+_CLOSE = 2e-5  # of linear light: half a grey level, strong chroma in the dark too
 
 _RAMP = torch.linspace(0, 1, _STEPS)
 _ROOTS = cube_root(decode_srgb(_RAMP))
