@@ -70,6 +70,26 @@ def test_the_encoder_rests_while_the_decoder_learns():
     assert moved()
 
 
+def test_a_palette_is_learned_while_the_colours_without_one_stay():
+    trainer = doubtful_trainer(
+        attention=0, addition_steps=4, learning_rate=1e-2, ema=0.0
+    )
+    generator, batch = trainer.generator, doubtful_batch(1)
+    red = told(RED)
+
+    def answers(palette=None):
+        with torch.no_grad():
+            return generator(batch.source, palette)[:, :2]
+
+    plain, guided = answers(), answers(red)
+    for step in range(4):
+        trainer.step(replace(doubtful_batch(step), palette=red))
+    assert torch.equal(answers(), plain)
+    assert not torch.allclose(answers(red), guided, atol=1e-3)
+    trainer.step(doubtful_batch(4))
+    assert not torch.equal(answers(), plain)
+
+
 def test_the_average_follows_the_weights():
     trainer = toy_trainer(ema=0.5, learning_rate=1e-2)
     start = trainer.generator.head.weight.detach().clone()
@@ -97,9 +117,9 @@ def told(color):
     return simulate_palettes(picture, sure, np.random.default_rng(1))
 
 
-def doubtful_trainer(steps=40, **settings):
+def doubtful_trainer(steps=40, attention=1, **settings):
     torch.manual_seed(6)
-    generator = Compact(**TINY, alternatives=True, attention=1)
+    generator = Compact(**TINY, alternatives=True, attention=attention)
     level(generator, generator.decoder, doubtful_batch(0).source)
     settings = config(steps=steps, discriminator_width=8, **settings)
     judge = make_discriminator(settings, "colorization")

@@ -109,6 +109,22 @@ def test_what_does_not_change_is_not_computed_again(make, plane, context, monkey
     assert len(seen) == known
 
 
+def test_smaller_windows_are_used_when_memory_runs_out(make, plane, monkeypatch):
+    colorizer = make("local")
+    look, sides = colorizer._look, []
+
+    def limited(gray):
+        sides.append(max(gray.shape[-2:]))
+        if sides[-1] == sides[0]:
+            raise MemoryError
+        return look(gray)
+
+    monkeypatch.setattr(colorizer, "_look", limited)
+    seen = events_of(live_job(plane, colorizer, side=120, region=plane.whole))
+    assert isinstance(seen[0], PreviewReady) and seen[-1].done == seen[-1].total
+    assert max(sides) == sides[0] > min(sides)
+
+
 def test_a_stop_is_heard_after_the_preview(make, plane):
     job = live_job(plane, make("whole"), side=100, region=plane.whole)
     next(job)

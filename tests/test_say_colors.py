@@ -167,6 +167,27 @@ def test_a_stack_has_hints_for_planes_that_travel_with_the_slider(viewer, qtbot,
     )
 
 
+def test_a_table_of_hints_means_the_same_wherever_it_is_read(
+    viewer, qtbot, gray, tmp_path
+):
+    table = tmp_path / "hints.csv"
+    table.write_text(
+        "index,axis-0,axis-1,axis-2,color,radius,from-0,to-0\n"
+        "0,1,30,40,#c83c28,4,,\n1,2,60,20,#2050c0,4,2,\n2,0,20,70,#30a040,4,0,0\n"
+    )
+    stack = np.stack([gray] * 4)
+    viewer.add_image(stack, name="stack", contrast_limits=(0, 255))
+    widget = open_dock(viewer)
+    points, about, _ = csv_to_layer_data(str(table))
+    viewer.add_points(points, **about, name="told")
+    widget.hints.layer.value = "told"
+    hints = Hints.from_csv(table.read_text())
+    run(widget, qtbot)
+    rgb = viewer.layers["stack colorized"].data
+    assert np.array_equal(colorize(stack, MODEL, hints=hints), rgb)
+    assert (rgb[2] == rgb[3]).all() and (rgb[0] != rgb[1]).any()
+
+
 # -- hints
 
 

@@ -1,8 +1,7 @@
 """Colour arrays: jobs for widgets and the command line, plain functions for Python."""
 
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from napari_colorgan.arrays import RGB, Region
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
-from napari_colorgan.errors import BadArray, BadSetting, ColorganWarning, OutOfMemory
+from napari_colorgan.errors import BadArray, BadSetting, ColorganWarning
 from napari_colorgan.image_io.tags import NOTE
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.events import (
@@ -26,10 +25,10 @@ from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.palettes import Palette
 from napari_colorgan.inference.settings import ColorizerSettings
-from napari_colorgan.inference.source import Plane, Source
+from napari_colorgan.inference.source import Source
 from napari_colorgan.inference.tiling import Tiling, rectangles
-from napari_colorgan.inference.views import Local, Piece, Prepared, paint, prepare
-from napari_colorgan.job import STOP, Job, Progress, finish, is_out_of_memory
+from napari_colorgan.inference.views import paint, prepare
+from napari_colorgan.job import STOP, Job, Progress, finish
 
 _GRAY_SIDE = 2048  # px of the pieces converted at once
 
@@ -93,7 +92,9 @@ def colorize_job(
     for plane in source.planes(first):
         here = 0
         told = None if hints is None else hints.of_plane(plane.index)
-        for piece in _pieces(plane.loaded(), colorizer, plane.whole, tiling, told):
+        plane = plane.loaded()
+        prepared = prepare(plane, colorizer, tiling, told)
+        for piece in paint(plane, prepared, plane.whole, colorizer):
             out[(*plane.index, *piece.region)] = piece.rgb
             # a plane that is begun again is also counted again
             here = piece.invalid if piece.number == 1 else here + piece.invalid
@@ -232,7 +233,8 @@ def region_job(
     part = (slice(top, bottom), slice(left, right))
     hints = colorizer.checked(hints, source.shape)
     told = None if hints is None else hints.of_plane(plane.index)
-    for piece in _pieces(plane, colorizer, part, hints=told):
+    prepared = prepare(plane, colorizer, hints=told)
+    for piece in paint(plane, prepared, part, colorizer):
         y, x = piece.region
         out[y.start - top : y.stop - top, x.start - left : x.stop - left] = piece.rgb
         done, total = piece.number, piece.count
@@ -300,33 +302,6 @@ def record_of(
         "complete": last is not None and last.done == last.total,
         **more,
     }
-
-
-def _pieces(
-    plane: Plane,
-    colorizer: Colorizer,
-    part: Region,
-    tiling: Tiling | None = None,
-    hints: Hints | None = None,
-) -> Iterator[Piece]:
-    """Pieces of a part of a plane; begun again, smaller, whenever memory runs out."""
-    prepared: Prepared | None = None
-    while True:
-        try:
-            prepared = prepared or prepare(plane, colorizer, tiling, hints)
-            yield from paint(plane, prepared, part, colorizer)
-            return
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            if isinstance(prepared, Local) and (tiling := prepared.tiling.shrunk()):
-                prepared = replace(prepared, tiling=tiling)
-                continue
-            raise OutOfMemory(
-                "The least that the model must see at once does not fit into the "
-                f"memory of '{colorizer.device}'. Close other programs or use the CPU, "
-                "then try again."
-            ) from error
 
 
 def _loaded(

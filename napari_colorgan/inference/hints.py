@@ -15,9 +15,11 @@ from napari_colorgan.errors import BadImageFile, BadSetting
 
 MOST_HINTS = 1000
 """That a picture can have; generators learn with up to 60."""
-_RADIUS = 4.0  # px
+RADIUS = 4.0  # px
 ENDS = ("from", "to")
 """What columns of a table that tell planes begin with."""
+CHANNELS = ("red", "green", "blue")
+"""Columns of a table that tell a colour, unless there is `color`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +43,7 @@ class Hints:
 
     points: npt.NDArray[np.float64]
     colors: npt.NDArray[np.uint8]
-    radius: float | npt.NDArray[np.float64] = _RADIUS
+    radius: float | npt.NDArray[np.float64] = RADIUS
     planes: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
@@ -185,8 +187,7 @@ class Hints:
             raise BadSetting(name, str(error), "a table with a line for each") from None
         names = [name for name in (table[0] if table else ()) if name]
         axes = sorted(name for name in names if name.startswith("axis-"))
-        channels = ("red", "green", "blue")
-        if len(axes) < 2 or not ("color" in names or set(channels) <= set(names)):
+        if len(axes) < 2 or not ("color" in names or set(CHANNELS) <= set(names)):
             found = ", ".join(names) or "no rows"
             expected = "axis-0, axis-1 and color (#c04020), or red, green and blue"
             raise BadSetting(f"the header of {name}", found, expected)
@@ -198,8 +199,8 @@ class Hints:
                 if "color" in names:
                     colors.append([float(level) for level in from_hex(row["color"])])
                 else:
-                    colors.append([float(row[channel]) for channel in channels])
-                radii.append(float(row.get("radius") or _RADIUS))
+                    colors.append([float(row[channel]) for channel in CHANNELS])
+                radii.append(float(row.get("radius") or RADIUS))
                 planes.append([_planes_in(row, i, at) for i, at in enumerate(point)])
             except (TypeError, ValueError):
                 found = ", ".join(str(value) for value in row.values())

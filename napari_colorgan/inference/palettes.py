@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_colorgan.arrays import RGB
 from napari_colorgan.errors import BadSetting
+from napari_colorgan.inference.intensity import to_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -158,5 +159,5 @@ def read_palette(path: Path, strength: float = 0.5) -> Palette:
     while picture.ndim > 3:
         picture = picture[0]
     if picture.dtype == np.uint16:
-        picture = (picture >> 8).astype(np.uint8)
+        picture = to_bytes(picture)
     return Palette.of(picture, strength, path.name)

@@ -6,7 +6,7 @@ part painted alone is that part of the whole.
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeAlias
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from napari_colorgan.arrays import RGB, Region
+from napari_colorgan.errors import OutOfMemory
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.hinted import View
 from napari_colorgan.inference.hints import Hints
@@ -35,6 +36,7 @@ from napari_colorgan.inference.tiling import (
     spans,
     touching,
 )
+from napari_colorgan.job import is_out_of_memory
 
 _BAND = 512  # px; side of the pieces in which `whole` decodes
 _MEASURED_WINDOWS = 16
@@ -192,22 +194,29 @@ def prepare(
 
     Raises
     ------
-    NoColors
+    NoColors, OutOfMemory
     """
-    if colorizer.context == "whole":
+    try:
+        if colorizer.context == "local":
+            statistics = colorizer.measure(lambda: _sample(plane, colorizer.stride))
+            told = None if hints is None else learned_from(hints, plane, colorizer)
+            return Local(statistics, tiling or colorizer.tiling, told)
         if hints is None:
             return Whole(predicted(plane, colorizer)[1])
         view = view_around(plane, (0, 0), colorizer)
         return Whole(view.corrected(learned_from(hints, plane, colorizer, view))[None])
-    statistics = colorizer.measure(lambda: _sample(plane, colorizer.stride))
-    told = None if hints is None else learned_from(hints, plane, colorizer)
-    return Local(statistics, tiling or colorizer.tiling, told)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise _too_large(colorizer) from error
 
 
 def paint(
     plane: Plane, prepared: Prepared, region: Region, colorizer: Colorizer
 ) -> Iterator[Piece]:
-    """Colour any region of a plane, each px exactly once.
+    """Colour any region of a plane, each px exactly once unless memory runs out.
+
+    The region is then begun again, in smaller windows.
 
     Parameters
     ----------
@@ -216,8 +225,24 @@ def paint(
 
     Raises
     ------
-    NoColors
+    NoColors, OutOfMemory
     """
+    while True:
+        try:
+            yield from _painted(plane, prepared, region, colorizer)
+            return
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            smaller = prepared.tiling and prepared.tiling.shrunk()
+            if not isinstance(prepared, Local) or smaller is None:
+                raise _too_large(colorizer) from error
+            prepared = replace(prepared, tiling=smaller)
+
+
+def _painted(
+    plane: Plane, prepared: Prepared, region: Region, colorizer: Colorizer
+) -> Iterator[Piece]:
     count, predictions = prepared.predictions(plane, region, colorizer)
     for number, (piece, prediction) in enumerate(predictions, 1):
         gray, mask = plane.read(piece)
@@ -228,6 +253,13 @@ def paint(
             rgb[mask] = 0
             invalid = int(mask.sum())
         yield Piece(number, count, piece, rgb, invalid, prepared.tiling)
+
+
+def _too_large(colorizer: Colorizer) -> OutOfMemory:
+    return OutOfMemory(
+        "The least that the model must see at once does not fit into the memory of "
+        f"'{colorizer.device}'. Close other programs or use the CPU, then try again."
+    )
 
 
 def _sample(plane: Plane, stride: int) -> Tensor:

@@ -45,6 +45,10 @@ class Scheme(ABC):
         part *= self.rate_floor + (1 - self.rate_floor) * self._fall(step, steps)
         return part * self.settings.learning_rate, part * self.settings.encoder_rate
 
+    def only_additions(self, step: int) -> bool:
+        """Whether a step changes only `Compact.additions`."""
+        return False
+
     def gan_start(self, steps: int) -> int:
         """First step with a discriminator."""
         return 0
@@ -97,6 +101,8 @@ class Phases(Scheme):
     learns_statistics: ClassVar[bool] = False  # few pairs say little about them
     decoder_steps: int = 0
     """Steps at the start during which the encoder rests."""
+    addition_steps: int = 0
+    """Steps at the start during which all rests that a plain `compact` has."""
     vividness: float = 0.0
     knee: float = KNEE
 
@@ -104,6 +110,10 @@ class Phases(Scheme):
         """Learning rates of decoder (or generator) and encoder at a step of all."""
         decoder, encoder = super().rates(step, steps)
         return decoder, encoder if step >= self.decoder_steps else 0.0
+
+    def only_additions(self, step: int) -> bool:
+        """Whether a step changes only `Compact.additions`."""
+        return step < self.addition_steps
 
     def gan_start(self, steps: int) -> int:
         """First step with a discriminator."""
@@ -222,6 +232,7 @@ def scheme_of(settings: Settings) -> Scheme:
             floor,
             warm_up=100,
             decoder_steps=settings.decoder_steps,
+            addition_steps=settings.addition_steps,
             vividness=settings.vividness,
             knee=settings.knee,
         )

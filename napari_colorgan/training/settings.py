@@ -200,6 +200,10 @@ class TrainConfig(Settings):
     """Optimizer updates in all; every schedule is a function of the step."""
     decoder_steps: Natural = 6_000
     """Updates at the start during which the pretrained encoder stays as it is."""
+    addition_steps: Natural = 0
+    """Updates at the start that change only layers of attention, palettes and
+    alternatives: without attention, colours that no palette asks for stay as they
+    were."""
     crop: Side = 128
     """Side of a training crop in px, a multiple of 32."""
     context: Context = "whole"

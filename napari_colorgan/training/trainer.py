@@ -47,9 +47,12 @@ class Trainer:
         self.precision = precision
         self.generator = _placed(generator, device)
         self.discriminator = None if discriminator is None else discriminator.to(device)
-        self._encoder = (
-            generator.encoder_parameters() if isinstance(generator, Compact) else []
-        )
+        self._encoder: list[nn.Parameter] = []
+        self._plain: list[nn.Parameter] = []  # all that is no addition
+        if isinstance(generator, Compact):
+            self._encoder = generator.encoder_parameters()
+            added = {p for layer in generator.additions() for p in layer.parameters()}
+            self._plain = [p for p in generator.parameters() if p not in added]
         self._scheme = scheme_of(config)
         self.generator.train()
         if not self._scheme.learns_statistics:  # those of the checkpoint are kept
@@ -141,8 +144,11 @@ class Trainer:
         # without an encoder of its own, a generator has one group and one rate
         for group, rate in zip(self.optimizer.param_groups, rates, strict=False):
             group["lr"] = rate
-        for parameter in self._encoder:
-            parameter.requires_grad_(rates[1] > 0)
+        for parameter in self._plain:
+            parameter.requires_grad_(not self._scheme.only_additions(self.done))
+        if rates[1] == 0:
+            for parameter in self._encoder:
+                parameter.requires_grad_(False)
 
     def _update_average(self) -> None:
         if self._average is None:

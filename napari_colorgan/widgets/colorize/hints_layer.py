@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from napari.layers import Image, Labels, Layer, Points, Shapes
 
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.inference.hints import (
+    CHANNELS,
     ENDS,
+    RADIUS,
     Hints,
     from_hex,
     to_hex,
@@ -177,15 +180,21 @@ def _told_by_regions(
 def planes_of(
     layer: Points, points: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """First and last plane for which points hold, (K, D - 2, 2)."""
+    """First and last plane for which points hold, (K, D - 2, 2).
+
+    Empty cells of a table mean without end, see `Hints.from_csv`; points that have no
+    row of their own yet hold for their plane.
+    """
     leading = points.shape[1] - 2
-    own = np.rint(points[:, :leading, None]).repeat(2, axis=2)
+    planes = np.rint(points[:, :leading, None]).repeat(2, axis=2)
+    told = _is_told(layer)
     for axis in range(leading):
-        for end, name in enumerate(ENDS):
-            if f"{name}-{axis}" in layer.features:
-                given = layer.features[f"{name}-{axis}"].to_numpy(float)
-                own[:, axis, end] = np.where(np.isnan(given), own[:, axis, end], given)
-    return own
+        for end, endless in enumerate((-np.inf, np.inf)):
+            name = f"{ENDS[end]}-{axis}"
+            if name in layer.features:
+                given = _numbers(layer, name)[told]
+                planes[told, axis, end] = np.where(np.isnan(given), endless, given)
+    return planes
 
 
 def describe(layer: Points) -> list[int]:
@@ -196,7 +205,7 @@ def describe(layer: Points) -> list[int]:
     table, count = layer.features, len(layer.data)
     if not count:
         return []
-    known = table["color"].notna().to_numpy() if "color" in table else [False] * count
+    known = _is_told(layer)
     rgb = np.rint(np.asarray(layer.face_color)[:, :3] * 255).astype(np.uint8)
     sizes = np.broadcast_to(np.asarray(layer.size, float), count)
     described: dict[str, Any] = {
@@ -209,22 +218,50 @@ def describe(layer: Points) -> list[int]:
 
 
 def adopt(layer: Points, image: Image | None) -> None:
-    """Let points show the colours that their table tells, and tell those they show."""
+    """Let points look as their table tells, and tell it how they look from then on."""
     if OF not in layer.metadata:
-        if len(layer.data):
+        if _is_told(layer).any():
             layer.face_color = _colors_of(layer)
+            radii = _numbers(layer, "radius") if "radius" in layer.features else np.nan
+            layer.size = 2 * np.where(np.isnan(radii), RADIUS, radii)
         layer.metadata[OF] = "" if image is None else image.name
 
 
 def _colors_of(layer: Points) -> npt.NDArray[np.float64]:
-    """RGBA of points, (K, 4) in [0, 1]: of a table's column, or as they are shown."""
+    """RGBA of points, (K, 4) in [0, 1]: of a table's columns, or as they are shown."""
     shown = np.array(layer.face_color, float)
-    if OF not in layer.metadata and "color" in layer.features:
+    if OF not in layer.metadata:
+        levels = _levels(layer)
+        told = np.isfinite(levels).all(1)
+        shown[told] = np.insert(levels[told] / 255, 3, 1.0, axis=1)
+    return shown
+
+
+def _is_told(layer: Points) -> npt.NDArray[np.bool_]:
+    """Whether points have a row in their table, as all do that a file told."""
+    told: npt.NDArray[np.bool_] = np.isfinite(_levels(layer)).all(1)
+    return told
+
+
+def _levels(layer: Points) -> npt.NDArray[np.float64]:
+    """Levels of points (K, 3), 0 to 255, as their table tells; NaN where it does not.
+
+    Columns are named as `Hints.from_csv` reads them.
+    """
+    levels = np.full((len(layer.data), 3), np.nan)
+    if "color" in layer.features:
         for number, text in enumerate(layer.features["color"]):
             with contextlib.suppress(ValueError):
-                rgb = np.frombuffer(from_hex(str(text)), np.uint8)
-                shown[number] = (*rgb / 255, 1)
-    return shown
+                levels[number] = list(from_hex(str(text)))
+    elif set(CHANNELS) <= set(layer.features):
+        levels = np.stack([_numbers(layer, name) for name in CHANNELS], axis=1)
+    return levels
+
+
+def _numbers(layer: Points, name: str) -> npt.NDArray[np.float64]:
+    """Return a column of a table (K,); NaN where a cell is empty, or holds words."""
+    numbers = pd.to_numeric(layer.features[name], errors="coerce")
+    return np.asarray(numbers, float)
 
 
 def _latest(

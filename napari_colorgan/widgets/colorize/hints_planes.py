@@ -7,6 +7,7 @@ from magicgui.widgets import ComboBox, Container, SpinBox
 from napari.layers import Points
 
 from napari_colorgan.inference.hints import ENDS
+from napari_colorgan.widgets.colorize.hints_layer import planes_of
 
 _OWN, _AROUND, _ALL = "their plane", "planes around", "all planes"
 
@@ -77,8 +78,9 @@ def follow_slider(layer: Points, point: Any) -> bool:
         return False
     step = np.asarray(layer.world_to_data(point[-layer.ndim :]))
     data = np.array(layer.data, float)
+    ends = planes_of(layer, data)
     for axis in range(layer.ndim - 2):
-        first, last = (layer.features[f"{e}-{axis}"].to_numpy(float) for e in ENDS)
+        first, last = ends[:, axis].T
         wide = first < last
         here = np.full(len(data), round(float(step[axis])))
         data[wide, axis] = np.clip(here, first, last)[wide]
