@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from napari.layers import Image, Labels, Layer, Points, Shapes
 
 from napari_colorgan.errors import BadSetting
@@ -133,29 +132,15 @@ def _told_by_regions(
     """Hints along the middle of regions, of the displayed plane."""
     extent = image.extent.data[1] + 1
     size = (round(extent[axes.y]), round(extent[axes.x]))
-    if isinstance(layer, Labels):
-        labels = layer.data[0] if layer.multiscale else layer.data
-    else:
-        if not len(layer.data):
-            return Told(None)
-        corners = np.concatenate([np.asarray(part) for part in layer.data])
-        shape = np.maximum(np.ceil(corners.max(0)) + 1, 1).astype(int)
-        labels = layer.to_labels(tuple(shape.tolist()))
-    leading = labels.ndim - 2
+    leading = layer.ndim - 2
+    at: tuple[int, ...] = ()
     if leading:
         place = np.zeros(image.ndim)
         place[list(axes.leading)] = index
         here, _ = _in_image(image, layer, place[None])
-        at = tuple(np.rint(here[0, :leading]).astype(int))
-        if any(not 0 <= i < n for i, n in zip(at, labels.shape, strict=False)):
-            return Told(None)
-        labels = labels[at]
-    labels = np.asarray(labels)
-    if isinstance(layer, Labels):
-        numbers = np.unique(labels)[1:].tolist()
-        colors = {label: layer.get_color(label) for label in numbers}
-    else:
-        colors = dict(enumerate(layer.face_color, 1))
+        at = tuple(np.rint(here[0, :leading]).astype(int).tolist())
+    drawn = _labels_at if isinstance(layer, Labels) else _shapes_at
+    labels, colors = drawn(layer, at)
     known = {
         label: _as_bytes(color)
         for label, color in colors.items()
@@ -175,6 +160,37 @@ def _told_by_regions(
         plane = np.broadcast_to(np.array(index, float), (len(moved), len(index)))
         moved = np.concatenate([plane, moved], axis=1)
     return Told(Hints(moved[inside], rgb[inside], radii[inside] * scale))
+
+
+def _labels_at(
+    layer: Labels, at: tuple[int, ...]
+) -> tuple[npt.NDArray[Any], dict[int, Any]]:
+    """Labels (Y, X) of a plane, and the colour of each."""
+    labels = layer.data[0] if layer.multiscale else layer.data
+    if any(not 0 <= i < n for i, n in zip(at, labels.shape, strict=False)):
+        return np.zeros((1, 1), int), {}
+    here = np.asarray(labels[at])
+    numbers = np.unique(here)
+    return here, {n: layer.get_color(n) for n in numbers[numbers != 0].tolist()}
+
+
+def _shapes_at(
+    layer: Shapes, at: tuple[int, ...]
+) -> tuple[npt.NDArray[Any], dict[int, Any]]:
+    """Labels (Y, X) as the shapes of a plane draw them, and the colour of each."""
+    here = [
+        number
+        for number, corners in enumerate(layer.data)
+        if (np.rint(corners[:, :-2]) == at).all()
+    ]
+    if not here:
+        return np.zeros((1, 1), int), {}
+    corners = [layer.data[number][:, -2:] for number in here]
+    kinds = [layer.shape_type[number] for number in here]
+    bottom, right = np.ceil(np.concatenate(corners).max(0)).astype(int).tolist()
+    flat = Shapes(corners, shape_type=kinds)
+    labels = flat.to_labels((max(bottom, 0) + 1, max(right, 0) + 1))
+    return labels, dict(enumerate(layer.face_color[here], 1))
 
 
 def planes_of(
@@ -220,10 +236,11 @@ def describe(layer: Points) -> list[int]:
 def adopt(layer: Points, image: Image | None) -> None:
     """Let points look as their table tells, and tell it how they look from then on."""
     if OF not in layer.metadata:
-        if _is_told(layer).any():
+        if (told := _is_told(layer)).any():
             layer.face_color = _colors_of(layer)
             radii = _numbers(layer, "radius") if "radius" in layer.features else np.nan
-            layer.size = 2 * np.where(np.isnan(radii), RADIUS, radii)
+            sizes = 2 * np.where(np.isnan(radii), RADIUS, radii)
+            layer.size = np.where(told, sizes, layer.size)
         layer.metadata[OF] = "" if image is None else image.name
 
 
@@ -239,8 +256,7 @@ def _colors_of(layer: Points) -> npt.NDArray[np.float64]:
 
 def _is_told(layer: Points) -> npt.NDArray[np.bool_]:
     """Whether points have a row in their table, as all do that a file told."""
-    told: npt.NDArray[np.bool_] = np.isfinite(_levels(layer)).all(1)
-    return told
+    return np.asarray(np.isfinite(_levels(layer)).all(1))
 
 
 def _levels(layer: Points) -> npt.NDArray[np.float64]:
@@ -260,8 +276,11 @@ def _levels(layer: Points) -> npt.NDArray[np.float64]:
 
 def _numbers(layer: Points, name: str) -> npt.NDArray[np.float64]:
     """Return a column of a table (K,); NaN where a cell is empty, or holds words."""
-    numbers = pd.to_numeric(layer.features[name], errors="coerce")
-    return np.asarray(numbers, float)
+    numbers = np.full(len(layer.data), np.nan)
+    for number, cell in enumerate(layer.features[name]):
+        with contextlib.suppress(TypeError, ValueError):
+            numbers[number] = float(cell)
+    return numbers
 
 
 def _latest(
