@@ -298,6 +298,10 @@ def test_guidance_prints_a_table_for_each_folder(make_checkpoint, photos, tmp_pa
     for run in runs[-4:]:
         figures, away = guidance.measured(run, case, None)
         assert away is None and figures.psnr > 0
+    assert set(guidance.SHORT) <= {run.name for run in runs}
+    row = guidance.summary([("gray", gray), ("alone", gray), ("told", figures)])
+    told = f"{figures.psnr - gray.psnr:+.2f} dB"
+    assert row[1:] == ["**+0.00 dB**", ANY, "0 %", told]
 
 
 def test_a_curve_of_hints_begins_with_what_the_model_makes_alone(

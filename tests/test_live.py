@@ -46,13 +46,22 @@ def events_of(job):
 
 
 @CONTEXTS
-def test_a_region_is_painted_as_it_would_be_in_the_whole(make, plane, context):
+@pytest.mark.parametrize(  # at once, or in parts
+    ("side", "region"),
+    [
+        (100, np.s_[40:290, 100:400]),
+        (400, np.s_[40:290, 100:400]),
+        (300, np.s_[0:300, 0:420]),
+    ],
+)
+def test_a_region_is_painted_as_it_would_be_in_the_whole(
+    make, plane, context, side, region
+):
     colorizer, told = make(context), Hints([[200, 300]], [RED])
-    region = np.s_[40:290, 100:400]
     whole = colorize(plane.source.array, colorizer, hints=told)
     canvas = np.zeros_like(whole)
-    job = live_job(plane, colorizer, told, side=100, place=(200, 300), region=region)
-    _, *pieces = events_of(job)
+    job = live_job(plane, colorizer, told, side=side, place=(200, 300), region=region)
+    small, *pieces = events_of(job)
     assert all(isinstance(piece, PiecePainted) for piece in pieces)
     y, x = pieces[0].region
     assert y.start <= 200 < y.stop and x.start <= 300 < x.stop  # what was clicked
@@ -61,6 +70,15 @@ def test_a_region_is_painted_as_it_would_be_in_the_whole(make, plane, context):
     assert np.abs(canvas[region].astype(int) - whole[region]).max() <= 1
     canvas[region] = 0
     assert not canvas.any()
+    alone, *_ = events_of(live_job(plane, colorizer, told, side=side, place=(200, 300)))
+    assert np.abs(alone.rgb.astype(int) - small.rgb).max() <= 1
+    assert np.array_equal(alone.gray, small.gray)
+
+
+def test_a_long_and_narrow_picture_has_a_small_preview(make):
+    plane = Source.of(np.tile(data.camera()[:40], (1, 40))).plane()
+    [small] = events_of(live_job(plane, make("whole"), side=60))
+    assert small.rgb.shape[0] * small.rgb.shape[1] < 5 * 60**2
 
 
 def test_a_preview_shows_all_of_a_photograph(make, plane):

@@ -4,6 +4,7 @@ What is told about it changes from one request to the next; what was read and pr
 of it does not, and is kept.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,7 @@ _MOST_LOADED = 1 << 26  # px of a lazy plane
 _PIECE = 512  # px; side of what is painted at once
 _PATCH = 9  # px; side of what is taken for a place
 _NEAR = 192  # px; side of what is painted first, around what was changed
+_AT_ONCE = 640 * 640  # px of a region that is painted once, for the small picture too
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,15 @@ def live_job(
     colorizer.checked(hints, plane.shape)
     y, x = place or tuple(length // 2 for length in plane.shape)
     prepared = prepare(plane, colorizer, hints=hints)
-    if (
-        yield PreviewReady(0, 1, *_small(plane, colorizer, prepared, side, (y, x)))
-    ) is (STOP):
+    shown = _seen(plane, prepared, side, (y, x))
+    if region is not None and shown is not None and _holds(region, shown):
+        rgb = _painted(plane, colorizer, prepared, region)
+        small = _as_rgb(plane.gray(shown)), rgb[_within(region, shown)]
+        if (yield PreviewReady(0, 1, *small)) is not STOP:
+            yield PiecePainted(1, 1, region, rgb)
         return
-    if region is None:
+    small = _small(plane, colorizer, prepared, side, (y, x))
+    if (yield PreviewReady(0, 1, *small)) is STOP or region is None:
         return
     parts = list(_from_place(region, (y, x), prepared))
     for done, part in enumerate(parts, 1):
@@ -130,6 +136,40 @@ def _mean_ab(rgb: npt.NDArray[Any]) -> torch.Tensor:
     return rgb_to_lab(levels / 255)[0, 1:].mean((1, 2))
 
 
+def _seen(
+    plane: Plane, prepared: Prepared, side: int, place: tuple[int, int]
+) -> Region | None:
+    """Return what the small picture shows, px for px; None where it is reduced."""
+    if isinstance(prepared, Whole):
+        return plane.whole if _factor(plane, side) == 1 else None
+    return around(plane, place, side)
+
+
+def _holds(region: Region, part: Region) -> bool:
+    """Whether a part lies in a region that is small enough to be painted at once."""
+    height, width = (side.stop - side.start for side in region)
+    inside = all(
+        outer.start <= inner.start and inner.stop <= outer.stop
+        for outer, inner in zip(region, part, strict=True)
+    )
+    return inside and height * width <= _AT_ONCE
+
+
+def _within(region: Region, part: Region) -> Region:
+    """Where a part is, counted from the first px of a region."""
+    y, x = (
+        slice(inner.start - outer.start, inner.stop - outer.start)
+        for outer, inner in zip(region, part, strict=True)
+    )
+    return y, x
+
+
+def _factor(plane: Plane, side: int) -> int:
+    """How many times smaller a plane is shown; also where it is long and narrow."""
+    height, width = plane.shape
+    return max(1, min(height, width) // side, math.isqrt(height * width) // (2 * side))
+
+
 def _small(
     plane: Plane,
     colorizer: Colorizer,
@@ -139,8 +179,7 @@ def _small(
 ) -> tuple[RGB, RGB]:
     """Gray and colours of the small picture of a plane."""
     if isinstance(prepared, Whole):
-        factor = max(1, min(plane.shape) // side)
-        gray = plane.reduced(factor)
+        gray = plane.reduced(_factor(plane, side))
         height, width = gray.shape
         whole = (slice(0, height), slice(0, width))
         prediction = resample(prepared.prediction, (height, width), whole)
@@ -154,11 +193,10 @@ def _painted(
     plane: Plane, colorizer: Colorizer, prepared: Prepared, part: Region
 ) -> RGB:
     """Colours of a part of a plane, (Y, X, 3)."""
-    top, left = part[0].start, part[1].start
-    rgb = np.zeros((part[0].stop - top, part[1].stop - left, 3), np.uint8)
+    shape = tuple(side.stop - side.start for side in part)
+    rgb = np.zeros((*shape, 3), np.uint8)
     for piece in paint(plane, prepared, part, colorizer):
-        y, x = piece.region
-        rgb[y.start - top : y.stop - top, x.start - left : x.stop - left] = piece.rgb
+        rgb[_within(part, piece.region)] = piece.rgb
     return rgb
 
 

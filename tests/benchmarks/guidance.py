@@ -31,6 +31,11 @@ HINT = 9  # px
 COUNTS = (1, 10, 50)
 CURVE = (0, 1, 5, 10, 20, 50)  # hints; each holds those before it
 HEADER = ("gain", "colourfulness", "CIEDE2000")
+SHORT = (
+    *("gray", "as it comes", "true palette"),
+    *("palette of another, strength 0.5", "10 hints", "50 hints"),
+)
+ROW = ("PSNR gray", "gain", "CIEDE2000 gray → ours", "colourfulness")
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,18 @@ def runs_of(model: str) -> list[Run]:
     return runs + [Run(name, guided(colorizer, guides[name])) for name in guides]
 
 
+def summary(scored: Sequence[tuple[str, Figures]]) -> list[str]:
+    """Return the cells of a folder's row, of runs whose first is gray."""
+    (_, gray), (_, alone), *told = scored
+    return [
+        f"{gray.psnr:.1f} dB",
+        f"**{alone.psnr - gray.psnr:+.2f} dB**",
+        f"{gray.ciede2000:.1f} → {alone.ciede2000:.1f}",
+        f"{100 * alone.colorfulness:.0f} %",
+        *(f"{figures.psnr - gray.psnr:+.2f} dB" for _, figures in told),
+    ]
+
+
 def curve_of(model: str) -> list[Run]:
     """Gray, and what more and more hints make of it."""
     colorizer = Colorizer(model, "cpu")
@@ -143,6 +160,9 @@ def main(
     curve: Annotated[
         bool, typer.Option(help="Gains against the number of hints alone.")
     ] = False,
+    rows_only: Annotated[
+        bool, typer.Option("--rows", help="A row a folder, as in the README.")
+    ] = False,
 ) -> None:
     """Print what a model makes of pictures, alone and with help: a table a folder."""
     side = WHOLE_SIDE if Colorizer(model, "cpu").context == "whole" else None
@@ -153,8 +173,19 @@ def main(
             rows.append((f"{folder.name} ({len(cases)})", *gains(cases, runs)))
         print_table(("gain with hints", *(run.name for run in runs[1:])), rows)
         return
-    measure = PerceptualDistance() if distance else None
     runs = runs_of(model)
+    if rows_only:
+        runs, rows = [run for run in runs if run.name in SHORT], []
+        for folder in folders:
+            cases = list_cases(folder, limit, side=side, halves=halves)
+            scored = [(run.name, measured(run, cases, None)[0]) for run in runs]
+            rows.append((f"{folder.name} ({len(cases)})", *summary(scored)))
+        told = [f"gain, {run.name}" for run in runs[2:]]
+        print_table(
+            (f"`{Colorizer(model).checkpoint.metadata.name}`", *ROW, *told), rows
+        )
+        return
+    measure = PerceptualDistance() if distance else None
     for folder in folders:
         cases = list_cases(folder, limit, side=side, halves=halves)
         gray = None
