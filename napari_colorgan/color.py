@@ -27,7 +27,7 @@ RGB_OF_WHITES = (
 ).tolist()
 _LINEAR_BELOW = 0.008856  # (6/29)^3: below it the CIE cube root is a straight line
 CUBE_ABOVE = 0.2068966  # 6 / 29, its root
-_LINEAR_SLOPE = 7.787
+LINE_SLOPE = 7.787
 _LINEAR_OFFSET = 16 / 116
 
 AB_SCALE = 110.0
@@ -237,7 +237,7 @@ def encode_srgb(x: Tensor) -> Tensor:
 def cube_root(t: Tensor) -> Tensor:
     """Return the function f of CIE Lab: a cube root, and a straight line near 0."""
     root = t.clamp(min=_LINEAR_BELOW) ** (1 / 3)
-    return torch.where(t > _LINEAR_BELOW, root, _LINEAR_SLOPE * t + _LINEAR_OFFSET)
+    return torch.where(t > _LINEAR_BELOW, root, LINE_SLOPE * t + _LINEAR_OFFSET)
 
 
 def _cube(t: Tensor) -> Tensor:
@@ -246,7 +246,7 @@ def _cube(t: Tensor) -> Tensor:
 
 def cube_line(t: Tensor) -> Tensor:
     """Undo `cube_root` where it is a straight line, up to `CUBE_ABOVE`."""
-    return (t - _LINEAR_OFFSET) / _LINEAR_SLOPE
+    return (t - _LINEAR_OFFSET) / LINE_SLOPE
 
 
 def _linear_rgb(lab: Tensor) -> Tensor:

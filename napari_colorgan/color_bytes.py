@@ -4,6 +4,8 @@ Powers are looked up, cubes are cubes, and only the pixels that need it are look
 again: those too dark for a cube, and those whose colour sRGB does not hold.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -11,6 +13,7 @@ from napari_colorgan.color import (
     AB_SCALE,
     CUBE_ABOVE,
     GAMUT_TOLERANCE,
+    LINE_SLOPE,
     RGB_OF_WHITES,
     cube_line,
     cube_root,
@@ -19,8 +22,8 @@ from napari_colorgan.color import (
 )
 
 _STEPS = 1 << 16  # of a table: in the dark, where sRGB is steepest, 20 for a grey level
-_MOST_STEPS = 12  # of fitting; 6 do but for extreme chroma
-_CLOSE = 2e-5  # of linear light: half a grey level, strong chroma in the dark too
+_MOST_STEPS = 12  # of fitting; six do but for a few pixels
+_CLOSE = 2e-5  # of linear light, before the last step
 
 _RAMP = torch.linspace(0, 1, _STEPS)
 _ROOTS = cube_root(decode_srgb(_RAMP))
@@ -61,9 +64,13 @@ def _look_up(table: Tensor, values: Tensor) -> Tensor:
 def _linear(root: Tensor, chroma: Tensor, light: Tensor) -> Tensor:
     """Linear RGB (3, K) of the root of Y (K,), what chroma adds to it, and Y itself."""
     x, z = _cubes(root + chroma)
+    return _mixed(x, light, z)
+
+
+def _mixed(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """Linear RGB (3, K) of XYZ, in parts of white's."""
     rows = [
-        torch.mul(x, r).add_(light, alpha=g).add_(z, alpha=b)
-        for r, g, b in RGB_OF_WHITES
+        torch.mul(x, r).add_(y, alpha=g).add_(z, alpha=b) for r, g, b in RGB_OF_WHITES
     ]
     return torch.stack(rows)
 
@@ -87,27 +94,52 @@ def _excess(rgb: Tensor, light: Tensor) -> Tensor:
 def _fitted(root: Tensor, chroma: Tensor, light: Tensor, excess: Tensor) -> Tensor:
     """Linear RGB (3, K) with as much of the chroma as sRGB holds.
 
-    By the Illinois variant of regula falsi (Dowell & Jarratt 1971): linear RGB hardly
-    bends, so that it takes half of the steps of a bisection.
+    By Newton's method within a bracket (Press et al., Numerical Recipes, 9.4): linear
+    RGB is made of cubes, so that three steps do for nearly all.
     """
-    result = torch.empty(3, len(root))
-    left = torch.arange(len(root))
     low, high = torch.zeros_like(root), torch.ones_like(root)
-    below, above = _excess(light.expand(3, -1), light), excess
-    for step in range(_MOST_STEPS):
-        part = low - below * (high - low) / (above - below)
-        rgb = _linear(root, chroma * part, light)
-        excess = _excess(rgb, light)
-        result[:, left] = rgb
-        going = excess.abs() >= _CLOSE
-        if step + 1 == _MOST_STEPS or not going.any():
-            break
+    below = _excess(light.expand(3, -1), light)
+    part = below / (below - excess)
+    parts, left = part, torch.arange(len(root))
+    told = [root, *chroma, light]
+    for _ in range(_MOST_STEPS):
+        excess, slope = _excess_and_slope(told, part)
         outside = excess > 0
-        # the end that stays counts half, or it would stay for ever
-        below = torch.where(outside, below / 2, excess)[going]
-        above = torch.where(outside, excess, above / 2)[going]
-        low = torch.where(outside, low, part)[going]
-        high = torch.where(outside, part, high)[going]
-        left, root, light = left[going], root[going], light[going]
-        chroma = chroma[:, going]
-    return result
+        low, high = torch.where(outside, low, part), torch.where(outside, part, high)
+        far = excess.abs() >= _CLOSE
+        step = part - excess / slope
+        instead = torch.where(far, (low + high) / 2, part)
+        part = torch.where((low < step) & (step < high), step, instead)
+        parts = parts.index_copy(0, left, part)
+        going = far.nonzero()[:, 0]
+        if not len(going):
+            break
+        left, part, low, high = (
+            each.index_select(0, going) for each in (left, part, low, high)
+        )
+        told = [each.index_select(0, going) for each in told]
+    return _linear(root, chroma * parts, light)
+
+
+def _excess_and_slope(told: Sequence[Tensor], part: Tensor) -> tuple[Tensor, Tensor]:
+    """Excess (K,) with a part of the chroma, and how fast it grows with that.
+
+    `told` are the root, what chroma adds to it for X and Z, and the light.
+    """
+    root, *added, light = told
+    chroma = torch.stack(added)
+    roots = chroma * part + root
+    steep = torch.where(roots > CUBE_ABOVE, 3 * roots**2, 1 / LINE_SLOPE)
+    dx, dz = steep * chroma
+    x, z = _cubes(roots)
+    rgb = _mixed(x, light, z)
+    growth = torch.stack([dx * r + dz * b for r, _, b in RGB_OF_WHITES])
+    rgb -= 0.5  # what is farthest from the middle leaves [0, 1] first
+    growth *= rgb.sign()
+    far, grows = rgb.abs_()[0], growth[0]
+    for channel in (1, 2):
+        farther = rgb[channel] > far
+        far = torch.where(farther, rgb[channel], far)
+        grows = torch.where(farther, growth[channel], grows)
+    relative, absolute = GAMUT_TOLERANCE
+    return far - (0.5 + absolute) - relative * light, grows

@@ -19,7 +19,7 @@ RED = (200, 60, 40)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A model that listens, a gray picture, a red reference and hints."""
+    """A model that listens and a plain one, a gray picture, a reference and hints."""
     folder = tmp_path_factory.mktemp("hints")
     torch.manual_seed(3)
     network = Compact(**OPTIONS)
@@ -27,6 +27,10 @@ def folder(tmp_path_factory):
         torch.nn.init.normal_(parameter, std=0.2)
     metadata = Metadata(generator="compact", options=OPTIONS, name="listening")
     save(Checkpoint(metadata, network.state_dict()), folder / "model.safetensors")
+    plain = {"widths": [8, 8, 8, 8]}
+    metadata = Metadata(generator="compact", options=plain, name="plain")
+    weights = Compact(**plain).state_dict()
+    save(Checkpoint(metadata, weights), folder / "plain.safetensors")
     random = np.random.default_rng(4)
     gray = random.integers(0, 256, (64, 96), np.uint8)
     Image.fromarray(gray).save(folder / "gray.png")
@@ -92,7 +96,7 @@ def test_palettes_without_a_picture_are_those_of_python(run, folder, options, pa
         (["--palette", "DAB", "--tint", "5", "9"], "left out beside --palette"),
         (["--tint", "nan", "9"], "three finite numbers"),
         (["--hints", "red.png"], "table of hints"),
-        (["--model", "micro", "--reference", "red.png"], "'micro' takes none"),
+        (["--model", "plain.safetensors", "--reference", "red.png"], "takes none"),
     ],
 )
 def test_what_cannot_be_used_is_one_sentence(run, options, message):
