@@ -52,6 +52,11 @@ class View:
 
     def known(self, hints: Hints) -> tuple[Places, Tensor]:
         """Places of hints that are inside, and the (a, b) lacking there, (K, 2)."""
+        if (len(self.rows), len(self.columns)) == self.gray.shape:
+            return self._around(hints)._known(hints)
+        return self._known(hints)
+
+    def _known(self, hints: Hints) -> tuple[Places, Tensor]:
         numbers = torch.arange(self.coarse[0] * self.coarse[1]).view(self.coarse)
         squares = hints.squares(self.rows, self.columns, self.coarse)
         groups = [numbers[rows, columns].flatten() for rows, columns in squares]
@@ -77,6 +82,23 @@ class View:
         lacking = kriging.at(self.places).T.reshape(1, 2, *self.coarse)
         lacking = F.interpolate(lacking, tuple(self.gray.shape), mode="bilinear")
         return (self.prediction + lacking[0]).clamp_(-1, 1)
+
+    def _around(self, hints: Hints) -> "View":
+        """Return the part in which hints are, of a plane at full size."""
+        squares = hints.squares(self.rows, self.columns, self.coarse)
+        rows, columns = (
+            _with_margin(
+                slice(
+                    _COARSE * min(part.start for part in parts),
+                    _COARSE * max(part.stop for part in parts),
+                ),
+                length,
+            )
+            for parts, length in zip(
+                zip(*squares, strict=True), self.gray.shape, strict=True
+            )
+        )
+        return self._only(rows, columns)
 
     def _only(self, rows: slice, columns: slice) -> "View":
         """Return a part, in whole squares of features; of a plane at full size."""
