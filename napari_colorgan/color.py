@@ -146,7 +146,7 @@ def enliven(prediction: Tensor, vividness: float) -> Tensor:
     """
     mean = prediction[:, :2]
     if prediction.shape[1] == 4:
-        return mean + vividness * prediction[:, 2:]
+        return mean.add(prediction[:, 2:], alpha=vividness) if vividness else mean
     return mean * sureness(mean, prediction[:, 2:]) ** (2 ** (1 - 2 * vividness) - 1)
 
 

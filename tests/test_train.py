@@ -327,6 +327,8 @@ def test_a_training_may_begin_with_a_model(train_small):
         assert torch.allclose(value.float(), first.weights[name].float(), atol=1e-3)
     with pytest.raises(BadSetting, match="start is 'first'; it must be a model"):
         train_small("other", start=first, options={"widths": [16, 8, 8, 8]})
+    with pytest.raises(BadSetting, match="addition_steps is 2; it must be 0 where"):
+        train_small("other", addition_steps=2)
 
 
 def test_a_recipe_that_names_no_generator_takes_that_of_its_start(train_small):

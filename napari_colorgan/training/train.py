@@ -97,6 +97,9 @@ def train_job(
     planned = build(GeneratorSpec(*recipe.spec))
     if config.crop % planned.stride:
         raise BadSetting("crop", config.crop, f"a multiple of {planned.stride} px")
+    if config.addition_steps and start is None:
+        expected = "0 where training starts from no model (--start)"
+        raise BadSetting("addition_steps", config.addition_steps, expected)
     state = read_state_of_folders(out, dataclasses.asdict(config))
     if state is None and start is None and isinstance(planned, Compact):
         ENCODER.require()  # told before pictures are read, which may take an hour
