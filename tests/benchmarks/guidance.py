@@ -17,6 +17,7 @@ from default_models import LEVELS, Folders, Limit, print_table
 from perceptual_distance import PerceptualDistance
 
 from napari_colorgan.arrays import RGB
+from napari_colorgan.errors import BadSetting
 from napari_colorgan.inference.colorize import colorize
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.hints import Hints
@@ -54,17 +55,25 @@ def nothing(_: Case) -> tuple[None, None]:
     return None, None
 
 
-def own(case: Case) -> tuple[Palette, None]:
-    return Palette.of(case.pair.color, 1.0), None
+def palette_of(color: RGB, strength: float) -> Palette | None:
+    """Palette of a picture; some that are nearly gray have none."""
+    try:
+        return Palette.of(color, strength)
+    except BadSetting:
+        return None
 
 
-def own_tint(case: Case) -> tuple[Palette, None]:
-    tint = Palette.of(case.pair.color).tint
-    return Palette(None, tint, 1.0), None
+def own(case: Case) -> tuple[Palette | None, None]:
+    return palette_of(case.pair.color, 1.0), None
+
+
+def own_tint(case: Case) -> tuple[Palette | None, None]:
+    palette = palette_of(case.pair.color, 1.0)
+    return palette and replace(palette, colors=None), None
 
 
 def others(strength: float) -> Guide:
-    return lambda case: (Palette.of(case.other.color, strength), None)
+    return lambda case: (palette_of(case.other.color, strength), None)
 
 
 def hints(count: int) -> Guide:
