@@ -409,6 +409,10 @@ def test_a_palette_is_told_apart_from_none_and_from_another():
     assert told[0].shape == (1, palette_length())
     with torch.no_grad():
         results = [network(source, palette) for palette in (None, *told)]
+        unsure = told[0].clone()
+        unsure[:, -1] = 0  # its strength
+        for nothing in (torch.zeros_like(unsure), unsure):
+            assert torch.equal(network(source, nothing), results[0])
     for a, b in combinations(results, 2):
         assert (a - b).abs().max() > 1e-3
 

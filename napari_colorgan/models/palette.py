@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from napari_colorgan.color_bins import BIN_COUNT
 
 _WIDTH = 128
+_FULL = 0.25  # strength from which a palette adds all that it has to say
 
 
 def palette_length() -> int:
@@ -41,7 +42,10 @@ def palette_input(
 
 
 class PaletteInput(nn.Module):
-    """What a palette adds to the features of each level, and to the logits."""
+    """What a palette adds to the features of each level, and to the logits.
+
+    Nothing where none is given, and little where its strength is near 0.
+    """
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
@@ -53,4 +57,6 @@ class PaletteInput(nn.Module):
     def forward(self, palette: Tensor) -> list[Tensor]:
         """Read palettes (N, P); returns what is added, (N, C, 1, 1) each."""
         x = F.relu(self.think(F.relu(self.read(palette))))
-        return [tell(x)[..., None, None] for tell in self.tell]
+        strength = palette[:, -1:]  # 0, too, where none is given
+        part = (strength / _FULL).clamp(max=1)
+        return [(part * tell(x))[..., None, None] for tell in self.tell]
