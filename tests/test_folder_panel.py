@@ -71,7 +71,7 @@ def test_colour_pictures_are_taken_if_wanted_and_results_stay(
     panel.from_color.value = True
     panel.color_folder(folder, out)
     told = finish(panel, qtbot)
-    assert "1 picture coloured" in told and "1 had a result already" in told
+    assert "1 picture coloured" in told and "of 1 a file was there already" in told
     assert sorted(path.name for path in out.iterdir()) == ["colour.png", "gray.png"]
     assert (out / "gray.png").read_bytes() == before
     (folder / "bad.png").unlink()

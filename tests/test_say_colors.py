@@ -14,6 +14,7 @@ from skimage import data
 from napari_colorgan import Hints, colorize, save
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.color import rgb_to_lab
+from napari_colorgan.inference.suggestions import Suggestion
 from napari_colorgan.widgets.colorize.hints_layer import told_by
 from napari_colorgan.widgets.parts import settings as dock_settings
 from napari_colorgan.widgets.parts.swatches import Swatch
@@ -220,6 +221,32 @@ def test_hints_are_points_over_the_picture_in_add_mode(viewer, dock, gray):
     assert len(told(dock)) == 1
     viewer.layers.remove(layer)
     assert told(dock) is None and dock.hints.layer.value == "none"
+
+
+def test_a_suggestion_is_for_the_place_it_was_made_for(viewer, dock):
+    hints, found = dock.hints, [Suggestion(RED, 0.5), Suggestion(BLUE, 0.2)]
+    hints.show_suggestions(found, {}, (40, 50))  # the mouse rested there
+    hints.colors.suggestions.swatches[1].click()
+    layer = viewer.layers["scan hints"]
+    assert told(dock).points.tolist() == [[40, 50]]
+    assert tuple(told(dock).colors[0]) == BLUE
+    hints.add_hint((70, 20), BLUE)  # is selected now
+    hints.show_suggestions(found, {}, (40, 50))
+    hints.colors.suggestions.swatches[0].click()
+    assert [tuple(color) for color in told(dock).colors] == [RED, BLUE]
+    layer.selected_data = {0}
+    layer.remove_selected()
+    assert all(each.isHidden() for each in hints.colors.suggestions.swatches)
+    hints.colors.recent.swatches[0].click()
+    assert told(dock).points.tolist() == [[70, 20]]
+
+
+def test_the_size_of_one_hint_is_not_that_of_those_to_come(viewer, dock):
+    dock.hints.add_hint((20, 30), RED)
+    layer = viewer.layers["scan hints"]
+    usual = layer.current_size
+    dock.hints.add_hint((50, 60), BLUE, radius=25)
+    assert layer.size.tolist() == [usual, 50] and layer.current_size == usual
 
 
 def test_undo_and_redo_go_through_points_colours_and_places(viewer, dock):

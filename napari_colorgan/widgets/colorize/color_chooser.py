@@ -25,7 +25,9 @@ class ColorChooser(QWidget):
     """Rows of swatches; the current one and the eyedropper are placed by the panel."""
 
     chosen = Signal(tuple)
-    """A colour that was clicked on."""
+    """A colour that was clicked on, for the hints to come."""
+    suggested = Signal(tuple)
+    """One that is likely for a place, for that place."""
     missed = Signal(str)
     """Why no colour could be picked."""
 
@@ -42,7 +44,7 @@ class ColorChooser(QWidget):
             "Take a colour from an RGB layer: click on it",
             self._on_pick,
         )
-        self.suggestions = SwatchRow("Likely here", _SUGGESTED, self.chosen.emit)
+        self.suggestions = SwatchRow("Likely here", _SUGGESTED, self.suggested.emit)
         self.recent = SwatchRow("Recent", _RECENT, self.chosen.emit)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

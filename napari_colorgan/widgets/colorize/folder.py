@@ -145,14 +145,18 @@ def summary(outcome: BatchOutcome, out: Path) -> str:
     if outcome.failures:
         told += f", {len(outcome.failures)} could not be"
     if outcome.present:
-        told += f"; {outcome.present} had a result already"
+        told += f"; of {outcome.present} a file was there already"
     return f"{told}."
 
 
 def _reasons(outcome: BatchOutcome) -> list[str]:
-    """Say of some pictures why they could not be coloured; the tooltip says more."""
-    named = [f"{text.split('. ')[0]}." for text in outcome.failures[:_NAMED]]
-    more = len(outcome.failures) - _NAMED
+    """Say of some pictures why they could not be coloured, or what else there is.
+
+    The tooltip says more.
+    """
+    reasons = [*outcome.failures, *outcome.notes]
+    named = [f"{text.split('. ')[0].removesuffix('.')}." for text in reasons[:_NAMED]]
+    more = len(reasons) - _NAMED
     return [*named, f"And {more} more."] if more > 0 else named
 
 

@@ -8,8 +8,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from magicgui.widgets import ComboBox, Container, Label
 from napari.layers import Image, Layer, Points
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_colorgan.inference.axes import indices
 from napari_colorgan.inference.hints import Hints
@@ -34,6 +40,7 @@ if TYPE_CHECKING:  # torch
     from napari_colorgan.inference.suggestions import Suggestion
 
 _NONE = "none"
+_ASK = "Show a&lternatives"
 _PART = 40  # of the shorter side of an image: size of a new hint
 
 
@@ -54,6 +61,7 @@ class HintsPanel(QWidget):
         """Layers of hints, by the images they tell of; None where none was chosen."""
         self._at: Sequence[float] | None = None
         """Where a suggested colour would go, in px of the image."""
+        self._taking = False
         self.layer = ComboBox(
             label="Hints",
             choices=self._choices,
@@ -70,7 +78,7 @@ class HintsPanel(QWidget):
         self.undo.setToolTip("Take back the last change of the hints (Ctrl-Z)")
         self.planes = HintsPlanes()
         self._listener = HintsListener(viewer, self.planes)
-        self.ask = QPushButton("Show a&lternatives")
+        self.ask = QPushButton(_ASK)
         self.missing = wrap(Label(value="", visible=False))
         self.note = wrap(Label(value="", visible=False))
         self.alternatives = Thumbnails()
@@ -117,9 +125,9 @@ class HintsPanel(QWidget):
         """Hear which image is told of; each has hints of its own."""
         before, self._image, self._axes = self._image, image, axes
         if image is not before:
-            self._forget_proposals()
+            self.forget_proposals()
             self._choose(self._layer_of(image))
-        self.planes.offer(stack=image is not None and image.ndim > 2)
+        self._offer_planes()
 
     def offer(self, missing: str, *, alternatives: bool) -> None:
         """Enable it, or say why it is of no use.
@@ -132,7 +140,7 @@ class HintsPanel(QWidget):
             part.setEnabled(not missing)
         self.ask.setEnabled(not missing and alternatives)
         if not alternatives:  # what is shown was said by another model
-            self._forget_proposals()
+            self.forget_proposals()
         self.ask.setToolTip(
             "Other colours that the model finds likely, as pictures"
             if alternatives
@@ -152,16 +160,22 @@ class HintsPanel(QWidget):
             self._on_layer()
 
     def use_color(self, color: Color) -> None:
-        """Give a colour to the hints that are selected, and to those to come.
-
-        One that was suggested for a place without a hint becomes one.
-        """
+        """Give a colour to the hints that are selected, and to those to come."""
         self.colors.use(color)
         layer = self._chosen()
         if isinstance(layer, Points):
             paint_with(layer, color)
-            if self._at is not None and not layer.selected_data:
-                self.add_hint(self._at, color)
+
+    def put_hint(
+        self, point: Sequence[float], color: Color, radius: float | None = None
+    ) -> None:
+        """Give a colour to the hint at a point of the image; there may be none yet."""
+        layer, number = self._chosen(), self._number_at(point)
+        if number is None or not isinstance(layer, Points):
+            self.add_hint(point, color, radius)
+            return
+        layer.selected_data = {number}
+        self.use_color(color)
 
     def add_hint(
         self, point: Sequence[float], color: Color, radius: float | None = None
@@ -172,8 +186,12 @@ class HintsPanel(QWidget):
             return
         self.colors.use(color)
         layer.selected_data = set()
+        usual = layer.current_size
         paint_with(layer, color, None if radius is None else max(2 * radius, 1.0))
         layer.add(np.asarray(point, float))
+        if radius is not None:  # of this one alone
+            layer.selected_data = set()
+            layer.current_size = usual
 
     def show_suggestions(
         self,
@@ -200,11 +218,29 @@ class HintsPanel(QWidget):
 
         def take(number: int) -> None:
             each = found[number]
-            self.add_hint(in_image(each.place), each.suggestion.rgb, each.radius)
+            self._taking = True  # the others can still be taken instead
+            self.put_hint(in_image(each.place), each.suggestion.rgb, each.radius)
+            self._taking = False
 
+        self.ask.setText(_ASK)
+        if found:
+            QTimer.singleShot(0, self._reveal)
         self.alternatives.show_pictures(
             [(each.rgb, f"{each.suggestion.likelihood:.0%}") for each in found], take
         )
+
+    def await_alternatives(self) -> None:
+        """Say that they are being made."""
+        self.ask.setText("Looking for alternatives...")
+
+    def forget_alternatives(self) -> None:
+        """Show none any more: they are of other colours than those of now."""
+        self.show_alternatives([], None)
+
+    def forget_proposals(self) -> None:
+        """Show no suggestions and alternatives any more."""
+        self.show_suggestions([], {}, None)
+        self.forget_alternatives()
 
     def close_jobs(self) -> None:
         """Hear no layer any more."""
@@ -218,6 +254,10 @@ class HintsPanel(QWidget):
         if layer is not None:
             self._viewer.layers.selection.active = layer
             layer.mode = "add"
+
+    def _on_suggested(self, color: Color) -> None:
+        if self._at is not None:
+            self.put_hint(self._at, color)
 
     def _on_layer(self) -> None:
         layer = self._chosen()
@@ -233,6 +273,10 @@ class HintsPanel(QWidget):
             rgba = np.asarray(layer.face_color)[selected[-1]]
             red, green, blue = np.rint(rgba[:3] * 255).astype(int).tolist()
             self.colors.use((red, green, blue))
+        if self._at is not None and self._number_at(self._at) is None:
+            self.show_suggestions([], {}, None)  # its hint is gone
+        if not self._taking:
+            self.forget_alternatives()
         self._offer_undo()
         self.changed.emit(point)
 
@@ -245,6 +289,15 @@ class HintsPanel(QWidget):
         name = str(self.layer.value)
         layers = hint_layers(self._viewer.layers)
         return next((layer for layer in layers if layer.name == name), None)
+
+    def _number_at(self, point: Sequence[float]) -> int | None:
+        """Return the number of the latest hint at a point of the image, if any."""
+        layer = self._chosen()
+        if not isinstance(layer, Points) or not len(layer.data):
+            return None
+        away = np.abs(layer.data - np.asarray(point, float)[-layer.ndim :])
+        here = np.flatnonzero((away <= 0.5).all(1))
+        return int(here[-1]) if len(here) else None
 
     def _points(self) -> Points | None:
         """Return the layer of points, made if there is none."""
@@ -283,14 +336,26 @@ class HintsPanel(QWidget):
     def _listen(self, layer: Layer | None) -> None:
         self._listener.listen(layer, self._image)
         self._offer_undo()
+        self._offer_planes()
 
-    def _forget_proposals(self) -> None:
-        """Show no suggestions and alternatives any more."""
-        self.show_suggestions([], {}, None)
-        self.show_alternatives([], None)
+    def _reveal(self) -> None:
+        """Scroll to what was found."""
+        area = self.parentWidget()
+        while area is not None and not isinstance(area, QScrollArea):
+            area = area.parentWidget()
+        if area is not None:
+            area.ensureWidgetVisible(self.alternatives)
 
     def _offer_undo(self) -> None:
         self.undo.setEnabled(self.add.isEnabled() and self._listener.can_undo)
+
+    def _offer_planes(self) -> None:
+        """Ask for planes of points in a stack: labels and shapes have their own."""
+        stack = self._image is not None and self._image.ndim > 2
+        points = self._listener.layer is None or isinstance(
+            self._listener.layer, Points
+        )
+        self.planes.offer(stack=stack and points)
 
     # -- making it
 
@@ -326,6 +391,7 @@ class HintsPanel(QWidget):
     def _connect(self) -> None:
         self.add.clicked.connect(self._on_add)
         self.colors.chosen.connect(self.use_color)
+        self.colors.suggested.connect(self._on_suggested)
         self.colors.missed.connect(lambda why: say(self.note, why))
         self.undo.clicked.connect(self._listener.undo)
         self._listener.changed.connect(self._on_changed)

@@ -62,7 +62,7 @@ class LiveColors(QObject):
         self.doubt = wrap(Label(value="", visible=False))
         """Why the model may not suit the layer."""
         self._layer: Image | None = None
-        self._others = LatestOnly(self._on_other, show_failure)
+        self._others = LatestOnly(self._on_other, self._on_failure)
         self._resting = QTimer(self, singleShot=True, interval=_REST)
         self._looking = QTimer(self, singleShot=True, interval=_REST)
         self._under_mouse: Any = None
@@ -214,7 +214,7 @@ class LiveColors(QObject):
         self.hints.changed.connect(self._on_hints)
         self.hints.alternatives_asked.connect(self._on_alternatives)
         self._resting.timeout.connect(self._on_rest)
-        self._looking.timeout.connect(self._on_slider)
+        self._looking.timeout.connect(self._on_look)
         self._viewer.mouse_move_callbacks.append(self._on_mouse)
         for emitter, slot in self._watched():
             emitter.connect(slot)
@@ -241,14 +241,20 @@ class LiveColors(QObject):
 
     def _on_choice(self, *_: object) -> None:
         """Show another plane, or another gray."""
+        self.hints.forget_proposals()
         self.show()
 
     def _on_colors(self, *_: object) -> None:
         """Show other colours."""
+        self.hints.forget_alternatives()
         self.show(paint=True)
 
     def _on_slider(self, *_: object) -> None:
         """Show colours while a slider is dragged, as often as there is time for."""
+        self.hints.forget_alternatives()
+        self._on_look()
+
+    def _on_look(self) -> None:
         self.show(supersede=False, paint=True)
 
     def _on_shown(self, *_: object) -> None:
@@ -290,6 +296,7 @@ class LiveColors(QObject):
     def _on_alternatives(self) -> None:
         asked = self._asked(paint=False) if self._may() else None
         if asked is not None:
+            self.hints.await_alternatives()
             self._others.request(
                 lambda: _with(asked, self.studio.alternatives_job(asked, _ALTERNATIVE))
             )
@@ -303,9 +310,15 @@ class LiveColors(QObject):
     def _on_other(self, result: Any) -> None:
         asked, found = result
         if isinstance(found, tuple):
-            self.palette.pad.set_value(found)
-        else:
-            self.hints.show_alternatives(found, asked.source.point_of)
+            self.palette.make_neutral(*found)
+            return
+        self.hints.show_alternatives(found, asked.source.point_of)
+        if not found:
+            say(self.hints.note, "No other colours are likely.")
+
+    def _on_failure(self, error: BaseException) -> None:
+        self.hints.forget_alternatives()
+        show_failure(error)
 
     def _on_piece(self, event: Any, asked: Asked) -> None:
         if self._layer is not None and self._may():

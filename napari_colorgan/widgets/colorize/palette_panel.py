@@ -23,7 +23,7 @@ from napari_colorgan.inference.palettes import PRESETS, Palette, read_palette
 from napari_colorgan.widgets.parts.canvas_pick import PickButton
 from napari_colorgan.widgets.parts.layers import full_resolution, is_color
 from napari_colorgan.widgets.parts.layout import say, shorten, wrap
-from napari_colorgan.widgets.parts.tint_pad import TintPad
+from napari_colorgan.widgets.parts.tint_pad import REACH, TintPad
 
 _NONE = "none"
 _FILE = "a file..."
@@ -124,8 +124,8 @@ class PalettePanel(QWidget):
             max=1,
             step=0.05,
             value=_STRENGTH,
-            tooltip="How likely it is that these colours fit: 1 for another part of "
-            "the same picture or slide",
+            tooltip="How likely it is that these colours fit: 0 is without them, 1 for "
+            "another part of the same picture or slide",
         )
         self.pad = TintPad()
         self.neutral = PickButton(
@@ -179,6 +179,12 @@ class PalettePanel(QWidget):
             self.reference.reset_choices()
         if str(self.reference.value) != self._last:  # its layer is gone
             self._on_reference()
+
+    def make_neutral(self, a: float, b: float) -> None:
+        """Set the tint with which a place is neutral, or the nearest that there is."""
+        self.pad.set_value((a, b))
+        if max(abs(a), abs(b)) > REACH:
+            say(self.note, "No tint makes this place neutral: this one is the nearest.")
 
     def close_jobs(self) -> None:
         """Wait for no click any more."""
@@ -235,6 +241,7 @@ class PalettePanel(QWidget):
             with self.strength.changed.blocked():
                 self.strength.value = 1.0  # a tint is what the user sees, for sure
         self._offer_no_tint()
+        say(self.note, "")
         self.changed.emit()
 
     def _offer_no_tint(self) -> None:

@@ -51,6 +51,8 @@ class Preview(SplitPicture):
         ----------
         supersede : whether a preview that is being made is given up
         """
+        if not self.has_picture:
+            self.show_text("Preparing the preview...")
 
         def make_job() -> Any:
             self._asked = asked
