@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # torch
 
 _NONE = "none"
 _ASK = "Show a&lternatives"
+_SETTLED = 100  # ms until what is shown has its place
 _PART = 40  # of the shorter side of an image: size of a new hint
 
 
@@ -224,7 +225,7 @@ class HintsPanel(QWidget):
 
         self.ask.setText(_ASK)
         if found:
-            QTimer.singleShot(0, self._reveal)
+            QTimer.singleShot(_SETTLED, self._reveal)
         self.alternatives.show_pictures(
             [(each.rgb, f"{each.suggestion.likelihood:.0%}") for each in found], take
         )
