@@ -23,7 +23,7 @@ from napari_colorgan.color import (
 
 _STEPS = 1 << 16  # of a table: in the dark, where sRGB is steepest, 20 for a grey level
 _MOST_STEPS = 12  # of fitting; six do but for a few pixels
-_CLOSE = 2e-5  # of linear light, before the last step
+_CLOSE = 1e-4  # of linear light, by which the last step moves any channel
 
 _RAMP = torch.linspace(0, 1, _STEPS)
 _ROOTS = cube_root(decode_srgb(_RAMP))
@@ -103,11 +103,12 @@ def _fitted(root: Tensor, chroma: Tensor, light: Tensor, excess: Tensor) -> Tens
     parts, left = part, torch.arange(len(root))
     told = [root, *chroma, light]
     for _ in range(_MOST_STEPS):
-        excess, slope = _excess_and_slope(told, part)
+        excess, slope, pace = _excess_and_slope(told, part)
         outside = excess > 0
         low, high = torch.where(outside, low, part), torch.where(outside, part, high)
-        far = excess.abs() >= _CLOSE
-        step = part - excess / slope
+        move = excess / slope
+        step = part - move
+        far = ~(move.abs() * pace < _CLOSE)  # also where it is no number
         instead = torch.where(far, (low + high) / 2, part)
         part = torch.where((low < step) & (step < high), step, instead)
         parts = parts.index_copy(0, left, part)
@@ -121,9 +122,12 @@ def _fitted(root: Tensor, chroma: Tensor, light: Tensor, excess: Tensor) -> Tens
     return _linear(root, chroma * parts, light)
 
 
-def _excess_and_slope(told: Sequence[Tensor], part: Tensor) -> tuple[Tensor, Tensor]:
+def _excess_and_slope(
+    told: Sequence[Tensor], part: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Excess (K,) with a part of the chroma, and how fast it grows with that.
 
+    The last one is how fast the channel changes that does so most.
     `told` are the root, what chroma adds to it for X and Z, and the light.
     """
     root, *added, light = told
@@ -135,6 +139,7 @@ def _excess_and_slope(told: Sequence[Tensor], part: Tensor) -> tuple[Tensor, Ten
     rgb = _mixed(x, light, z)
     growth = torch.stack([dx * r + dz * b for r, _, b in RGB_OF_WHITES])
     rgb -= 0.5  # what is farthest from the middle leaves [0, 1] first
+    pace = growth.abs().amax(0)
     growth *= rgb.sign()
     far, grows = rgb.abs_()[0], growth[0]
     for channel in (1, 2):
@@ -142,4 +147,4 @@ def _excess_and_slope(told: Sequence[Tensor], part: Tensor) -> tuple[Tensor, Ten
         far = torch.where(farther, rgb[channel], far)
         grows = torch.where(farther, growth[channel], grows)
     relative, absolute = GAMUT_TOLERANCE
-    return far - (0.5 + absolute) - relative * light, grows
+    return far - (0.5 + absolute) - relative * light, grows, pace

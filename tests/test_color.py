@@ -299,6 +299,15 @@ def test_bytes_are_those_of_the_codec(spread):
     assert (difference > 0).float().mean() < 0.01
 
 
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_black_and_white_stay_so_whatever_their_colours(level):
+    gray = torch.full((1, 1, 256, 256), level)
+    random = torch.Generator().manual_seed(0)
+    for spread in (0.05, 0.3, 0.6, 1):
+        ab = (2 * torch.rand((1, 2, 256, 256), generator=random) - 1) * spread
+        assert (lab_to_bytes(gray, ab) == round(255 * level)).all()
+
+
 def test_bytes_of_gray_are_its_own():
     gray = torch.arange(256).view(1, 1, 16, 16)
     levels = lab_to_bytes(gray / 255, torch.zeros(1, 2, 16, 16))

@@ -609,8 +609,8 @@ def test_a_preview_that_fails_says_so_until_one_succeeds(viewer, qtbot, files, g
         path.unlink()
     widget.layers.value = [broken]
     widget.show_preview.value = True
-    qtbot.waitUntil(lambda: widget.preview.text != "", timeout=ENOUGH)
-    assert "The layer 'lazy' cannot be read" in widget.preview.text
+    said = "The layer 'lazy' cannot be read"
+    qtbot.waitUntil(lambda: said in widget.preview.text, timeout=ENOUGH)
     widget.layers.value = [good]
     qtbot.waitUntil(lambda: widget.preview.has_picture, timeout=ENOUGH)
     assert not widget.preview.text

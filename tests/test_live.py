@@ -104,7 +104,8 @@ def test_a_square_is_moved_inside(plane):
 
 @CONTEXTS
 def test_what_does_not_change_is_not_computed_again(make, plane, context, monkeypatch):
-    colorizer = make(context)
+    # colours that a screen can show: of others, only hue and lightness are seen
+    colorizer = make(context).asked_for(saturation=0.1)
     colorizer.remember(LIVE_MEMORY)
     look, seen = colorizer._look, []
     monkeypatch.setattr(colorizer, "_look", lambda x: seen.append(x.shape) or look(x))

@@ -49,7 +49,7 @@ def test_impossible_settings_are_refused(name, value):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"speed": 3}, r"'speed'; it must be one of aging, .*steps"),
+        ({"speed": 3}, r"'speed'; it must be one of addition_steps, aging, .*steps"),
         (
             {"steps": "many"},
             r"steps is 'many'; it must be a whole number of at least 1",

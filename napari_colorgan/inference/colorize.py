@@ -92,9 +92,9 @@ def colorize_job(
     for plane in source.planes(first):
         here = 0
         told = None if hints is None else hints.of_plane(plane.index)
-        plane = plane.loaded()
-        prepared = prepare(plane, colorizer, tiling, told)
-        for piece in paint(plane, prepared, plane.whole, colorizer):
+        loaded = plane.loaded()
+        prepared = prepare(loaded, colorizer, tiling, told)
+        for piece in paint(loaded, prepared, plane.whole, colorizer):
             out[(*plane.index, *piece.region)] = piece.rgb
             # a plane that is begun again is also counted again
             here = piece.invalid if piece.number == 1 else here + piece.invalid

@@ -51,7 +51,7 @@ class Preview(SplitPicture):
         ----------
         supersede : whether a preview that is being made is given up
         """
-        if not self.has_picture:
+        if not (self.has_picture or self.text):  # an error stays until one succeeds
             self.show_text("Preparing the preview...")
 
         def make_job() -> Any:
