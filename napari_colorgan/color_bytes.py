@@ -86,9 +86,13 @@ def _cubes(roots: Tensor) -> Tensor:
 
 def _excess(rgb: Tensor, light: Tensor) -> Tensor:
     """How far colours (3, K) are beyond sRGB, (K,); negative inside."""
+    return _beyond((rgb - 0.5).abs_().amax(0), light)
+
+
+def _beyond(farthest: Tensor, light: Tensor) -> Tensor:
+    """Return the excess of colours whose farthest channel is so far from the middle."""
     relative, absolute = GAMUT_TOLERANCE
-    beyond = torch.maximum(rgb.amax(0) - 1, rgb.amin(0).neg_())
-    return beyond.sub_(light, alpha=relative).sub_(absolute)
+    return farthest.sub(light, alpha=relative).sub_(0.5 + absolute)
 
 
 def _fitted(root: Tensor, chroma: Tensor, light: Tensor, excess: Tensor) -> Tensor:
@@ -146,5 +150,4 @@ def _excess_and_slope(
         farther = rgb[channel] > far
         far = torch.where(farther, rgb[channel], far)
         grows = torch.where(farther, growth[channel], grows)
-    relative, absolute = GAMUT_TOLERANCE
-    return far - (0.5 + absolute) - relative * light, grows, pace
+    return _beyond(far, light), grows, pace

@@ -303,8 +303,8 @@ def test_bytes_are_those_of_the_codec(spread):
 def test_black_and_white_stay_so_whatever_their_colours(level):
     gray = torch.full((1, 1, 256, 256), level)
     random = torch.Generator().manual_seed(0)
-    for spread in (0.05, 0.3, 0.6, 1):
-        ab = (2 * torch.rand((1, 2, 256, 256), generator=random) - 1) * spread
+    for reach in (0.05, 0.3, 0.6, 1):
+        ab = (2 * torch.rand((1, 2, 256, 256), generator=random) - 1) * reach
         assert (lab_to_bytes(gray, ab) == round(255 * level)).all()
 
 

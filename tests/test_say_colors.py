@@ -357,8 +357,8 @@ def test_suggestions_and_alternatives_are_one_click_away(viewer, qtbot, gray):
     assert tuple(widget.hints.told(()).hints.colors[0]) == wanted
     assert widget.hints.colors.recent.swatches[0].color == RED
 
-    widget.hints.ask.click()
-    thumbnails = widget.hints.alternatives
+    widget.hints.alternatives.ask.click()
+    thumbnails = widget.hints.alternatives.found
     qtbot.waitUntil(lambda: len(thumbnails.pictures) >= 2, timeout=ENOUGH)
     thumbnails.pictures[0].click()
     assert len(widget.hints.told(()).hints) == 2

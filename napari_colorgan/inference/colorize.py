@@ -26,7 +26,7 @@ from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.palettes import Palette
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Source
-from napari_colorgan.inference.tiling import Tiling, rectangles
+from napari_colorgan.inference.tiling import Tiling, rectangles, within
 from napari_colorgan.inference.views import paint, prepare
 from napari_colorgan.job import STOP, Job, Progress, finish
 
@@ -235,8 +235,7 @@ def region_job(
     told = None if hints is None else hints.of_plane(plane.index)
     prepared = prepare(plane, colorizer, hints=told)
     for piece in paint(plane, prepared, part, colorizer):
-        y, x = piece.region
-        out[y.start - top : y.stop - top, x.start - left : x.stop - left] = piece.rgb
+        out[within(part, piece.region)] = piece.rgb
         done, total = piece.number, piece.count
         if (yield TileDone(done, total, index, piece.region, piece.tiling)) is STOP:
             break

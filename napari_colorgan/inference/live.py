@@ -18,7 +18,7 @@ from napari_colorgan.color import rgb_to_lab
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.source import Plane
-from napari_colorgan.inference.tiling import intersection, rectangles
+from napari_colorgan.inference.tiling import intersection, rectangles, within
 from napari_colorgan.inference.views import Prepared, Whole, paint, prepare, resample
 from napari_colorgan.job import STOP, Job, Progress
 
@@ -97,7 +97,7 @@ def live_job(
     shown = _seen(plane, prepared, side, (y, x))
     if region is not None and shown is not None and _holds(region, shown):
         rgb = _painted(plane, colorizer, prepared, region)
-        small = _as_rgb(plane.gray(shown)), rgb[_within(region, shown)]
+        small = _as_rgb(plane.gray(shown)), rgb[within(region, shown)]
         if (yield PreviewReady(0, 1, *small)) is not STOP:
             yield PiecePainted(1, 1, region, rgb)
         return
@@ -155,15 +155,6 @@ def _holds(region: Region, part: Region) -> bool:
     return inside and height * width <= _AT_ONCE
 
 
-def _within(region: Region, part: Region) -> Region:
-    """Where a part is, counted from the first px of a region."""
-    y, x = (
-        slice(inner.start - outer.start, inner.stop - outer.start)
-        for outer, inner in zip(region, part, strict=True)
-    )
-    return y, x
-
-
 def _factor(plane: Plane, side: int) -> int:
     """How many times smaller a plane is shown; also where it is long and narrow."""
     height, width = plane.shape
@@ -196,7 +187,7 @@ def _painted(
     shape = tuple(side.stop - side.start for side in part)
     rgb = np.zeros((*shape, 3), np.uint8)
     for piece in paint(plane, prepared, part, colorizer):
-        rgb[_within(part, piece.region)] = piece.rgb
+        rgb[within(part, piece.region)] = piece.rgb
     return rgb
 
 

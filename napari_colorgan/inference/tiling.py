@@ -150,6 +150,15 @@ def intersection(a: slice, b: slice) -> slice:
     return slice(min(start, stop), stop)
 
 
+def within(region: Region, part: Region) -> Region:
+    """Where a part of a region is, counted from the region's first px."""
+    y, x = (
+        slice(inner.start - outer.start, inner.stop - outer.start)
+        for outer, inner in zip(region, part, strict=True)
+    )
+    return y, x
+
+
 def _weight(keep: slice, ramp_in: int, ramp_out: int) -> npt.NDArray[np.float32]:
     """Ramps that with those of the neighbouring windows sum to exactly 1."""
     x = np.arange(keep.stop - keep.start)

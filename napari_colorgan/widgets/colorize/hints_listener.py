@@ -7,8 +7,9 @@ from napari.layers import Image, Layer, Points
 from qtpy.QtCore import QObject, Signal
 
 from napari_colorgan.widgets.colorize.hints_history import History
-from napari_colorgan.widgets.colorize.hints_layer import adopt, describe, selected_in
+from napari_colorgan.widgets.colorize.hints_layer import selected_in
 from napari_colorgan.widgets.colorize.hints_planes import HintsPlanes, follow_slider
+from napari_colorgan.widgets.colorize.hints_table import adopt, describe
 
 _PENDING = ("adding", "removing", "changing")
 # names of napari's events

@@ -8,20 +8,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from magicgui.widgets import ComboBox, Container, Label
 from napari.layers import Image, Layer, Points
-from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import (
-    QHBoxLayout,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_colorgan.inference.axes import indices
 from napari_colorgan.inference.hints import Hints
+from napari_colorgan.widgets.colorize.alternatives_panel import AlternativesPanel
 from napari_colorgan.widgets.colorize.color_chooser import ColorChooser
 from napari_colorgan.widgets.colorize.hints_layer import (
-    OF,
     Told,
     add_points,
     hint_layers,
@@ -31,17 +25,15 @@ from napari_colorgan.widgets.colorize.hints_layer import (
 )
 from napari_colorgan.widgets.colorize.hints_listener import HintsListener
 from napari_colorgan.widgets.colorize.hints_planes import HintsPlanes
+from napari_colorgan.widgets.colorize.hints_table import OF
 from napari_colorgan.widgets.parts.layout import say, shorten, wrap
-from napari_colorgan.widgets.parts.swatches import Color, Thumbnails
+from napari_colorgan.widgets.parts.swatches import Color
 from napari_colorgan.widgets.parts.world import PlaneAxes
 
 if TYPE_CHECKING:  # torch
-    from napari_colorgan.inference.alternatives import Alternative
     from napari_colorgan.inference.suggestions import Suggestion
 
 _NONE = "none"
-_ASK = "Show a&lternatives"
-_SETTLED = 100  # ms until what is shown has its place
 _PART = 40  # of the shorter side of an image: size of a new hint
 
 
@@ -51,7 +43,6 @@ class HintsPanel(QWidget):
     changed = Signal(object)
     """The place where something changed, in px of the layer's image: None, or a point
     along all of its dimensions."""
-    alternatives_asked = Signal()
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -62,7 +53,6 @@ class HintsPanel(QWidget):
         """Layers of hints, by the images they tell of; None where none was chosen."""
         self._at: Sequence[float] | None = None
         """Where a suggested colour would go, in px of the image."""
-        self._taking = False
         self.layer = ComboBox(
             label="Hints",
             choices=self._choices,
@@ -79,10 +69,9 @@ class HintsPanel(QWidget):
         self.undo.setToolTip("Take back the last change of the hints (Ctrl-Z)")
         self.planes = HintsPlanes()
         self._listener = HintsListener(viewer, self.planes)
-        self.ask = QPushButton(_ASK)
         self.missing = wrap(Label(value="", visible=False))
         self.note = wrap(Label(value="", visible=False))
-        self.alternatives = Thumbnails()
+        self.alternatives = AlternativesPanel()
         self._lay_out()
         self._connect()
 
@@ -139,14 +128,9 @@ class HintsPanel(QWidget):
         """
         for part in self._parts:
             part.setEnabled(not missing)
-        self.ask.setEnabled(not missing and alternatives)
+        self.alternatives.offer(not missing, known=alternatives)
         if not alternatives:  # what is shown was said by another model
             self.forget_proposals()
-        self.ask.setToolTip(
-            "Other colours that the model finds likely, as pictures"
-            if alternatives
-            else "This model does not tell how likely other colours are"
-        )
         self._offer_undo()
         say(self.missing, missing)
 
@@ -209,39 +193,10 @@ class HintsPanel(QWidget):
         self._at = place
         self.colors.suggest(suggestions, shown)
 
-    def show_alternatives(self, found: "Sequence[Alternative]", in_image: Any) -> None:
-        """Show other colourings; a click takes one.
-
-        Parameters
-        ----------
-        in_image : makes a point of the image of a place in its displayed plane
-        """
-
-        def take(number: int) -> None:
-            each = found[number]
-            self._taking = True  # the others can still be taken instead
-            self.put_hint(in_image(each.place), each.suggestion.rgb, each.radius)
-            self._taking = False
-
-        self.ask.setText(_ASK)
-        if found:
-            QTimer.singleShot(_SETTLED, self._reveal)
-        self.alternatives.show_pictures(
-            [(each.rgb, f"{each.suggestion.likelihood:.0%}") for each in found], take
-        )
-
-    def await_alternatives(self) -> None:
-        """Say that they are being made."""
-        self.ask.setText("Looking for alternatives...")
-
-    def forget_alternatives(self) -> None:
-        """Show none any more: they are of other colours than those of now."""
-        self.show_alternatives([], None)
-
     def forget_proposals(self) -> None:
         """Show no suggestions and alternatives any more."""
         self.show_suggestions([], {}, None)
-        self.forget_alternatives()
+        self.alternatives.forget()
 
     def close_jobs(self) -> None:
         """Hear no layer any more."""
@@ -276,8 +231,8 @@ class HintsPanel(QWidget):
             self.colors.use((red, green, blue))
         if self._at is not None and self._number_at(self._at) is None:
             self.show_suggestions([], {}, None)  # its hint is gone
-        if not self._taking:
-            self.forget_alternatives()
+        if not self.alternatives.taking:
+            self.alternatives.forget()
         self._offer_undo()
         self.changed.emit(point)
 
@@ -339,14 +294,6 @@ class HintsPanel(QWidget):
         self._offer_undo()
         self._offer_planes()
 
-    def _reveal(self) -> None:
-        """Scroll to what was found."""
-        area = self.parentWidget()
-        while area is not None and not isinstance(area, QScrollArea):
-            area = area.parentWidget()
-        if area is not None:
-            area.ensureWidgetVisible(self.alternatives)
-
     def _offer_undo(self) -> None:
         self.undo.setEnabled(self.add.isEnabled() and self._listener.can_undo)
 
@@ -376,7 +323,6 @@ class HintsPanel(QWidget):
             self.note.native,
             self.planes.native,
             self.colors,
-            self.ask,
             self.alternatives,
         ):
             layout.addWidget(part)
@@ -396,5 +342,5 @@ class HintsPanel(QWidget):
         self.colors.missed.connect(lambda why: say(self.note, why))
         self.undo.clicked.connect(self._listener.undo)
         self._listener.changed.connect(self._on_changed)
-        self.ask.clicked.connect(self.alternatives_asked)
+        self.alternatives.taken.connect(self.put_hint)
         self.layer.changed.connect(self._on_layer)

@@ -7,7 +7,7 @@ from magicgui.widgets import ComboBox, Container, SpinBox
 from napari.layers import Points
 
 from napari_colorgan.inference.hints import ENDS
-from napari_colorgan.widgets.colorize.hints_layer import planes_of
+from napari_colorgan.widgets.colorize.hints_table import planes_of
 
 _OWN, _AROUND, _ALL = "their plane", "planes around", "all planes"
 

@@ -212,7 +212,7 @@ class LiveColors(QObject):
         ):
             changed.connect(self._on_choice)
         self.hints.changed.connect(self._on_hints)
-        self.hints.alternatives_asked.connect(self._on_alternatives)
+        self.hints.alternatives.ask.clicked.connect(self._on_alternatives)
         self._resting.timeout.connect(self._on_rest)
         self._looking.timeout.connect(self._on_look)
         self._viewer.mouse_move_callbacks.append(self._on_mouse)
@@ -246,12 +246,12 @@ class LiveColors(QObject):
 
     def _on_colors(self, *_: object) -> None:
         """Show other colours."""
-        self.hints.forget_alternatives()
+        self.hints.alternatives.forget()
         self.show(paint=True)
 
     def _on_slider(self, *_: object) -> None:
         """Show colours while a slider is dragged, as often as there is time for."""
-        self.hints.forget_alternatives()
+        self.hints.alternatives.forget()
         self._on_look()
 
     def _on_look(self) -> None:
@@ -293,10 +293,10 @@ class LiveColors(QObject):
             point = asked.source.point_of(asked.place)
             self.hints.show_suggestions(found.suggestions, found.shown, point)
 
-    def _on_alternatives(self) -> None:
+    def _on_alternatives(self, *_: object) -> None:
         asked = self._asked(paint=False) if self._may() else None
         if asked is not None:
-            self.hints.await_alternatives()
+            self.hints.alternatives.wait()
             self._others.request(
                 lambda: _with(asked, self.studio.alternatives_job(asked, _ALTERNATIVE))
             )
@@ -312,12 +312,12 @@ class LiveColors(QObject):
         if isinstance(found, tuple):
             self.palette.make_neutral(*found)
             return
-        self.hints.show_alternatives(found, asked.source.point_of)
+        self.hints.alternatives.show_found(found, asked.source.point_of)
         if not found:
             say(self.hints.note, "No other colours are likely.")
 
     def _on_failure(self, error: BaseException) -> None:
-        self.hints.forget_alternatives()
+        self.hints.alternatives.forget()
         show_failure(error)
 
     def _on_piece(self, event: Any, asked: Asked) -> None:
