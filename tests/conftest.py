@@ -96,6 +96,18 @@ def start_xvfb() -> None:
     os.environ["DISPLAY"] = f":{number}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def torch_alone(tmp_path_factory):
+    """No engine is timed, but where a test asks for it; programs share a cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        patch.setattr(
+            "napari_colorgan.inference.engines.possible_engines", lambda _: ["torch"]
+        )
+        yield
+
+
 @pytest.fixture
 def plugin(plugin_settings, npe2pm) -> PluginManifest:
     """Our manifest as the only plugin; preferences live in a temporary folder."""

@@ -315,7 +315,7 @@ def test_a_package_holds_all_that_it_names(make, tmp_path):
 
 @pytest.mark.parametrize(
     ("kind", "smallest", "step", "halo"),
-    [("photograph", 32, 1, 0), ("compact", 288, 32, 128), ("ResNet", 60, 4, 28)],
+    [("photograph", 32, 1, 0), ("compact", 128, 32, 48), ("ResNet", 60, 4, 28)],
 )
 def test_sizes_that_a_package_promises_work(
     make, tmp_path, no_onnx, kind, smallest, step, halo

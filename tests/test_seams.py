@@ -31,7 +31,7 @@ def smear():
 def results(smear):
     """The same picture in windows and at once, (Y, X, 3) int."""
     colorizer = Colorizer("micro", "cpu")
-    assert colorizer.context == "local" and colorizer.tiling == Tiling()
+    assert colorizer.context == "local" and colorizer.tiling.window == 1024
     limits = Source.of(smear).limits
     tiled = colorize(smear, colorizer, limits=limits)
     colorizer.tiling = Tiling(window=4096)
@@ -41,7 +41,8 @@ def results(smear):
 
 def borders(length: int) -> list[int]:
     """Where windows begin or end to count along a side."""
-    grid = spans(length, Tiling(), 32)
+    colorizer = Colorizer("micro", "cpu")
+    grid = spans(length, colorizer.tiling, colorizer.stride)
     assert len(grid) > 1
     inner = [(span.keep.start, span.final.stop) for span in grid]
     return sorted({p for pair in inner for p in pair} - {0, length})

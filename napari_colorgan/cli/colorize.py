@@ -25,7 +25,7 @@ from napari_colorgan.inference.batch import (
 from napari_colorgan.inference.events import InvalidPixels, TileDone
 from napari_colorgan.inference.hints import Hints, read_hints
 from napari_colorgan.inference.palettes import PRESETS, Palette, read_palette
-from napari_colorgan.inference.settings import ColorizerSettings
+from napari_colorgan.inference.settings import ENGINES, ColorizerSettings
 from napari_colorgan.job import Job, Progress
 
 _LISTED = ", ".join(PRESETS)
@@ -62,6 +62,13 @@ def colorize(
     ] = None,
     context: ContextChoice = None,
     device: Device = "auto",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help=f"What computes: {', '.join(ENGINES)}. Default: in windows what is "
+            "fastest here, else torch."
+        ),
+    ] = "auto",
     tile: Annotated[
         int | None, typer.Option(help="Side of a local window in px (1024).")
     ] = None,
@@ -133,6 +140,7 @@ def colorize(
         model=model,
         context=context,
         device=device,
+        engine=engine,
         tile=tile,
         vividness=vividness,
         saturation=saturation,
@@ -257,5 +265,5 @@ def _by(colorizer: Any) -> str:
     settings = colorizer.settings
     return (
         f"coloured by '{settings.model}' ({settings.context} context, "
-        f"{settings.device})"
+        f"{settings.device}, {settings.engine})"
     )

@@ -15,7 +15,9 @@ from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import BadArray, BadSetting, ColorganWarning
 from napari_colorgan.image_io.tags import NOTE
 from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.inference.engines import to_be_measured
 from napari_colorgan.inference.events import (
+    EnginesTried,
     InvalidPixels,
     ModelLoaded,
     PlaneGray,
@@ -46,9 +48,12 @@ def colorizer_job(
     ------
     UnknownModel, CheckpointError, BadSetting, TileTooSmall
     """
-    colorizer = Colorizer(model, **options)
-    name, device = colorizer.checkpoint.metadata.name, str(colorizer.device)
-    yield ModelLoaded(0, 1, name, device, colorizer.note)
+    settings = ColorizerSettings.of(model, **options)
+    if (metadata := to_be_measured(settings)) is not None:
+        yield EnginesTried(0, 1, metadata.name)
+    colorizer = Colorizer(settings)
+    name = colorizer.checkpoint.metadata.name
+    yield ModelLoaded(0, 1, name, str(colorizer.device), colorizer.note)
     return colorizer
 
 
@@ -117,6 +122,7 @@ def colorize(
     limits: Limits | Sequence[float] | None = None,
     context: Context | None = None,
     device: str = "auto",
+    engine: str = "auto",
     tile: int | None = None,
     vividness: float | None = None,
     from_color: bool = False,
@@ -131,8 +137,8 @@ def colorize(
     ----------
     array : (..., Y, X) of bool, any integer or any float type; numpy, dask or zarr
     model : a model's name, the path of a checkpoint, a checkpoint; or a colorizer or
-        its settings, which decide about context, device, tile, vividness, palette,
-        saturation and warmth: these must then be left out
+        its settings, which decide about context, device, engine, tile, vividness,
+        palette, saturation and warmth: these must then be left out
     axes : one letter per dimension, such as ``"TYX"``; default (..., Y, X), or RGB
         samples where the last of three or more dimensions is 3 or 4 long
     limits : gray values of black and white, and optionally gamma; default the full
@@ -141,6 +147,7 @@ def colorize(
     context : `whole` (the plane resized once, for photographs) or `local` (windows at
         native resolution, for micrographs); default the model's own
     device : `auto`, `cpu`, `cuda` or `mps`
+    engine : what computes, see `ColorizerSettings`
     tile : side of a `local` window in px; default 1024
     vividness : 0 (cautious: pale where the model is in doubt) to 1 (vivid), for models
         that know their doubts; default the model's own
@@ -169,6 +176,7 @@ def colorize(
     options: dict[str, Any] = {
         "context": context,
         "device": None if device == "auto" else device,
+        "engine": None if engine == "auto" else engine,
         "tile": tile,
         "vividness": vividness,
         "palette": palette,

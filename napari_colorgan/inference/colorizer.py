@@ -14,9 +14,11 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import AB_SCALE, CODECS, WARM_LIGHT, Codec, enliven
+from napari_colorgan.color_bins import shares_of
 from napari_colorgan.color_bytes import lab_to_bytes
 from napari_colorgan.errors import BadSetting, CheckpointError, NoColors
 from napari_colorgan.inference.device import choose_device, why_no_gpu
+from napari_colorgan.inference.engines import Engine, TorchEngine, choose_engine
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.memory import Memory, Said
 from napari_colorgan.inference.settings import ColorizerSettings
@@ -44,6 +46,7 @@ class Colorizer:
     ----------
     settings : what is really used where it was left open
     note : why no GPU is used although any would do; empty otherwise
+    why_engine : clause on why `settings.engine` computes
     tiling : of `local` context, to begin with; smaller windows are made of it where
         memory runs out
 
@@ -84,19 +87,23 @@ class Colorizer:
         self.working_size = settings.working_size or metadata.working_size
         self.stride = generator.stride
         at_once = _WINDOWS_AT_ONCE.get(self.device.type, 1)
-        self.tiling = Tiling(halo=generator.halo, at_once=at_once)
+        self.tiling = Tiling(
+            halo=generator.halo, blend=generator.blend, at_once=at_once
+        )
         if settings.tile is not None:
             self.tiling = replace(self.tiling, window=settings.tile)
+        self._generator = channels_last(generator, self.device)
+        self._engine, self.why_engine = self._choose_engine(settings.engine)
         self._use(
             replace(
                 settings,
                 context=self.context,
                 device=str(self.device),
+                engine=self._engine.name,
                 tile=self.tiling.window if self.context == "local" else None,
                 working_size=self.working_size if self.context == "whole" else None,
             )
         )
-        self._generator = channels_last(generator, self.device)
         self._lock = threading.Lock()
         self._meter = (
             StatisticsMeter(self._generator)
@@ -182,8 +189,8 @@ class Colorizer:
         if not (isinstance(generator, Compact) and generator.alternatives):
             raise BadSetting("model", name, "one that knows how likely colours are")
         source = self._encoded(gray)
-        answer = generator.answer(source, *self._given(len(source)))
-        likelihoods = answer.logits.float().softmax(1).cpu()
+        answer = generator.answer(source, self._given(len(source)))
+        likelihoods = shares_of(answer.logits).cpu()
         if not likelihoods.sum().isfinite():
             raise NoColors(name)
         return likelihoods
@@ -202,6 +209,24 @@ class Colorizer:
                 raise BadSetting("hints", len(hints), expected)
             hints.check(shape)
         return hints
+
+    def _choose_engine(self, wish: str) -> tuple[Engine, str]:
+        """Return what computes the generator, and why."""
+        if self.checkpoint.metadata.statistics == "picture":
+            if wish not in ("auto", "torch"):
+                name = self.checkpoint.metadata.name
+                expected = f"torch: '{name}' normalises by each picture"
+                raise BadSetting("engine", wish, expected)
+            return TorchEngine(self._generator), "the model normalises by each picture"
+        if wish == "auto" and self.context == "whole":
+            return TorchEngine(self._generator), "whole context sees little at once"
+        digest, channels = self.checkpoint.digest, self.codec.out_channels
+
+        def shown(said: Tensor) -> Tensor:
+            gray = torch.full_like(said[:, :1], 0.5)
+            return self.decode(gray, said[:, :channels])
+
+        return choose_engine(wish, self._generator, digest, self.device, shown)
 
     def _encoded(self, gray: Tensor) -> Tensor:
         """Return what the generator sees of gray in [0, 1], on the device."""
@@ -233,7 +258,7 @@ class Colorizer:
     def _predict(self, gray: Tensor, statistics: Statistics | None) -> Tensor:
         source = self._encoded(gray)
         if statistics is None:
-            return self._finite(self._generator(source, *self._given(len(source))))
+            return self._finite(self._engine.look(source, self._given(len(source)))[0])
         here = {name: value.to(self.device) for name, value in statistics.items()}
         with self._lock:  # the call puts statistics into the one shared network
             said = torch.func.functional_call(self._generator, here, source)
@@ -242,13 +267,13 @@ class Colorizer:
     @torch.inference_mode()
     def _look(self, gray: Tensor) -> tuple[Tensor, Tensor]:
         source = self._encoded(gray)
-        assert isinstance(self._generator, Compact)
-        prediction, features = self._generator.look(source, *self._given(len(source)))
+        prediction, features = self._engine.look(source, self._given(len(source)))
+        assert features is not None  # it takes hints, so it shows them
         return self._finite(prediction), features.float().cpu()
 
-    def _given(self, count: int) -> tuple[Tensor, ...]:
+    def _given(self, count: int) -> Tensor | None:
         """Return what a generator is told beside its source."""
-        return () if self._palette is None else (self._palette.expand(count, -1),)
+        return None if self._palette is None else self._palette.expand(count, -1)
 
     def _finite(self, prediction: Tensor) -> Tensor:
         """Return a finite prediction on the CPU."""
@@ -289,7 +314,7 @@ class Colorizer:
 
     def used(self) -> dict[str, Any]:
         """Return the model and the settings that were really used, for metadata."""
-        names = ("context", "device", "tile", "working_size", "vividness")
+        names = ("context", "device", "engine", "tile", "working_size", "vividness")
         values = {name: getattr(self.settings, name) for name in names}
         if self.settings.palette is not None:
             values["palette"] = self.settings.palette.record()

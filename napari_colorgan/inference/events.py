@@ -8,6 +8,17 @@ from napari_colorgan.job import Progress
 
 
 @dataclass(frozen=True, slots=True)
+class EnginesTried(Progress):
+    """What computes a model fastest on this machine is being found out, once."""
+
+    name: str
+    """Of the model."""
+
+    def __str__(self) -> str:
+        return f"Finding the fastest way to use '{self.name}' here, once..."
+
+
+@dataclass(frozen=True, slots=True)
 class ModelLoaded(Progress):
     """A model is ready on a device."""
 

@@ -35,6 +35,7 @@ from napari_colorgan.inference.tiling import (
     rectangles,
     spans,
     touching,
+    within,
 )
 from napari_colorgan.job import is_out_of_memory
 
@@ -85,6 +86,14 @@ class Local:
         blended = self._blended(plane, rows, columns, region, colorizer)
         return len(rows) * len(columns), blended
 
+    def window(
+        self, plane: Plane, row: Span, column: Span, colorizer: Colorizer
+    ) -> Tensor:
+        """Prediction (C, h, w) for all that one window keeps, not blended."""
+        kept = row.keep, column.keep
+        ((_, prediction),) = self._windows(plane, row, [column], kept, colorizer)
+        return prediction
+
     def _blended(
         self,
         plane: Plane,
@@ -95,25 +104,35 @@ class Local:
     ) -> Predictions:
         """Blend windows; a piece is what a window is the last to touch.
 
-        One row of windows is held in memory, plus the strip it shares with the next.
+        Beside a window, only the strips are held that it shares with those to its left
+        and above it.
         """
         left, right = columns[0].keep.start, columns[-1].keep.stop
         channels = colorizer.codec.out_channels
-        shared = torch.zeros(channels, 0, right - left)  # strip of the row above
+        above = torch.zeros(channels, 0, right - left)
         for row in rows:
-            top = row.keep.start
-            band = torch.zeros(channels, row.keep.stop - top, right - left)
-            band[:, : shared.shape[1]] = shared
-            windows = self._windows(plane, row, columns, region, colorizer)
-            for column, prediction in windows:
-                place = slice(column.keep.start - left, column.keep.stop - left)
-                weight = np.outer(row.weight, column.weight)
-                band[..., place] += prediction * torch.from_numpy(weight)
+            blend = row.keep.stop - row.final.stop
+            below = torch.zeros(channels, blend, right - left)
+            beside = torch.zeros(channels, row.keep.stop - row.keep.start, 0)
+            for column, prediction in self._windows(
+                plane, row, columns, region, colorizer
+            ):
+                window = prediction * torch.from_numpy(
+                    np.outer(row.weight, column.weight)
+                )
+                shared = beside.shape[-1]  # which has what is above it already
+                window[..., :shared] += beside
+                new = slice(column.keep.start + shared - left, column.keep.stop - left)
+                window[:, : above.shape[1], shared:] += above[..., new]
+                final = within((row.keep, column.keep), (row.final, column.final))
+                beside = window[..., final[1].stop :]
+                done = slice(column.final.start - left, column.final.stop - left)
+                below[..., done] = window[:, final[0].stop :, final[1]]
                 y = intersection(row.final, region[0])
                 x = intersection(column.final, region[1])
-                inside = band[:, y.start - top : y.stop - top]
-                yield (y, x), inside[None, ..., x.start - left : x.stop - left]
-            shared = band[:, row.final.stop - top :].clone()
+                part = within((row.keep, column.keep), (y, x))
+                yield (y, x), window[None, :, part[0], part[1]]
+            above = below
 
     def _windows(
         self,

@@ -50,6 +50,8 @@ class ResNet(nn.Module):
         self.out_channels = out_channels
         self.halo = 8 * blocks + 12
         """Px of context to read around a window: all that is seen."""
+        self.blend = 64
+        """Px in which windows fade into each other."""
         bias = norm == "instance"  # batch norm has a bias of its own
 
         def conv(inside: int, out: int, kernel: int) -> nn.Conv2d:

@@ -59,6 +59,8 @@ class UNet(nn.Module):
         self.stride = 2**depth
         self.halo = max(128, min(5 * self.stride // 4, 320))
         """Px of context to read around a window; more is seen but hardly matters."""
+        self.blend = 64
+        """Px in which windows fade into each other."""
         channels = [min(2**step, 8) * width for step in range(depth)]
         bias = norm == "instance"  # batch norm has a bias of its own
 

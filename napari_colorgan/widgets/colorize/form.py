@@ -6,7 +6,8 @@ from typing import Any, get_args
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSlider, SpinBox
 from qtpy.QtWidgets import QWidget
 
-from napari_colorgan.inference.settings import DEVICES, ColorizerSettings
+from napari_colorgan.checkpoints.extras import install_line
+from napari_colorgan.inference.settings import DEVICES, ENGINES, ColorizerSettings
 from napari_colorgan.widgets.parts.layers import LimitsChoice, Planes
 from napari_colorgan.widgets.parts.layout import enable, with_pages
 from napari_colorgan.widgets.parts.model_picker import ModelPicker
@@ -18,6 +19,7 @@ _REMEMBERED = (
     "limits",
     "context",
     "device",
+    "engine",
     "tile",
     "preview",
     "live",
@@ -74,6 +76,13 @@ class ColorizeForm(Container[Any]):
             "in windows at full resolution (micrographs)",
         )
         self.device = ComboBox(label="Device", choices=DEVICES)
+        self.engine = ComboBox(
+            label="Engine",
+            choices=ENGINES,
+            tooltip="What computes; auto: in windows of local context what is fastest "
+            "here, which is found out once for each model. openvino needs: "
+            f"{install_line('fast')}",
+        )
         self.tile = SpinBox(
             label="Tile (px)",
             value=1024,
@@ -95,9 +104,10 @@ class ColorizeForm(Container[Any]):
         self._colors: Container[Any] = Container(
             widgets=[self.vividness, self.saturation, self.warmth]
         )
-        settings = (self.planes, self.limits, self.context, self.device, self.tile)
+        seen = (self.planes, self.limits, self.context)
+        computed = (self.device, self.engine, self.tile)
         self._more: Container[Any] = Container(
-            widgets=[*settings, self.preview, self.live]
+            widgets=[*seen, *computed, self.preview, self.live]
         )
         for part in (self, self._colors, self._more):
             part.margins = (0, 0, 0, 0)
@@ -121,6 +131,7 @@ class ColorizeForm(Container[Any]):
         return ColorizerSettings(
             model=str(self.model.value),
             device=str(self.device.value),
+            engine=str(self.engine.value),
             context=None if context == _AUTO else context,
             tile=int(self.tile.value),
             vividness=self._vividness(),

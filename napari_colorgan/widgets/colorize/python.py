@@ -77,7 +77,7 @@ def _arguments(layer: Image, source: LayerSource, wish: Wish) -> Iterator[str]:
     elif limits is not None:
         given = (limits.low, limits.high, limits.gamma)
         yield f"limits={given[: 2 if limits.gamma == 1 else 3]!r}"
-    for name in ("context", "vividness", "device", "tile"):
+    for name in ("context", "vividness", "device", "engine", "tile"):
         if (value := getattr(settings, name)) is not None:
             yield f"{name}={value!r}"
     for name, neutral in (("saturation", 1.0), ("warmth", 0.0)):

@@ -10,6 +10,7 @@ from napari.utils import progress
 
 from napari_colorgan.arrays import RGB
 from napari_colorgan.inference.events import (
+    EnginesTried,
     InvalidPixels,
     ModelLoaded,
     PlaneGray,
@@ -198,6 +199,8 @@ class LayerRun:
 
     def describe(self, event: Progress) -> str:
         """Tiles done and time left, in words."""
+        if isinstance(event, EnginesTried):
+            return str(event)
         name = self._sources[self._number].name
         if self._result is None or not event.done:
             reading = isinstance(event, PlaneGray | ModelLoaded)

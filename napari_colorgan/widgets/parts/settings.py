@@ -26,6 +26,7 @@ def preferences() -> dict[str, Any]:
         return {}
     return {
         "device": defaults.device,
+        "engine": defaults.engine,
         "tile": defaults.tile_size,
         "model": defaults.model,
     }
