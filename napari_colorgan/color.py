@@ -137,7 +137,7 @@ def enliven(prediction: Tensor, vividness: float) -> Tensor:
 
     Parameters
     ----------
-    prediction : (N, 3 or 4, H, W), all scaled alike
+    prediction : (N, 3 or 4, H, W), all scaled alike; or 2, if vividness is 0
     vividness : 0 (cautious) to 1 (vivid)
 
     Returns
@@ -145,6 +145,8 @@ def enliven(prediction: Tensor, vividness: float) -> Tensor:
     (N, 2, H, W), scaled as they were
     """
     mean = prediction[:, :2]
+    if prediction.shape[1] == 2:
+        return mean
     if prediction.shape[1] == 4:
         return mean.add(prediction[:, 2:], alpha=vividness) if vividness else mean
     return mean * sureness(mean, prediction[:, 2:]) ** (2 ** (1 - 2 * vividness) - 1)

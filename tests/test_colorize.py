@@ -415,7 +415,7 @@ def test_the_model_is_announced_with_its_device(make_checkpoint):
     used = colorizer.used()
     assert used["digest"] == checkpoint.digest
     assert used["context"] == "local"
-    assert used["tile"] == colorizer.tiling.window == 1024
+    assert used["tile"] == colorizer.tiling.window == 1152
 
 
 # -- memory

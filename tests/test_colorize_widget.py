@@ -815,7 +815,7 @@ def test_preferences_changed_later_win_over_what_was_used_last(viewer, gray):
     assert dock_settings.load_settings()["tile"] == 512
     saved["preferences"]["tile"] = 2048  # what preferences were at that time
     dock_settings.settings_file().write_text(json.dumps(saved))
-    assert dock_settings.load_settings()["tile"] == 1024
+    assert dock_settings.load_settings()["tile"] == 1152
 
 
 @pytest.mark.parametrize("damage", ["", "[]", '{"last": 3}', "{"])

@@ -35,7 +35,7 @@ def test_a_colorizer_needs_no_job(gray, checkpoint, tmp_path):
 def test_settings_say_what_was_really_used(checkpoint):
     local = Colorizer(checkpoint, "cpu")
     assert local.settings == ColorizerSettings(
-        model=checkpoint, context="local", device="cpu", tile=1024
+        model=checkpoint, context="local", device="cpu", engine="torch", tile=1152
     )
     whole = Colorizer(replace(local.settings, context="whole", tile=None))
     assert whole.used() == {
@@ -43,6 +43,7 @@ def test_settings_say_what_was_really_used(checkpoint):
         "digest": checkpoint.digest,
         "context": "whole",
         "device": "cpu",
+        "engine": "torch",
         "working_size": 96,
     }
     assert Colorizer(local.settings, tile=512).used()["tile"] == 512

@@ -133,7 +133,7 @@ def test_every_command_can_be_imported(plugin) -> None:
 def test_preferences_have_our_defaults(plugin) -> None:
     settings = get_plugin_settings("napari-colorgan")
     chosen = settings.defaults
-    assert (chosen.device, chosen.tile_size) == ("auto", 1024)
+    assert (chosen.device, chosen.tile_size) == ("auto", 1152)
     assert chosen.model == zoo.DEFAULT
     chosen.device = "cpu"
     assert "device: cpu" in settings.config_path.read_text()

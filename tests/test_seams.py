@@ -31,7 +31,7 @@ def smear():
 def results(smear):
     """The same picture in windows and at once, (Y, X, 3) int."""
     colorizer = Colorizer("micro", "cpu")
-    assert colorizer.context == "local" and colorizer.tiling.window == 1024
+    assert colorizer.context == "local" and colorizer.tiling.window == 1152
     limits = Source.of(smear).limits
     tiled = colorize(smear, colorizer, limits=limits)
     colorizer.tiling = Tiling(window=4096)

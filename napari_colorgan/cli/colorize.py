@@ -70,7 +70,7 @@ def colorize(
         ),
     ] = "auto",
     tile: Annotated[
-        int | None, typer.Option(help="Side of a local window in px (1024).")
+        int | None, typer.Option(help="Side of a local window in px (1152).")
     ] = None,
     vividness: Vividness = None,
     reference: Annotated[

@@ -148,7 +148,7 @@ def colorize(
         native resolution, for micrographs); default the model's own
     device : `auto`, `cpu`, `cuda` or `mps`
     engine : what computes, see `ColorizerSettings`
-    tile : side of a `local` window in px; default 1024
+    tile : side of a `local` window in px; default 1152
     vividness : 0 (cautious: pale where the model is in doubt) to 1 (vivid), for models
         that know their doubts; default the model's own
     from_color : start from the lightness of a picture that has colour

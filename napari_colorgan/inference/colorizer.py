@@ -111,6 +111,7 @@ class Colorizer:
             else None
         )
         self._memory = Memory()
+        self._asks_all = False
 
     def asked_for(self, **changes: Any) -> "Colorizer":
         """Return one that shows other colours; nothing is loaded again.
@@ -130,8 +131,12 @@ class Colorizer:
         return other
 
     def remember(self, pixels: int) -> None:
-        """Keep what is said of so many px of gray, about 36 bytes each."""
+        """Keep what is said of so many px of gray, about 36 bytes each.
+
+        All of it is asked then, so that another vividness costs nothing.
+        """
         self._memory.most = pixels
+        self._asks_all = True
 
     @property
     def remembers_windows(self) -> bool:
@@ -163,15 +168,15 @@ class Colorizer:
         by their pixels, so that no change of an array goes unnoticed, and several
         regions of a plane, other hints or another vividness cost one prediction.
         """
-        palette = self.settings.palette
+        palette, sure = self.settings.palette, self._asks_sureness
         said = self._memory.recall(gray, palette)
-        if said is None:
+        if said is None or sure > said.sure:
             if self.takes_hints:
                 raw, features = self._look(gray)
             else:
                 raw = self._predict(gray, self.measure(lambda: gray))
                 features = raw[:, :0]
-            said = self._memory.keep(Said(gray, palette, raw, features))
+            said = self._memory.keep(Said(gray, palette, raw, features, sure))
         return self._shown(said.prediction), said.features
 
     @torch.inference_mode()
@@ -258,7 +263,7 @@ class Colorizer:
     def _predict(self, gray: Tensor, statistics: Statistics | None) -> Tensor:
         source = self._encoded(gray)
         if statistics is None:
-            return self._finite(self._engine.look(source, self._given(len(source)))[0])
+            return self._finite(self._seen(source)[0])
         here = {name: value.to(self.device) for name, value in statistics.items()}
         with self._lock:  # the call puts statistics into the one shared network
             said = torch.func.functional_call(self._generator, here, source)
@@ -267,9 +272,14 @@ class Colorizer:
     @torch.inference_mode()
     def _look(self, gray: Tensor) -> tuple[Tensor, Tensor]:
         source = self._encoded(gray)
-        prediction, features = self._engine.look(source, self._given(len(source)))
+        prediction, features = self._seen(source)
         assert features is not None  # it takes hints, so it shows them
         return self._finite(prediction), features.float().cpu()
+
+    def _seen(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what the engine says, and of how sure that is no more than is used."""
+        given = self._given(len(source))
+        return self._engine.look(source, given, sure=self._asks_sureness)
 
     def _given(self, count: int) -> Tensor | None:
         """Return what a generator is told beside its source."""
@@ -282,14 +292,23 @@ class Colorizer:
             raise NoColors(self.checkpoint.metadata.name)
         return result
 
+    @property
+    def _asks_sureness(self) -> bool:
+        return self._asks_all or self._vividness > 0
+
+    @property
+    def _vividness(self) -> float:
+        """How much vivider than a mean colours become."""
+        palette = self.settings.palette
+        # a palette that fits tells how vivid its colours are
+        doubted = 1.0 if palette is None else 1 - palette.strength
+        return doubted * (self.settings.vividness or 0.0)
+
     def _shown(self, prediction: Tensor) -> Tensor:
         """Return a prediction as vivid, saturated and warm as it should be."""
         settings = self.settings
         if settings.vividness is not None:
-            palette = settings.palette
-            # a palette that fits tells how vivid its colours are
-            doubted = 1.0 if palette is None else 1 - palette.strength
-            prediction = enliven(prediction, doubted * settings.vividness)
+            prediction = enliven(prediction, self._vividness)
         if settings.saturation != 1:
             prediction = prediction * settings.saturation
         if settings.warmth:

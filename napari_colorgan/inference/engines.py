@@ -4,6 +4,7 @@ The measurement takes a second or two, once per model and machine; what it finds
 what OpenVINO has made of a model, is kept in the user's cache folder.
 """
 
+import contextlib
 import json
 import os
 import platform
@@ -48,7 +49,7 @@ class Engine(Protocol):
         """One of `settings.ENGINES`."""
 
     def look(
-        self, source: Tensor, palette: Tensor | None
+        self, source: Tensor, palette: Tensor | None, *, sure: bool
     ) -> tuple[Tensor, Tensor | None]:
         """Prediction, and features if the generator shows any; see `Compact.look`."""
 
@@ -67,48 +68,29 @@ class TorchEngine:
 
     @torch.inference_mode()
     def look(
-        self, source: Tensor, palette: Tensor | None
+        self, source: Tensor, palette: Tensor | None, *, sure: bool
     ) -> tuple[Tensor, Tensor | None]:
         """Prediction, and features if the generator shows any."""
         kind = source.device.type
         with torch.autocast(kind, self.half, enabled=self.half is not None):
-            return _told(_looked(self.generator, source, palette))
+            return _told(_looked(self.generator, source, palette, sure))
 
 
 class OpenVinoEngine:
-    """OpenVINO on the CPU; the network is converted once, and kept in a file.
+    """OpenVINO on the CPU; networks are converted once, and kept in files.
 
     Parameters
     ----------
-    network : where it is kept, or will be
+    name : of the files, in the folder of what is kept
     half : compute in bfloat16
     """
 
-    def __init__(self, generator: Generator, network: Path, half: bool = False) -> None:
+    def __init__(self, generator: Generator, name: str, half: bool = False) -> None:
+        self._generator = generator
+        self._name = name
         self._half = half
-        if not network.exists():
-            _convert(generator, network)
-        try:
-            compiled = self._compiled(network, half)
-        except RuntimeError:  # damaged
-            _convert(generator, network)
-            compiled = self._compiled(network, half)
-        self._request = compiled.create_infer_request()
-        self._takes_palette = len(compiled.inputs) > 1
+        self._requests: dict[bool, Any] = {}
         self._lock = threading.Lock()
-
-    @staticmethod
-    def _compiled(network: Path, half: bool) -> Any:
-        import openvino
-
-        core = openvino.Core()
-        core.set_property({"CACHE_DIR": str(network.parent)})
-        options = {
-            "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "PERFORMANCE_HINT": "LATENCY",
-        }
-        return core.compile_model(str(network), "CPU", options)
 
     @property
     def name(self) -> str:
@@ -116,40 +98,74 @@ class OpenVinoEngine:
         return "openvino-half" if self._half else "openvino"
 
     def look(
-        self, source: Tensor, palette: Tensor | None
+        self, source: Tensor, palette: Tensor | None, *, sure: bool
     ) -> tuple[Tensor, Tensor | None]:
         """Prediction, and features if the generator shows any."""
         given = [source.contiguous().numpy()]
-        if self._takes_palette:
+        if _has_alternatives(self._generator):
             if palette is None:  # zeros tell nothing
                 palette = source.new_zeros((len(source), palette_length()))
             given.append(palette.contiguous().numpy())
+        else:
+            sure = True
         with self._lock:  # its results lie in the request's own memory
-            said = self._request.infer(given, share_inputs=True, share_outputs=True)
+            if sure not in self._requests:
+                self._requests[sure] = self._loaded(sure).create_infer_request()
+            request = self._requests[sure]
+            said = request.infer(given, share_inputs=True, share_outputs=True)
             results = [torch.from_numpy(each.copy()) for each in said.to_tuple()]
         return _told(results)
+
+    def _loaded(self, sure: bool) -> Any:
+        """Return a compiled network, which is converted if there is none."""
+        folder = _folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self._name}-{'sure' if sure else 'mean'}.xml"
+        if path.exists():
+            with contextlib.suppress(RuntimeError):  # damaged
+                return _compiled(path, self._half)
+        _convert(self._generator, sure, path)
+        return _compiled(path, self._half)
 
 
 class _Looking(nn.Module):
     """A generator whose only method returns all that is asked of it."""
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Generator, sure: bool) -> None:
         super().__init__()
         self.generator = generator
+        self.sure = sure
 
     def forward(
         self, source: Tensor, palette: Tensor | None = None
     ) -> tuple[Tensor, ...]:
-        return _looked(self.generator, source, palette)
+        return _looked(self.generator, source, palette, self.sure)
 
 
 def _looked(
-    generator: Generator, source: Tensor, palette: Tensor | None
+    generator: Generator, source: Tensor, palette: Tensor | None, sure: bool
 ) -> tuple[Tensor, ...]:
     """Prediction, and features if there are any."""
     if isinstance(generator, Compact):
-        return generator.look(source, palette)
+        return generator.look(source, palette, sure=sure)
     return (generator(source),)
+
+
+def _has_alternatives(generator: Generator) -> bool:
+    return isinstance(generator, Compact) and generator.alternatives
+
+
+def _compiled(network: Path, half: bool) -> Any:
+    import openvino
+
+    core = openvino.Core()
+    core.set_property({"CACHE_DIR": str(network.parent)})
+    options = {
+        "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    return core.compile_model(str(network), "CPU", options)
 
 
 def _told(results: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
@@ -225,9 +241,7 @@ def possible_engines(device: torch.device) -> list[str]:
 def _made(name: str, generator: Generator, digest: str, device: torch.device) -> Engine:
     half = name.endswith("-half")
     if name.startswith("openvino"):
-        folder = _folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        return OpenVinoEngine(generator, folder / f"{_key(digest)}.xml", half)
+        return OpenVinoEngine(generator, _key(digest), half)
     kind = torch.bfloat16 if device.type == "cpu" else torch.float16
     return TorchEngine(generator, kind if half else None)
 
@@ -242,13 +256,13 @@ def _measured(
     """Return the fastest engine whose colours are torch's, and why it is this one."""
     source = _texture().to(device).contiguous(memory_format=torch.channels_last)
     exact = TorchEngine(generator)
-    truth, usual = decode(exact.look(source, None)[0].float().cpu()), 0.0
+    truth, usual = decode(exact.look(source, None, sure=False)[0].float().cpu()), 0.0
     best, least, why = "torch", float("inf"), "it is the fastest here"
     failures = []
     for name in names:
         try:
             engine = _made(name, generator, digest, device)
-            levels = decode(engine.look(source, None)[0].float().cpu())
+            levels = decode(engine.look(source, None, sure=False)[0].float().cpu())
             seconds = _seconds(engine, source)
         except Exception as error:  # drivers and libraries raise what they like
             failures.append(_failed(name, error))
@@ -267,7 +281,7 @@ def _seconds(engine: Engine, source: Tensor) -> float:
     took = []
     for _ in range(_TIMED):
         began = time.perf_counter()
-        engine.look(source, None)[0].sum().item()  # waits for a GPU
+        engine.look(source, None, sure=False)[0].sum().item()  # waits for a GPU
         took.append(time.perf_counter() - began)
     return min(took)
 
@@ -282,14 +296,14 @@ def _texture() -> Tensor:
     return picture.clamp(-1, 1)
 
 
-def _convert(generator: Generator, network: Path) -> None:
+def _convert(generator: Generator, sure: bool, network: Path) -> None:
     """Write what OpenVINO makes of a generator, whole or not at all."""
     import openvino
 
     examples: tuple[Tensor, ...] = (torch.zeros(1, 1, *2 * [2 * generator.stride]),)
-    if isinstance(generator, Compact) and generator.alternatives:
+    if _has_alternatives(generator):
         examples += (torch.zeros(1, palette_length()),)
-    looking = _Looking(generator).eval()
+    looking = _Looking(generator, sure).eval()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of branches that have the same way always
         trace = torch.jit.trace  # torch has no types for it

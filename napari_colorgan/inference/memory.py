@@ -19,6 +19,8 @@ class Said:
     palette: Palette | None
     prediction: Tensor
     features: Tensor
+    sure: bool
+    """Whether it tells how sure it is, where the generator can."""
 
 
 class Memory:

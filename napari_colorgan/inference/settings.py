@@ -45,7 +45,7 @@ class ColorizerSettings:
     measurement, made once per model, finds to be the fastest of those whose colours are
     torch's within one grey level for 99.9 % of the pixels; in `whole`, torch."""
     tile: int | None = None
-    """Side of a `local` window in px, halo included; None: 1024. Networks of strides
+    """Side of a `local` window in px, halo included; None: 1152. Networks of strides
     above 128 px read larger ones, or most of each would be halo."""
     working_size: int | None = None
     """Shorter side in px at which `whole` sees a plane; None: the model's own."""

@@ -1,7 +1,7 @@
 """Windows on a fixed grid, and how much of each is kept.
 
-Along one side of a plane, windows start every ``window - 2 * halo - blend`` px or a
-little less:
+Along one side of a plane, windows start every ``window - 2 * halo - blend`` px or less,
+as evenly as their number and the strides of the network allow:
 
     read    halo | blend |  core  | blend | halo
     weight   0   | ramp  |   1    | ramp  |  0
@@ -38,7 +38,7 @@ _ADVANCE = 1024
 class Tiling:
     """Size of windows in px: what is read, discarded at each side, and cross-faded."""
 
-    window: int = 1024
+    window: int = 1152
     halo: int = 128
     blend: int = 64
     at_once: int = 1
@@ -60,13 +60,17 @@ class Tiling:
         return -(-(2 * self.halo + self.blend) // stride) * stride
 
     def step(self, stride: int) -> int:
-        """Distance between windows in px, for a network of this stride.
+        """Largest distance between windows in px, for a network of this stride."""
+        wanted = (self.window - self.overlap(stride)) // stride * stride
+        return max(wanted, self.least_step(stride))
+
+    def least_step(self, stride: int) -> int:
+        """Smallest distance between windows in px, for a network of this stride.
 
         Never less than a blend, or three windows would fade at one place.
         """
         least = max(min(_STRIDES * stride, _ADVANCE), self.blend)
-        wanted = (self.window - self.overlap(stride)) // stride * stride
-        return max(wanted, -(-least // stride) * stride)
+        return -(-least // stride) * stride
 
     def shrunk(self) -> Self | None:
         """Return a tiling that needs less memory, or None if this is the smallest.
@@ -101,11 +105,11 @@ def spans(length: int, tiling: Tiling, stride: int) -> list[Span]:
 
     Neighbours fade in the middle of what they both read.
     """
-    step, overlap, blend = tiling.step(stride), tiling.overlap(stride), tiling.blend
+    overlap, blend = tiling.overlap(stride), tiling.blend
     halo = (overlap - blend) // 2
-    # where the first of several windows would keep its last px, if it were the only one
-    single = step + overlap - BORDER - min(halo, BORDER)
-    count = 1 + max(0, -(-(length - single) // step))
+    advanced = length + BORDER + min(halo, BORDER) - overlap  # by all windows
+    count = max(1, -(-advanced // tiling.step(stride)))
+    step = max(tiling.least_step(stride), -(-advanced // count // stride) * stride)
     result = []
     for k in range(count):
         first, last = k == 0, k == count - 1

@@ -85,7 +85,7 @@ class ColorizeForm(Container[Any]):
         )
         self.tile = SpinBox(
             label="Tile (px)",
-            value=1024,
+            value=1152,
             min=64,
             max=8192,
             step=64,
