@@ -190,7 +190,8 @@ def colorize(
         name, value = given.popitem()
         kind = type(model).__name__
         raise BadSetting(name, value, f"left out, or said when the {kind} is made")
-    job = colorize_job(source, _loaded(model), hints=hints)
+    out = np.empty((*source.shape, 3), np.uint8)  # for nothing stops this
+    job = colorize_job(source, _loaded(model), out=out, hints=hints)
     result: RGB = finish(job, _warn)
     return result
 

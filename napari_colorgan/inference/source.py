@@ -298,12 +298,22 @@ def _block_mean(gray: Gray, factor: int) -> Gray:
     if factor == 1:
         return gray
     height, width = gray.shape
-    rows = np.add.reduceat(gray, np.arange(0, height, factor), axis=0, dtype=np.float64)
-    sums = np.add.reduceat(rows, np.arange(0, width, factor), axis=1)
+    sums = _block_sums(_block_sums(gray, factor).T, factor).T
     tall = np.diff([*range(0, height, factor), height])
     wide = np.diff([*range(0, width, factor), width])
     means: Gray = (sums / np.outer(tall, wide)).astype(np.float32)
     return means
+
+
+def _block_sums(values: npt.NDArray[Any], factor: int) -> npt.NDArray[np.float64]:
+    """Sums of `factor` rows each; of fewer at the end. Faster than `reduceat`."""
+    whole = len(values) // factor
+    blocks = values[: whole * factor].reshape(whole, factor, values.shape[1])
+    sums: npt.NDArray[np.float64] = blocks.sum(1, dtype=np.float64)
+    if rest := len(values) - whole * factor:
+        last = values[-rest:].sum(0, keepdims=True, dtype=np.float64)
+        sums = np.concatenate([sums, last])
+    return sums
 
 
 def _as_array(array: Any, name: str) -> Any:
