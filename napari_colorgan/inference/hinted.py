@@ -64,6 +64,16 @@ class View:
         means = torch.stack([said[:, group].mean(1) for group in groups])
         return self.places.means(groups), colors_of(hints) - means
 
+    def near(self, place: tuple[int, int]) -> "View":
+        """Return the part around a place; all of a plane that is seen resized."""
+        if (len(self.rows), len(self.columns)) != self.gray.shape:
+            return self
+        rows, columns = (
+            _with_margin(slice(at - side.start, at - side.start + 1), len(side))
+            for at, side in zip(place, (self.rows, self.columns), strict=True)
+        )
+        return self._only(rows, columns)
+
     def corrected(self, kriging: Kriging, part: Region | None = None) -> Tensor:
         """Prediction (2, H, W), and what it lacks added.
 

@@ -13,6 +13,7 @@ from napari_colorgan.inference.hinted import View
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.kriging import Kriging, Places
 from napari_colorgan.inference.source import Plane, reflect
+from napari_colorgan.inference.tiling import Tiling, spans
 
 _MOST_SQUARES = 4  # input of `whole`, in squares of the working size: bounds its memory
 _LONGEST = 16  # sides of that square: around a thin strip, the border is what costs
@@ -53,34 +54,72 @@ def shown(
     return torch.from_numpy(plane.reflected(rows, columns))[None, None], rows, columns
 
 
-def view_around(plane: Plane, place: tuple[int, int], colorizer: Colorizer) -> View:
-    """Look at what is around a place, with a colorizer that takes hints."""
-    gray, rows, columns = shown(plane, place, colorizer)
+def view_around(
+    plane: Plane,
+    place: tuple[int, int],
+    colorizer: Colorizer,
+    tiling: Tiling | None = None,
+) -> View:
+    """Look at what is around a place, with a colorizer that takes hints.
+
+    In `local` context that is the window that is the last to colour the place, so that
+    what hints tell is compared with what is coloured, and nothing is looked at twice.
+
+    Parameters
+    ----------
+    tiling : of those windows; default the colorizer's
+    """
+    if colorizer.context == "whole":
+        gray, rows, columns = shown(plane, place, colorizer)
+    else:
+        rows, columns = _window_of(plane, place, colorizer, tiling)
+        gray = torch.from_numpy(plane.reflected(rows, columns))[None, None]
     prediction, features = colorizer.look_once(gray)
     return View(gray[0, 0], prediction[0], features[0], rows, columns, plane.shape)
 
 
+def _window_of(
+    plane: Plane, place: tuple[int, int], colorizer: Colorizer, tiling: Tiling | None
+) -> tuple[range, range]:
+    """Rows and columns that the last window reads by which a place is coloured."""
+    rows, columns = (
+        next(
+            span.read
+            for span in spans(length, tiling or colorizer.tiling, colorizer.stride)
+            if at < span.final.stop
+        )
+        for length, at in zip(plane.shape, place, strict=True)
+    )
+    return rows, columns
+
+
 def learned_from(
-    hints: Hints, plane: Plane, colorizer: Colorizer, view: View | None = None
+    hints: Hints,
+    plane: Plane,
+    colorizer: Colorizer,
+    view: View | None = None,
+    tiling: Tiling | None = None,
 ) -> Kriging:
     """Find out what hints tell of a plane, whatever the region that is coloured.
 
     Parameters
     ----------
     view : of all of the plane, in `whole` context
+    tiling : of windows in `local` context; default the colorizer's
     """
-    cells = np.zeros((len(hints), 2), int)
-    if colorizer.context == "local":
-        last = np.array(plane.shape) - 1
-        cells, view = np.rint(hints.points).astype(int).clip(0, last) // _CELL, None
-    found, which = np.unique(cells, axis=0, return_inverse=True)
+    if colorizer.context == "whole":
+        here = view or view_around(plane, (0, 0), colorizer)
+        return Kriging(*here.known(hints))
+    last = np.array(plane.shape) - 1
+    places = [(int(y), int(x)) for y, x in np.rint(hints.points).clip(0, last)]
+    windows = [_window_of(plane, place, colorizer, tiling) for place in places]
     known = []
-    for number, (row, column) in enumerate(found.tolist()):
-        place = row * _CELL, column * _CELL
-        here = view or view_around(plane, place, colorizer)
-        known.append(here.known(hints.only(which.ravel() == number)))
-    places, lacking = zip(*known, strict=True)
-    return Kriging(Places.together(places), torch.cat(lacking))
+    for window in dict.fromkeys(windows):
+        here = view_around(plane, places[windows.index(window)], colorizer, tiling)
+        inside = np.array([each == window for each in windows])
+        known.append(here.known(hints.only(inside)))
+    told, lacking = zip(*known, strict=True)
+    return Kriging(Places.together(told), torch.cat(lacking))
 
 
 def _seen(plane: Plane, colorizer: Colorizer) -> Tensor:

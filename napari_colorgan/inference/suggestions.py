@@ -117,31 +117,30 @@ def _likelihoods_at(
     What hints say of it makes colours like that likelier, as far as it is certain.
     """
     gray, rows, columns = shown(plane, place, colorizer)
-    inside = [
-        (at - part.start + 0.5) / len(part)
-        for at, part in zip(place, (rows, columns), strict=True)
-    ]
     likelihoods = colorizer.likelihoods(gray)[0]
-    y, x = _pixel_of(inside, likelihoods.shape[1:])
+    y, x = _pixel_of(place, rows, columns, likelihoods.shape[1:])
     here = likelihoods[:, y, x]
     if hints is None:
         return here
     view = view_around(plane, place, colorizer)
     told = learned_from(hints, plane, colorizer, view)
-    y, x = _pixel_of(inside, view.coarse)
+    view = view.near(place)
+    y, x = _pixel_of(place, view.rows, view.columns, view.coarse)
     places = view.places.means([torch.tensor([y * view.coarse[1] + x])])
-    y, x = _pixel_of(inside, view.gray.shape)
+    y, x = _pixel_of(place, view.rows, view.columns, view.gray.shape)
     hinted = view.prediction[:, y, x] + told.at(places)[0]
     apart = (BIN_CENTERS - hinted).square().sum(1)
     here = here * (-0.5 * told.certainty(places) * apart / _SPREAD**2).exp()
     return here / here.sum().clamp(min=1e-12)
 
 
-def _pixel_of(inside: Sequence[float], size: Sequence[int]) -> tuple[int, int]:
-    """Row and column of what lies so far inside a view, as parts of its sides."""
+def _pixel_of(
+    place: tuple[int, int], rows: range, columns: range, size: Sequence[int]
+) -> tuple[int, int]:
+    """Row and column, in a view of some size of rows and columns, of a place."""
     y, x = (
-        max(0, min(int(part * length), length - 1))
-        for part, length in zip(inside, size, strict=True)
+        max(0, min(int((at - side.start + 0.5) / len(side) * length), length - 1))
+        for at, side, length in zip(place, (rows, columns), size, strict=True)
     )
     return y, x
 

@@ -215,19 +215,32 @@ def prepare(
     ------
     NoColors, OutOfMemory
     """
-    try:
-        if colorizer.context == "local":
-            statistics = colorizer.measure(lambda: _sample(plane, colorizer.stride))
-            told = None if hints is None else learned_from(hints, plane, colorizer)
-            return Local(statistics, tiling or colorizer.tiling, told)
-        if hints is None:
-            return Whole(predicted(plane, colorizer)[1])
-        view = view_around(plane, (0, 0), colorizer)
-        return Whole(view.corrected(learned_from(hints, plane, colorizer, view))[None])
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise _too_large(colorizer) from error
+    tiling = tiling or colorizer.tiling
+    while True:
+        try:
+            return _prepared(plane, colorizer, tiling, hints)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            smaller = tiling.shrunk() if colorizer.context == "local" else None
+            if smaller is None:
+                raise _too_large(colorizer) from error
+            tiling = smaller
+
+
+def _prepared(
+    plane: Plane, colorizer: Colorizer, tiling: Tiling, hints: Hints | None
+) -> Prepared:
+    if colorizer.context == "local":
+        statistics = colorizer.measure(lambda: _sample(plane, colorizer.stride))
+        told = None
+        if hints is not None:
+            told = learned_from(hints, plane, colorizer, tiling=tiling)
+        return Local(statistics, tiling, told)
+    if hints is None:
+        return Whole(predicted(plane, colorizer)[1])
+    view = view_around(plane, (0, 0), colorizer)
+    return Whole(view.corrected(learned_from(hints, plane, colorizer, view))[None])
 
 
 def paint(
