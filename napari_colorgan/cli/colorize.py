@@ -21,6 +21,7 @@ from napari_colorgan.inference.batch import (
     Choices,
     color_into_job,
     color_many_job,
+    is_folder,
 )
 from napari_colorgan.inference.events import InvalidPixels, TileDone
 from napari_colorgan.inference.hints import Hints, read_hints
@@ -36,7 +37,8 @@ def colorize(
         list[Path],
         typer.Argument(
             metavar="IN...",
-            help="PNG, JPEG, TIFF, WebP, BMP or GIF; or several, or folders of them.",
+            help="PNG, JPEG, TIFF, WebP, BMP, GIF or zarr; or several, or folders of "
+            "them.",
         ),
     ],
     result: Annotated[
@@ -150,7 +152,7 @@ def colorize(
     told = None if hints is None else read_hints(hints)
     # one file and a folder, for a pattern of the shell may match one file only
     into_folder = result.is_dir() and not result.suffix
-    if len(sources) > 1 or sources[0].is_dir() or into_folder:
+    if len(sources) > 1 or is_folder(sources[0]) or into_folder:
         if told is not None:
             raise BadSetting("--hints", str(hints), "left out for several pictures")
         _colorize_many(sources, result, choices, settings, skip=skip)

@@ -39,7 +39,7 @@ class Choices:
         from napari_colorgan.image_io import read_image
         from napari_colorgan.inference.source import Source
 
-        image = read_image(source, self.axes)
+        image = read_image(source, self.axes, by_blocks=True)
         gray = Source.of(
             image.array,
             axes=image.axes,
@@ -93,6 +93,13 @@ class BatchProgress(Progress):
         return self.total // _PARTS
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder of pictures: not a zarr store, which is one."""
+    from napari_colorgan.image_io.ome_zarr import is_zarr
+
+    return path.is_dir() and not is_zarr(path)
+
+
 def list_items(sources: Sequence[Path], out: Path) -> tuple[list[Item], list[str]]:
     """Pictures of files and folders, and notes about what is left out.
 
@@ -108,7 +115,7 @@ def list_items(sources: Sequence[Path], out: Path) -> tuple[list[Item], list[str
     items: dict[Path, Item] = {}
     notes: list[str] = []
     for source in sources:
-        if not source.is_dir():
+        if not is_folder(source):
             items.setdefault(source.absolute(), Item(source, Path(source.name)))
             continue
         listing = find_pictures(source, without=out)
