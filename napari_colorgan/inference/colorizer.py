@@ -140,6 +140,11 @@ class Colorizer:
         self._asks_all = True
 
     @property
+    def normalises_by_picture(self) -> bool:
+        """Whether statistics of a plane decide what its windows look like."""
+        return self._meter is not None
+
+    @property
     def remembers_windows(self) -> bool:
         """Whether there is room for what is said of a picture's windows."""
         return self.takes_hints and self._memory.most >= self.tiling.window**2
