@@ -114,8 +114,9 @@ class ColorizeWidget(QWidget):
 
     def _read(self, layers: Sequence[Image]) -> list[LayerSource]:
         view = View.of(self._viewer)
-        limits, planes = self.form.limits.value, self.form.planes.value
-        return [read_source(layer, view, limits, planes) for layer in layers]
+        form = self.form
+        chosen = form.limits.value, form.planes.value, form.between.between()
+        return [read_source(layer, view, *chosen) for layer in layers]
 
     # -- slots
 

@@ -17,7 +17,7 @@ from napari_colorgan.widgets.colorize.preview import SIDE, Preview
 from napari_colorgan.widgets.colorize.results import Results
 from napari_colorgan.widgets.colorize.run import Wish
 from napari_colorgan.widgets.colorize.studio import Asked, Studio, Suggested
-from napari_colorgan.widgets.parts.layers import LayerSource
+from napari_colorgan.widgets.parts.layers import LayerSource, stepped_axes
 from napari_colorgan.widgets.parts.layout import say, wrap
 from napari_colorgan.widgets.parts.worker import LatestOnly, sentence, show_failure
 
@@ -132,6 +132,8 @@ class LiveColors(QObject):
         self.hints.offer(self.missing_hints(), alternatives=not no_palette)
         source = None if self._layer is None else self._read(self._layer)
         self.hints.follow(self._layer, None if source is None else source.axes)
+        stepped = [] if source is None else stepped_axes(self._layer, source)
+        self._form.between.follow(stepped)
 
     def reset_choices(self) -> None:
         """Look for layers anew."""
@@ -214,6 +216,7 @@ class LiveColors(QObject):
             choice.changed.connect(self._on_colors)
         for changed in (
             form.planes.changed,
+            form.between.changed,
             form.limits.changed,
             form.device.changed,
             form.engine.changed,

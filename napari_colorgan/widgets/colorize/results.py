@@ -39,9 +39,10 @@ class Result:
         mine = self.source
         if (mine.array is not asked.array) or mine.axes != asked.axes:
             return None
-        if mine.plane_only:
-            return (0,) * len(mine.index) if mine.index == asked.index else None
-        return asked.index
+        inside = all(
+            i in part for i, part in zip(asked.index, mine.planes, strict=True)
+        )
+        return mine.within(asked.index) if inside else None
 
 
 class Results:
@@ -68,7 +69,7 @@ class Results:
         result = self.of(gray)
         return (
             result is not None
-            and result.source.plane_only == source.plane_only
+            and result.source.planes == source.planes
             and result.index(source) is not None
         )
 
@@ -123,8 +124,7 @@ class Results:
         y, x = asked.region
         whole = (y.stop - y.start, x.stop - x.start) == result.canvas.shape[-3:-1]
         single = result.canvas.size == np.prod(result.canvas.shape[-3:])
-        if result.source.plane_only:
-            record = record | {"plane": result.source.index}
+        record = record | result.source.said
         self._write(result, complete=whole and single, record=record)
         result.layer.refresh()
 

@@ -156,6 +156,6 @@ class Studio:
 
         known = self._source
         if known is None or self._plane is None or not layer.shows_as(known):
-            self._plane = LivePlane.of(layer.source().plane(layer.first))
+            self._plane = LivePlane.of(layer.whole().plane(layer.index))
             self._source = layer
         return self._plane
