@@ -91,7 +91,7 @@ class Local:
     ) -> Tensor:
         """Prediction (C, h, w) for all that one window keeps, not blended."""
         kept = row.keep, column.keep
-        ((_, prediction),) = self._windows(plane, row, [column], kept, colorizer)
+        ((_, prediction),) = self.windows(plane, row, [column], kept, colorizer)
         return prediction
 
     def _blended(
@@ -114,7 +114,7 @@ class Local:
             blend = row.keep.stop - row.final.stop
             below = torch.zeros(channels, blend, right - left)
             beside = torch.zeros(channels, row.keep.stop - row.keep.start, 0)
-            for column, prediction in self._windows(
+            for column, prediction in self.windows(
                 plane, row, columns, region, colorizer
             ):
                 window = prediction * torch.from_numpy(
@@ -134,7 +134,7 @@ class Local:
                 yield (y, x), window[None, :, part[0], part[1]]
             above = below
 
-    def _windows(
+    def windows(
         self,
         plane: Plane,
         row: Span,
@@ -296,19 +296,21 @@ def _too_large(colorizer: Colorizer) -> OutOfMemory:
 
 def _sample(plane: Plane, stride: int) -> Tensor:
     """All of a plane, or up to 16 windows spread over it, (N, 1, H, W)."""
-    side = max(stride, _MEASURED_SIDE // stride * stride)
-    height, width = (-(-max(length, GRID) // stride) * stride for length in plane.shape)
-    if height * width <= _MEASURED_WINDOWS * side**2:
-        gray = plane.reflected(range(height), range(width))
-        return torch.from_numpy(gray)[None, None]
-    across = math.isqrt(_MEASURED_WINDOWS)
-    places = [_spread(length, side, across) for length in plane.shape]
-    windows = [
-        plane.reflected(range(y, y + side), range(x, x + side))
-        for y in places[0]
-        for x in places[1]
-    ]
+    windows = [plane.reflected(*each) for each in sampled(plane.shape, stride)]
     return torch.from_numpy(np.stack(windows)[:, None])
+
+
+def sampled(shape: tuple[int, int], stride: int) -> list[tuple[range, range]]:
+    """Rows and columns of the windows that statistics of a plane are measured on."""
+    side = max(stride, _MEASURED_SIDE // stride * stride)
+    height, width = (-(-max(length, GRID) // stride) * stride for length in shape)
+    if height * width <= _MEASURED_WINDOWS * side**2:
+        return [(range(height), range(width))]
+    across = math.isqrt(_MEASURED_WINDOWS)
+    places = [_spread(length, side, across) for length in shape]
+    return [
+        (range(y, y + side), range(x, x + side)) for y in places[0] for x in places[1]
+    ]
 
 
 def resample(small: Tensor, shape: tuple[int, int], piece: Region) -> Tensor:
