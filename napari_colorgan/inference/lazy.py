@@ -80,27 +80,26 @@ def colorize_lazy(
     source = Source.of(array, axes=axes, limits=limits, from_color=from_color)
     hints = colorizer.checked(hints, source.shape)
     travelling = TravellingModel.of(settings, colorizer)
-    return lazy_colors(source, travelling, colorizer, hints=hints, chunks=chunks)
+    plan = planned(source, travelling, colorizer, hints=hints, chunks=chunks)
+    return _as_array(plan)
 
 
-def lazy_colors(
+def planned(
     source: Source,
     model: TravellingModel,
     colorizer: Colorizer,
     *,
     hints: Hints | None = None,
     chunks: int | tuple[int, int] | None = None,
-) -> Any:
-    """Return the Dask array of a source that was checked; see `colorize_lazy`.
+) -> Planner:
+    """Return the plan of what `colorize_lazy` computes, for a source that was checked.
 
     Parameters
     ----------
     colorizer : of the model
     hints : checked
     """
-    import dask.array
     from dask.base import tokenize
-    from dask.highlevelgraph import HighLevelGraph
 
     sides = _sides(source, colorizer, chunks)
     gray, again, source = _gray(source, sides)
@@ -108,13 +107,17 @@ def lazy_colors(
     told = None if hints is None else (hints.to_csv(), hints.points)
     parts = (gray.name, work, colorizer.tiling, told, sides)
     name = f"colors-{tokenize(*parts)}"
-    planner = Planner(name, work, colorizer, Chunks(gray), Chunks(again), hints)
-    leading = [(1,) * length for length in gray.shape[:-2]]
-    shaped = (*leading, *map(_cut, gray.shape[-2:], sides), (3,))
-    graph = HighLevelGraph.from_collections(
-        name, planner.graph(shaped), dependencies=[gray, again]
-    )
-    return dask.array.Array(graph, name, shaped, dtype=np.uint8)
+    return Planner(name, work, colorizer, Chunks(gray), Chunks(again), hints, sides)
+
+
+def _as_array(plan: Planner) -> Any:
+    import dask.array
+    from dask.highlevelgraph import HighLevelGraph
+
+    tasks = plan.graph(plan.painted())
+    dependencies = [plan.gray.array, plan.again.array]
+    graph = HighLevelGraph.from_collections(plan.name, tasks, dependencies)
+    return dask.array.Array(graph, plan.name, plan.chunks, dtype=np.uint8)
 
 
 def check_chunks(array: Any) -> None:
@@ -146,9 +149,9 @@ def _gray(source: Source, sides: tuple[int, int]) -> tuple[Any, Any, Source]:
         leading = (1,) * len(source.leading)
         samples = array.shape[len(leading) + 2 :]
         shape = (*leading, *map(_own_side, sides, _chunks_of(array, source)), *samples)
-        gray, again = (
-            dask.array.from_array(array, shape, name=False) for _ in range(2)
-        )
+        gray = again = dask.array.from_array(array, shape, name=False)
+        if not isinstance(array, np.ndarray):
+            again = dask.array.from_array(array, shape, name=False)
     if source.channels == "none":
         return gray, again, source
     if source.channels == "equal":
@@ -201,8 +204,3 @@ def _step(colorizer: Colorizer, length: int) -> int:
     """How far windows are apart along a side, px."""
     first, *others = spans(length, colorizer.tiling, colorizer.stride)
     return others[0].read.start - first.read.start if others else length
-
-
-def _cut(length: int, side: int) -> tuple[int, ...]:
-    full, rest = divmod(length, side)
-    return (side,) * full + ((rest,) if rest else ())
