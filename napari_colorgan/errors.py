@@ -39,9 +39,10 @@ class BadAxes(BadArray):
 class ColorSource(BadArray):
     """A picture with real colour was given where a gray one is expected."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, where: str = "") -> None:
         super().__init__(
-            f"{name} already has colour (its channels differ), but colorization starts "
+            f"{name} already has colour (its channels differ{where}), but colorization "
+            "starts "
             "from a gray picture. If its first axis are planes, say so: --axes ZYX on "
             'the command line, axes="ZYX" in Python. To replace its colours, use its '
             "lightness: "

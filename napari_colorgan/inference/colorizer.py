@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from napari_colorgan.checkpoints import zoo
@@ -162,7 +163,7 @@ class Colorizer:
         return self._shown(self._predict(gray, statistics))
 
     def look(self, gray: Tensor) -> tuple[Tensor, Tensor]:
-        """Predict without statistics; and features, see `Compact.look`."""
+        """Predict without statistics; and unit features, see `Compact.look`."""
         raw, features = self._look(gray)
         return self._shown(raw), features
 
@@ -279,7 +280,8 @@ class Colorizer:
         source = self._encoded(gray)
         prediction, features = self._seen(source)
         assert features is not None  # it takes hints, so it shows them
-        return self._finite(prediction), features.float().cpu()
+        unit = F.normalize(features.float(), dim=1, eps=1e-6)
+        return self._finite(prediction), unit.cpu()
 
     def _seen(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return what the engine says, and of how sure that is no more than is used."""
