@@ -16,7 +16,7 @@ from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.lazy_graph import Chunks, Planner
 from napari_colorgan.inference.lazy_tasks import Work
 from napari_colorgan.inference.settings import ColorizerSettings
-from napari_colorgan.inference.source import Source, lightness
+from napari_colorgan.inference.source import Source, equal_sample, lightness
 from napari_colorgan.inference.tiling import spans
 from napari_colorgan.inference.travelling import TravellingModel
 
@@ -81,7 +81,7 @@ def colorize_lazy(
     hints = colorizer.checked(hints, source.shape)
     travelling = TravellingModel.of(settings, colorizer)
     plan = planned(source, travelling, colorizer, hints=hints, chunks=chunks)
-    return _as_array(plan)
+    return as_array(plan)
 
 
 def planned(
@@ -110,7 +110,8 @@ def planned(
     return Planner(name, work, colorizer, Chunks(gray), Chunks(again), hints, sides)
 
 
-def _as_array(plan: Planner) -> Any:
+def as_array(plan: Planner) -> Any:
+    """Return the Dask array of a plan, (..., Y, X, 3) uint8."""
     import dask.array
     from dask.highlevelgraph import HighLevelGraph
 
@@ -154,21 +155,26 @@ def _gray(source: Source, sides: tuple[int, int]) -> tuple[Any, Any, Source]:
             again = dask.array.from_array(array, shape, name=False)
     if source.channels == "none":
         return gray, again, source
-    if source.channels == "equal":
-        gray, again = gray[..., 0], again[..., 0]
-        return gray, again, replace(source, channels="none")
-    as_gray = partial(lightness, limits=source.limits)
+    as_gray: Any = partial(lightness, limits=source.limits)
     meta = np.empty((0,) * (gray.ndim - 1), np.float32)
+    if source.channels == "equal":
+        if source.white is None:
+            gray, again = gray[..., 0], again[..., 0]
+            return gray, again, replace(source, channels="none")
+        as_gray = partial(equal_sample, white=source.white, name=source.name)
+        meta = meta.astype(gray.dtype)
     gray, again = (
         each.rechunk({-1: -1}).map_blocks(as_gray, drop_axis=-1, meta=meta)
         for each in (gray, again)
     )
-    return gray, again, replace(source, channels="none", limits=Limits(0.0, 1.0))
+    if source.channels == "color":
+        source = replace(source, limits=Limits(0.0, 1.0))
+    return gray, again, replace(source, channels="none", white=None)
 
 
 def _chunks_of(array: Any, source: Source) -> tuple[int, int]:
     """Rows and columns in a chunk of an array; 1 if it has none."""
-    chunks = getattr(array, "chunks", None)
+    chunks = getattr(array, "chunks", getattr(array, "sides", None))
     if not chunks or not all(isinstance(size, int) for size in chunks):
         return 1, 1
     height, width = chunks[len(source.leading) :][:2]
