@@ -1,12 +1,11 @@
 """Begin growing files, and go on with those that were begun."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 from napari_colorgan.errors import BadImageFile
-from napari_colorgan.image_io.growing import GrowingFile, Levels, grid_of
+from napari_colorgan.image_io.growing import GrowingFile, Levels, grid_of, remove
 from napari_colorgan.image_io.ome_zarr import SUFFIX, import_zarr, is_zarr
 from napari_colorgan.image_io.ome_zarr_levels import OmeZarrLevels, check_leading
 from napari_colorgan.image_io.pixel_size import PixelSize
@@ -28,25 +27,16 @@ def grows(path: Path, shape: tuple[int, ...], *, resume: bool = False) -> bool:
     Parameters
     ----------
     shape : of the gray array, (..., Y, X)
-    resume : whether it should be possible to go on with it
-
-    Raises
-    ------
-    BadImageFile
-        It should, but is of another type.
+    resume : whether it should be possible to go on with it, if its type allows it
     """
     suffix = path.suffix.lower()
-    if suffix == SUFFIX:
-        return True
-    if suffix in _TIFFS:
-        return resume or shape[-2] * shape[-1] > LARGE
-    if resume:
-        raise BadImageFile(
-            f"'{path}' is of a type that is written at once, so that nothing of it can "
-            "be gone on with. Give a name that ends in .zarr or .tif, or leave out "
-            "--resume."
-        )
-    return False
+    is_large = resume or shape[-2] * shape[-1] > LARGE
+    return suffix == SUFFIX or (suffix in _TIFFS and is_large)
+
+
+def is_begun(path: Path) -> bool:
+    """Whether a result was begun chunk by chunk and is not complete."""
+    return path.exists() and _record_of(path).exists()
 
 
 def check_growing(
@@ -137,9 +127,7 @@ def _begun(
     made: Record,
 ) -> GrowingFile:
     _record_of(path).unlink(missing_ok=True)  # before what it is about
-    if path.is_dir():
-        shutil.rmtree(path)
-    path.unlink(missing_ok=True)
+    remove(path)
     levels: Levels
     if path.suffix.lower() == SUFFIX:
         levels = OmeZarrLevels.create(path, shape, leading, size, made)

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -45,7 +46,8 @@ class GrowingFile:
     the border of the plane. What is recorded as finished survives whatever happens to
     the process, and to the machine.
 
-    Used as a context; `complete` is called when nothing is missing.
+    Used as a context; `complete` is called when nothing is missing. Of a file to which
+    nothing was written nothing is left.
 
     Attributes
     ----------
@@ -79,6 +81,9 @@ class GrowingFile:
     ) -> None:
         self._finished.close()
         self._levels.close()
+        if not self._pixels:  # nothing to go on with
+            self._finished.delete()
+            remove(self.path)
 
     @property
     def pixels(self) -> int:
@@ -112,6 +117,11 @@ class GrowingFile:
     def is_finished(self) -> bool:
         """Whether no chunk is missing."""
         return bool(self._finished.done.all())
+
+    def lacks(self, index: Index, region: Region) -> bool:
+        """Whether a chunk of those that make up a region is not finished."""
+        done = self._finished.done
+        return not all(done[cell] for cell in self._cells(index, region))
 
     def write(self, index: Index, region: Region, rgb: RGB) -> None:
         """Write and record whole chunks of one plane, (Y, X, 3)."""
@@ -179,6 +189,14 @@ class GrowingFile:
                 f"'{self.path}' cannot be written: {error.strerror or error}. What is "
                 "finished stays: make room or mend the disk, and go on with --resume."
             ) from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a store with all that is in it, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def grid_of(shape: Sequence[int]) -> tuple[int, int, int]:
