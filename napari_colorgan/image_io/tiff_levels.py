@@ -43,7 +43,10 @@ class TiffLevels:
         made: Record,
     ) -> "TiffLevels":
         """Create a file that is black, for a gray picture (..., Y, X)."""
-        is_ome = path.name.lower().endswith((".ome.tif", ".ome.tiff"))
+        named = path.name.lower().endswith((".ome.tif", ".ome.tiff"))
+        is_ome = (
+            named or "Z" in leading
+        )  # whose pyramid has to shrink along Z otherwise
         kind: TiffKind = "ome" if is_ome else "plain"
         metadata, options = for_tiff(tags, made, kind)
         axes = {"axes": f"{leading}YXS"}
@@ -60,7 +63,7 @@ class TiffLevels:
         }
         with tifffile.TiffWriter(path, bigtiff=True, ome=is_ome) as tiff:
             for level, plane in enumerate(shapes):
-                more = {"subfiletype": 1, "metadata": axes}
+                more = {"subfiletype": 1, "metadata": dict(axes)}  # it is changed
                 if not level:
                     more = {"subifds": len(shapes) - 1, "metadata": metadata | axes}
                     more |= options

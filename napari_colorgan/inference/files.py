@@ -250,6 +250,7 @@ def _grow_job(
 ) -> Job[None]:
     """Write a result chunk by chunk, or go on with it."""
     from napari_colorgan.image_io.begun import check_growing, open_growing
+    from napari_colorgan.inference.allocation import give_back_freed
     from napari_colorgan.inference.filling import digest_of, fill_job
 
     gray, result, hints = outcome.gray, outcome.result, outcome.hints
@@ -257,6 +258,7 @@ def _grow_job(
     check_growing(result, leading, force=choices.force, resume=choices.resume)
     if scheduler is not None:
         settings = replace(_only(settings), engine="torch")
+    give_back_freed()
     outcome.colorizer = colorizer = yield from _loaded_job(settings)
     made = outcome.record(picture=digest_of(gray))
     image = outcome.image

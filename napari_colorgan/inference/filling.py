@@ -42,6 +42,7 @@ def fill_job(
     BadArray, BadImageFile, BadSetting, ColorSource, NoColors, OutOfMemory
     """
     hints = colorizer.checked(hints, source.shape)
+    colorizer = colorizer.forgetful()
     invalid = 0
     tiling: Tiling | None = None
     for plane in source.planes():

@@ -42,6 +42,8 @@ def only_planes(source: Source, planes: Planes) -> Source:
     """Return a source of some planes, with the limits of all."""
     if planes == planes_within(None, source.leading):
         return source
+    if hasattr(source.array, "only"):  # `Blocks`, without reading any
+        return replace(source, array=source.array.only(planes))
     part = tuple(slice(each.start, each.stop) for each in planes)
     return replace(source, array=source.array[part])
 

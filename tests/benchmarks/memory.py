@@ -52,7 +52,7 @@ def main(
 
 
 def make_input(folder: Path, side: int, dtype: str) -> Path:
-    """A photograph continued by mirroring, as a plain zarr array, made chunk by chunk."""
+    """A photograph continued by mirroring, as a plain zarr array."""
     import zarr
     from skimage import data
 
@@ -77,14 +77,15 @@ def make_input(folder: Path, side: int, dtype: str) -> Path:
 
 def one(source: str, result: str, model: str, engine: str) -> tuple[float, float]:
     """Peak in MB above the loaded model, and seconds, of this process."""
+    import torch
+
     from napari_colorgan import Colorizer, colorize_file
     from napari_colorgan.image_io.begun import open_growing  # imports count as loaded
-    from napari_colorgan.inference.colorize import colorize
 
     assert open_growing is not None
     colorizer = Colorizer(model, "cpu", engine=engine)
-    side = colorizer.tiling.window
-    colorize(np.random.default_rng(0).integers(0, 255, (side, side), np.uint8), colorizer)
+    side = colorizer.tiling.window if colorizer.context == "local" else 256
+    colorizer.predict(torch.rand(1, 1, side, side), None)
     before = in_mb("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
     began = time.perf_counter()
