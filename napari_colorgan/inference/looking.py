@@ -74,8 +74,8 @@ def view_around(
     else:
         rows, columns = window_of(plane.shape, place, colorizer, tiling)
         gray = torch.from_numpy(plane.reflected(rows, columns))[None, None]
-    prediction, features = colorizer.look_once(gray)
-    return View(gray[0, 0], prediction[0], features[0], rows, columns, plane.shape)
+    prediction, features = (said[0].cpu() for said in colorizer.look_once(gray))
+    return View(gray[0, 0], prediction, features, rows, columns, plane.shape)
 
 
 def window_of(
