@@ -26,6 +26,12 @@ from napari_colorgan.inference.events import (
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.palettes import Palette
+from napari_colorgan.inference.planes import (
+    Wanted,
+    hints_within,
+    only_planes,
+    planes_within,
+)
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Source
 from napari_colorgan.inference.tiling import Tiling, rectangles, within
@@ -130,6 +136,7 @@ def colorize(
     hints: Hints | None = None,
     saturation: float | None = None,
     warmth: float | None = None,
+    planes: Wanted = None,
 ) -> RGB:
     """Colour an array of gray pictures.
 
@@ -157,6 +164,8 @@ def colorize(
     hints : colours of places, for models that take them
     saturation, warmth : all colours stronger (0 to 2, default 1), or as in warmer light
         (-1 to 1, default 0), for models that keep lightness
+    planes : a slice or a range along the first leading axis, or a tuple of them, one
+        for each; default all. Limits are measured on all, and `hints` count all
 
     Returns
     -------
@@ -173,6 +182,7 @@ def colorize(
         Some pixels are NaN or infinite; they are black in the result.
     """
     source = Source.of(array, axes=axes, limits=limits, from_color=from_color)
+    chosen = planes_within(planes, source.leading)
     options: dict[str, Any] = {
         "context": context,
         "device": None if device == "auto" else device,
@@ -190,9 +200,11 @@ def colorize(
         name, value = given.popitem()
         kind = type(model).__name__
         raise BadSetting(name, value, f"left out, or said when the {kind} is made")
+    colorizer = _loaded(model)
+    told = hints_within(colorizer.checked(hints, source.shape), chosen)
+    source = only_planes(source, chosen)
     out = np.empty((*source.shape, 3), np.uint8)  # for nothing stops this
-    job = colorize_job(source, _loaded(model), out=out, hints=hints)
-    result: RGB = finish(job, _warn)
+    result: RGB = finish(colorize_job(source, colorizer, out=out, hints=told), _warn)
     return result
 
 

@@ -8,7 +8,8 @@ from qtpy.QtWidgets import QWidget
 
 from napari_colorgan.checkpoints.extras import install_line
 from napari_colorgan.inference.settings import DEVICES, ENGINES, ColorizerSettings
-from napari_colorgan.widgets.parts.layers import LimitsChoice, Planes
+from napari_colorgan.widgets.colorize.planes_range import PlanesRange
+from napari_colorgan.widgets.parts.layers import LimitsChoice, PlanesChoice
 from napari_colorgan.widgets.parts.layout import enable, with_pages
 from napari_colorgan.widgets.parts.model_picker import ModelPicker
 
@@ -37,11 +38,13 @@ class ColorizeForm(Container[Any]):
         self.model = self.models.names
         self.planes = ComboBox(
             label="Planes",
-            choices=get_args(Planes),
+            choices=get_args(PlanesChoice),
             tooltip="whole stack: all planes along the axes labelled y and x, without "
             "such labels along those that are displayed; current plane: the one that "
-            "is displayed",
+            "is displayed; range of planes: from one to another",
         )
+        self.between = PlanesRange()
+        self.between.visible = False
         self.limits = ComboBox(
             label="Gray limits",
             choices=get_args(LimitsChoice),
@@ -104,7 +107,7 @@ class ColorizeForm(Container[Any]):
         self._colors: Container[Any] = Container(
             widgets=[self.vividness, self.saturation, self.warmth]
         )
-        seen = (self.planes, self.limits, self.context)
+        seen = (self.planes, self.between, self.limits, self.context)
         computed = (self.device, self.engine, self.tile)
         self._more: Container[Any] = Container(
             widgets=[*seen, *computed, self.preview, self.live]
@@ -113,6 +116,7 @@ class ColorizeForm(Container[Any]):
             part.margins = (0, 0, 0, 0)
         self.append(self.models)
         self.model.changed.connect(self._suggest_vividness)
+        self.planes.changed.connect(self._on_planes)
         self._suggest_vividness()
 
     @property
@@ -181,6 +185,9 @@ class ColorizeForm(Container[Any]):
         usable = getattr(self, name).enabled
         value = float(getattr(self, name).value) if usable else _NEUTRAL[name]
         return round(value, 2)
+
+    def _on_planes(self, choice: str) -> None:
+        self.between.visible = choice == "range of planes"
 
     def _suggest_vividness(self) -> None:
         """Set the model's own vividness, or say why there is none to set."""

@@ -127,7 +127,8 @@ class Studio:
         from napari_colorgan.inference.live import LIVE_MEMORY
 
         wanted = asked.settings
-        key = (wanted.model, wanted.context, wanted.device, wanted.tile)
+        names = ("model", "context", "device", "engine", "tile")
+        key = tuple(getattr(wanted, name) for name in names)
         if self._colorizer is None or self._key != key:
             plain = replace(wanted, vividness=None, saturation=1.0, warmth=0.0)
             self._colorizer = yield from colorizer_job(plain)
@@ -155,6 +156,6 @@ class Studio:
 
         known = self._source
         if known is None or self._plane is None or not layer.shows_as(known):
-            self._plane = LivePlane.of(layer.source().plane(layer.first))
+            self._plane = LivePlane.of(layer.whole().plane(layer.index))
             self._source = layer
         return self._plane

@@ -1,0 +1,81 @@
+"""Which planes of a stack are coloured: all, or some that follow each other."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from napari_colorgan.errors import BadSetting
+from napari_colorgan.inference.hints import Hints
+from napari_colorgan.inference.source import Source
+
+Planes: TypeAlias = tuple[range, ...]
+"""Indices along each leading axis of an array, without gaps."""
+Wanted: TypeAlias = slice | range | Sequence[slice | range] | None
+"""Planes as they are asked for; axes that are not named have all of theirs."""
+
+
+def planes_within(wanted: Wanted, leading: Sequence[int]) -> Planes:
+    """Return which planes are wanted of an array with these leading lengths.
+
+    Parameters
+    ----------
+    wanted : along the first of these axes, or for several from the first one on
+
+    Raises
+    ------
+    BadSetting
+        There are no such planes, or others between them.
+    """
+    if wanted is None:
+        return tuple(map(range, leading))
+    parts = [wanted] if isinstance(wanted, slice | range) else list(wanted)
+    if len(parts) > len(leading):
+        expected = f"planes along {len(leading)} axes, for there are no others"
+        raise BadSetting("planes", wanted, expected if leading else "left out")
+    parts += [slice(None)] * (len(leading) - len(parts))
+    return tuple(map(_along, parts, leading))
+
+
+def only_planes(source: Source, planes: Planes) -> Source:
+    """Return a source of some planes, with the limits of all."""
+    if planes == planes_within(None, source.leading):
+        return source
+    part = tuple(slice(each.start, each.stop) for each in planes)
+    return replace(source, array=source.array[part])
+
+
+def hints_within(hints: Hints | None, planes: Planes) -> Hints | None:
+    """Return hints of some planes, whose first ones are 0 there; None if none hold."""
+    if hints is None or hints.points.shape[1] == 2:
+        return hints
+    first = np.array([each.start for each in planes])
+    last = np.array([each.stop - 1 for each in planes])
+    held = np.asarray(hints.planes)
+    here = np.all((held[..., 0] <= last) & (held[..., 1] >= first), axis=1)
+    if not here.any():
+        return None
+    told = hints.only(here)
+    points = told.points.copy()
+    points[:, :-2] = points[:, :-2].clip(first, last) - first
+    moved = np.asarray(told.planes) - first[:, None]
+    return Hints(points, told.colors, told.radius, moved)
+
+
+def record_of_planes(planes: Planes, leading: Sequence[int]) -> dict[str, Any]:
+    """Return what a record says of planes, if these are not all: first and last."""
+    if planes == planes_within(None, leading):
+        return {}
+    if all(len(each) == 1 for each in planes):
+        return {"plane": tuple(each.start for each in planes)}
+    return {"planes": [(each.start, each.stop - 1) for each in planes]}
+
+
+def _along(wanted: slice | range, length: int) -> range:
+    if isinstance(wanted, slice):
+        wanted = range(*wanted.indices(length))
+    if wanted.step != 1 or not 0 <= wanted.start < wanted.stop <= length:
+        expected = f"planes without gaps, within 0 to {length - 1}"
+        raise BadSetting("planes", wanted, expected)
+    return wanted
