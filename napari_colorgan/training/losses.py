@@ -52,7 +52,10 @@ def likelihood_loss(
     factor = target.shape[-1] // logits.shape[-1]
     target = F.avg_pool2d(target, factor)
     bins, shares = bin_shares(target)
-    each = -(logits.log_softmax(1).gather(1, bins) * shares).sum(1, keepdim=True)
+    # over the last dimension, as in `color_bins.shares_of`
+    likelihoods = logits.movedim(1, -1).log_softmax(-1)
+    told = likelihoods.gather(-1, bins.movedim(1, -1)).movedim(-1, 1)
+    each = -(told * shares).sum(1, keepdim=True)
     rarity = _PLAIN + target.norm(dim=1, keepdim=True)
     if weight is not None:
         rarity = rarity * F.avg_pool2d(weight, factor)

@@ -120,9 +120,10 @@ class Trainer:
         """Go on from what `state` returned."""
         self.generator.load_state_dict(state["generator"])
         self.optimizer.load_state_dict(state["optimizer"])
+        _arrange(self.optimizer)
         if self._average is not None:
-            average = state["average"]
-            self._average = {k: average[k].to(self.device) for k in self._average}
+            for name, value in self._average.items():
+                value.copy_(state["average"][name])
         if self.discriminator is not None and self.discriminator_optimizer is not None:
             self.discriminator.load_state_dict(state["discriminator"])
             self.discriminator_optimizer.load_state_dict(state["judge"])
@@ -155,12 +156,27 @@ class Trainer:
             return
         # a young average forgets faster, or it would remember the start for long
         decay = min(self.config.ema, (1 + self.done) / (10 + self.done))
+        weights = self._weights()
+        real = [name for name, value in weights.items() if value.is_floating_point()]
         with torch.no_grad():
-            for name, value in self._weights().items():
-                if value.is_floating_point():
-                    self._average[name].lerp_(value, 1 - decay)
-                else:
-                    self._average[name].copy_(value)
+            torch._foreach_lerp_(
+                [self._average[name] for name in real],
+                [weights[name] for name in real],
+                1 - decay,
+            )
+            for name in weights.keys() - real:
+                self._average[name].copy_(weights[name])
+
+
+def _arrange(optimizer: torch.optim.Optimizer) -> None:
+    """Lay out what an optimizer has read as its weights are, which it takes for granted.
+
+    A file keeps shapes, but not which of its dimensions come last.
+    """
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
+            if value.shape == parameter.shape and value.stride() != parameter.stride():
+                values[name] = torch.empty_like(parameter).copy_(value)
 
 
 def _placed(generator: nn.Module, device: torch.device) -> nn.Module:
