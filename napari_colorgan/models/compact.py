@@ -24,7 +24,12 @@ from napari_colorgan.color_bins import (
 )
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models.attention import Attention
-from napari_colorgan.models.convolutions import Depthwise, Pointwise
+from napari_colorgan.models.convolutions import (
+    Depthwise,
+    Halving,
+    Pointwise,
+    doubled,
+)
 from napari_colorgan.models.palette import PaletteInput
 
 
@@ -134,7 +139,7 @@ class Compact(nn.Module):
         """Px of context to read around a window, and in which windows fade into each
         other. What is 48 px away moves no ab by more than 0.01 units in the mean, over
         seven micrographs; with attention it is 0.3 to 1.5 units even at 128 px."""
-        self.stem = nn.Conv2d(1, _STEM, 3, stride=2, padding=2)
+        self.stem = Halving(1, _STEM)
         self.stages = nn.ModuleList()
         inside = _STEM
         for stage in _STAGES:
@@ -229,7 +234,7 @@ class Compact(nn.Module):
 
     def encode(self, source: Tensor) -> list[Tensor]:
         """Features at strides 2, 4, 8, 16 and 32, scaled to about unit variance."""
-        x = _halved(self.stem, source)  # whose first layer cuts it, too
+        x = self.stem(source)  # what comes next cuts it, as ReLU6
         features = []
         for index, stage in enumerate(self.stages):
             x = stage(x)
@@ -263,7 +268,8 @@ class _Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.depthwise(x if self.expand is None else self.expand(x))
-        out: Tensor = self.project(F.relu6(y, inplace=True))
+        # while learning, torch would copy what it changes in place
+        out: Tensor = self.project(F.relu6(y, inplace=not self.training))
         return x + out if self.adds else out
 
 
@@ -277,18 +283,12 @@ class _UpStep(nn.Module):
         self.refine = nn.Conv2d(out, out, 3, padding=1) if twice else None
 
     def forward(self, x: Tensor, skip: Tensor, added: Tensor | None = None) -> Tensor:
-        x = F.interpolate(self.project(x), scale_factor=2, mode="bilinear")
+        x = doubled(self.project(x))
         x = self.join(torch.cat([x, skip], dim=1))
         if added is not None:
             x = x + added
         x = F.relu(x, inplace=True)
         return x if self.refine is None else F.relu(self.refine(x), inplace=True)
-
-
-def _halved(convolution: nn.Conv2d, x: Tensor) -> Tensor:
-    """Convolve with stride 2; see `Depthwise`."""
-    y: Tensor = convolution(x)
-    return y[..., 1:, 1:]
 
 
 def _initialise(network: Compact) -> None:

@@ -16,6 +16,7 @@ from napari_colorgan.training.precision import autocast
 from napari_colorgan.training.samplers import Batch
 from napari_colorgan.training.schemes import scheme_of
 from napari_colorgan.training.settings import Precision, Settings
+from napari_colorgan.training.team import ALONE, Team
 from napari_colorgan.training.updates import Losses, Networks
 
 
@@ -29,6 +30,7 @@ class Trainer:
     ----------
     steps : of the whole run; the schedule follows from it
     discriminator : needed unless the settings have no GAN phase
+    team : of processes, each of which learns from its part of a batch
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class Trainer:
         steps: int,
         discriminator: PatchDiscriminator | None = None,
         precision: Precision = "float32",
+        team: Team = ALONE,
     ) -> None:
         self.config = config
+        self.team = team
         self.device = device
         self.steps = steps
         self.precision = precision
@@ -94,10 +98,14 @@ class Trainer:
             self.discriminator,
             self.discriminator_optimizer,
             partial(autocast, self.device, self.precision),
+            self.team,
         )
+        batch = batch.part(self.team.number, self.team.size)
         seed = np.random.default_rng([self.config.seed, self.done, 1]).integers(2**62)
-        with _seeded(int(seed), self.device) as random:
+        with _seeded(int(seed), self.device, self.team.number) as random:
             losses = self._scheme.update(networks, batch, random, self.done, self.steps)
+        if self._scheme.learns_statistics:
+            self._average_statistics()
         self.done += 1
         self._update_average()
         return losses
@@ -128,6 +136,19 @@ class Trainer:
             self.discriminator.load_state_dict(state["discriminator"])
             self.discriminator_optimizer.load_state_dict(state["judge"])
         self.done = state["done"]
+
+    def share_state(self) -> None:
+        """Go on from what the first process of the team knows."""
+        if self.team.size > 1:
+            state = self.team.told(self.state())
+            if not self.team.leads:
+                self.load_state(state)
+
+    def _average_statistics(self) -> None:
+        """Make stored statistics the mean of those of all processes."""
+        networks = [self.generator, self.discriminator]
+        buffers = [b for n in networks if n is not None for b in n.buffers()]
+        self.team.average([b for b in buffers if b.is_floating_point()])
 
     def _weights(self) -> dict[str, Tensor]:
         weights: dict[str, Tensor] = self.generator.state_dict()
@@ -169,9 +190,9 @@ class Trainer:
 
 
 def _arrange(optimizer: torch.optim.Optimizer) -> None:
-    """Lay out what an optimizer has read as its weights are, which it takes for granted.
+    """Lay out what an optimizer has read as its weights are: it takes that for granted.
 
-    A file keeps shapes, but not which of its dimensions come last.
+    A file keeps shapes, but not which of their dimensions come last in memory.
     """
     for parameter, values in optimizer.state.items():
         for name, value in values.items():
@@ -191,8 +212,11 @@ def _placed(generator: nn.Module, device: torch.device) -> nn.Module:
 
 
 @contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[torch.Generator]:
-    """Seed torch's global generators, which dropout draws from, for a while."""
+def _seeded(seed: int, device: torch.device, number: int) -> Iterator[torch.Generator]:
+    """Seed torch's global generators, which dropout draws from, for a while.
+
+    Processes of another `number` drop out others; what is yielded is alike in all.
+    """
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+        torch.manual_seed(seed + number)
         yield torch.Generator().manual_seed(seed)
