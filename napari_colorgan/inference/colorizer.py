@@ -29,7 +29,7 @@ from napari_colorgan.models import channels_last
 from napari_colorgan.models.compact import Compact
 
 _WINDOWS_AT_ONCE = {"cpu": 1, "cuda": 4, "mps": 2}
-_NEUTRAL = {"saturation": 1.0, "warmth": 0.0}
+_NEUTRAL = {"saturation": 1.0, "warmth": 0.0, "steady": 0.0}
 _WARM = torch.tensor(WARM_LIGHT).view(1, 2, 1, 1) / AB_SCALE
 
 
@@ -119,7 +119,7 @@ class Colorizer:
 
         Parameters
         ----------
-        changes : `vividness`, `palette`, `saturation` and `warmth`, see
+        changes : `vividness`, `palette`, `saturation`, `warmth` and `steady`, see
             `ColorizerSettings`
 
         Raises
