@@ -10,6 +10,16 @@ from collections.abc import Iterable, Sequence
 class ColorganError(Exception):
     """Base of all errors a user may see; its text is one or two plain sentences."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel from process to process as text, whatever it was made of."""
+        return _as_it_was, (type(self), str(self))
+
+
+def _as_it_was(kind: type[ColorganError], text: str) -> ColorganError:
+    error = kind.__new__(kind)
+    error.args = (text,)
+    return error
+
 
 class BadSetting(ColorganError, ValueError):
     """A setting lies outside what is possible."""

@@ -9,11 +9,17 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_colorgan import Hints, Palette, colorize, colorize_lazy
+from napari_colorgan import Hints, Palette, Source, colorize, colorize_lazy
 from napari_colorgan.checkpoints.store import save
-from napari_colorgan.errors import BadArray, BadSetting, CheckpointError
+from napari_colorgan.errors import (
+    BadArray,
+    BadSetting,
+    CheckpointError,
+    ColorSource,
+)
 from napari_colorgan.inference import travelling
 from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.inference.lazy import as_array, planned
 from napari_colorgan.inference.tiling import Tiling
 
 TILE = Tiling(192, 32, 32)
@@ -78,6 +84,18 @@ def test_axes_and_equal_samples_are_understood(gray, path):
     assert difference(colorize_lazy(rgb, colorizer), expected) <= 1
     turned = dask.array.from_array(gray.T, (90, 90))
     assert difference(colorize_lazy(turned, colorizer, axes="XY"), expected) <= 1
+
+
+def test_samples_that_nobody_compared_are_compared(gray, path):
+    rgb = np.repeat(gray[..., None], 3, axis=-1)
+    colorizer = colorizer_of(path, context="local")
+    source = replace(Source.of(rgb), white=255.0)
+    model = travelling.TravellingModel.of(colorizer.settings, colorizer)
+    plan = planned(source, model, colorizer)
+    assert difference(as_array(plan), colorize(gray, colorizer)) <= 1
+    rgb[100:, 100:, 0] = 0
+    with pytest.raises(ColorSource):
+        as_array(planned(source, model, colorizer)).compute()
 
 
 @pytest.mark.parametrize("context", ["whole", "local"])

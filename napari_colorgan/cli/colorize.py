@@ -1,5 +1,6 @@
 """`colorgan colorize`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from napari_colorgan.inference.batch import (
     Choices,
     color_into_job,
     color_many_job,
+    gray_into_job,
     is_folder,
 )
 from napari_colorgan.inference.events import InvalidPixels, TileDone
@@ -144,6 +146,14 @@ def colorize(
     force: Annotated[
         bool, typer.Option("--force", help="Replace OUT, or results in it.")
     ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Let the workers of a Dask cluster colour: what `dask scheduler` "
+            "prints, such as tcp://10.0.0.1:8786. Extra: cluster.",
+        ),
+    ] = None,
     skip: Annotated[
         bool,
         typer.Option(
@@ -174,11 +184,12 @@ def colorize(
     # one file and a folder, for a pattern of the shell may match one file only
     into_folder = result.is_dir() and not result.suffix
     if len(sources) > 1 or is_folder(sources[0]) or into_folder:
-        if told is not None:
-            raise BadSetting("--hints", str(hints), "left out for several pictures")
+        for option, value in {"--hints": hints, "--scheduler": scheduler}.items():
+            if value is not None:
+                raise BadSetting(option, str(value), "left out for several pictures")
         _colorize_many(sources, result, choices, settings, skip=skip)
     else:
-        _colorize_one(sources[0], result, choices, settings, told)
+        _colorize_one(sources[0], result, choices, settings, told, scheduler)
 
 
 def read_planes(options: list[str] | None) -> tuple[slice, ...] | None:
@@ -228,6 +239,7 @@ def _colorize_one(
     choices: Choices,
     settings: ColorizerSettings,
     hints: Hints | None,
+    scheduler: str | None,
 ) -> None:
     image, whole = choices.read(source)
     planes = choices.planes_of(whole)
@@ -255,7 +267,7 @@ def _colorize_one(
 
     with Run("Colouring") as run:
         with file:
-            job = color_job(gray, settings, file.array, told)
+            job = color_job(gray, settings, file.array, told, scheduler)
             colorizer = run.finish(job, remember)
             if last is None:
                 run.exit_if_stopped(f"nothing was coloured, '{result}' is not written")
@@ -274,9 +286,19 @@ def _colorize_one(
 
 
 def color_job(
-    gray: Any, settings: ColorizerSettings, out: Any, hints: Hints | None = None
+    gray: Any,
+    settings: ColorizerSettings,
+    out: Any,
+    hints: Hints | None = None,
+    scheduler: str | None = None,
 ) -> Job[Any]:
-    """Load a model, colour into `out`, and return the colorizer."""
+    """Load a model, colour into `out`, here or on a cluster; return the colorizer."""
+    if scheduler is not None:
+        from napari_colorgan.inference.cluster import array_writer, cluster_job
+
+        write, first = array_writer(out), partial(gray_into_job, gray, out)
+        how: dict[str, Any] = {"hints": hints, "first": first}
+        return (yield from cluster_job(gray, settings, scheduler, write, **how))
     from napari_colorgan.inference.colorize import colorizer_job
 
     colorizer = yield from colorizer_job(settings)

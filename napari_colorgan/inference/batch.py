@@ -316,18 +316,22 @@ def _color_one_job(
 def color_into_job(
     gray: Any, colorizer: Any, out: Any, hints: Hints | None = None
 ) -> Job[None]:
-    """Colour into `out`, which becomes gray first.
+    """Colour into `out`, which becomes gray first."""
+    from napari_colorgan.inference.colorize import colorize_job
 
-    This is done plane by plane, for `out` may be larger than memory.
-    """
-    from napari_colorgan.inference.colorize import colorize_job, gray_canvas_job
+    yield from gray_into_job(gray, out)
+    yield from colorize_job(gray, colorizer, out=out, hints=hints)
+
+
+def gray_into_job(gray: Any, out: Any) -> Job[None]:
+    """Write every plane in gray, one after the other: all may be more than memory."""
+    from napari_colorgan.inference.colorize import gray_canvas_job
 
     for plane in gray.planes():
         of_plane = replace(gray, array=gray.array[plane.index])
         out[plane.index] = finish(gray_canvas_job(of_plane))
         if (yield Progress(0, 1)) is STOP:
             return
-    yield from colorize_job(gray, colorizer, out=out, hints=hints)
 
 
 def _identity(path: Path) -> tuple[int, int]:

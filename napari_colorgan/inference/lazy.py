@@ -16,7 +16,7 @@ from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.lazy_graph import Chunks, Planner
 from napari_colorgan.inference.lazy_tasks import Work
 from napari_colorgan.inference.settings import ColorizerSettings
-from napari_colorgan.inference.source import Source, lightness
+from napari_colorgan.inference.source import Source, equal_sample, lightness
 from napari_colorgan.inference.tiling import spans
 from napari_colorgan.inference.travelling import TravellingModel
 
@@ -83,27 +83,26 @@ def colorize_lazy(
     source = Source.of(array, axes=axes, limits=limits, from_color=from_color)
     hints = colorizer.checked(hints, source.shape)
     travelling = TravellingModel.of(settings, colorizer)
-    return lazy_colors(source, travelling, colorizer, hints=hints, chunks=chunks)
+    plan = planned(source, travelling, colorizer, hints=hints, chunks=chunks)
+    return as_array(plan)
 
 
-def lazy_colors(
+def planned(
     source: Source,
     model: TravellingModel,
     colorizer: Colorizer,
     *,
     hints: Hints | None = None,
     chunks: int | tuple[int, int] | None = None,
-) -> Any:
-    """Return the Dask array of a source that was checked; see `colorize_lazy`.
+) -> Planner:
+    """Return the plan of what `colorize_lazy` computes, for a source that was checked.
 
     Parameters
     ----------
     colorizer : of the model
     hints : checked
     """
-    import dask.array
     from dask.base import tokenize
-    from dask.highlevelgraph import HighLevelGraph
 
     sides = _sides(source, colorizer, chunks)
     gray, again, source = _gray(source, sides)
@@ -111,13 +110,18 @@ def lazy_colors(
     told = None if hints is None else (hints.to_csv(), hints.points)
     parts = (gray.name, work, colorizer.tiling, told, sides)
     name = f"colors-{tokenize(*parts)}"
-    planner = Planner(name, work, colorizer, Chunks(gray), Chunks(again), hints)
-    leading = [(1,) * length for length in gray.shape[:-2]]
-    shaped = (*leading, *map(_cut, gray.shape[-2:], sides), (3,))
-    graph = HighLevelGraph.from_collections(
-        name, planner.graph(shaped), dependencies=[gray, again]
-    )
-    return dask.array.Array(graph, name, shaped, dtype=np.uint8)
+    return Planner(name, work, colorizer, Chunks(gray), Chunks(again), hints, sides)
+
+
+def as_array(plan: Planner) -> Any:
+    """Return the Dask array of a plan, (..., Y, X, 3) uint8."""
+    import dask.array
+    from dask.highlevelgraph import HighLevelGraph
+
+    tasks = plan.graph(plan.painted())
+    dependencies = [plan.gray.array, plan.again.array]
+    graph = HighLevelGraph.from_collections(plan.name, tasks, dependencies)
+    return dask.array.Array(graph, plan.name, plan.chunks, dtype=np.uint8)
 
 
 def check_chunks(array: Any) -> None:
@@ -149,26 +153,31 @@ def _gray(source: Source, sides: tuple[int, int]) -> tuple[Any, Any, Source]:
         leading = (1,) * len(source.leading)
         samples = array.shape[len(leading) + 2 :]
         shape = (*leading, *map(_own_side, sides, _chunks_of(array, source)), *samples)
-        gray, again = (
-            dask.array.from_array(array, shape, name=False) for _ in range(2)
-        )
+        gray = again = dask.array.from_array(array, shape, name=False)
+        if not isinstance(array, np.ndarray):
+            again = dask.array.from_array(array, shape, name=False)
     if source.channels == "none":
         return gray, again, source
-    if source.channels == "equal":
-        gray, again = gray[..., 0], again[..., 0]
-        return gray, again, replace(source, channels="none")
-    as_gray = partial(lightness, limits=source.limits)
+    as_gray: Any = partial(lightness, limits=source.limits)
     meta = np.empty((0,) * (gray.ndim - 1), np.float32)
+    if source.channels == "equal":
+        if source.white is None:
+            gray, again = gray[..., 0], again[..., 0]
+            return gray, again, replace(source, channels="none")
+        as_gray = partial(equal_sample, white=source.white, name=source.name)
+        meta = meta.astype(gray.dtype)
     gray, again = (
         each.rechunk({-1: -1}).map_blocks(as_gray, drop_axis=-1, meta=meta)
         for each in (gray, again)
     )
-    return gray, again, replace(source, channels="none", limits=Limits(0.0, 1.0))
+    if source.channels == "color":
+        source = replace(source, limits=Limits(0.0, 1.0))
+    return gray, again, replace(source, channels="none", white=None)
 
 
 def _chunks_of(array: Any, source: Source) -> tuple[int, int]:
     """Rows and columns in a chunk of an array; 1 if it has none."""
-    chunks = getattr(array, "chunks", None)
+    chunks = getattr(array, "chunks", getattr(array, "sides", None))
     if not chunks or not all(isinstance(size, int) for size in chunks):
         return 1, 1
     height, width = chunks[len(source.leading) :][:2]
@@ -204,8 +213,3 @@ def _step(colorizer: Colorizer, length: int) -> int:
     """How far windows are apart along a side, px."""
     first, *others = spans(length, colorizer.tiling, colorizer.stride)
     return others[0].read.start - first.read.start if others else length
-
-
-def _cut(length: int, side: int) -> tuple[int, ...]:
-    full, rest = divmod(length, side)
-    return (side,) * full + ((rest,) if rest else ())

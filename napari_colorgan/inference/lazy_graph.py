@@ -1,6 +1,6 @@
 """Which tasks make which chunk of a lazy result, and what each of them is given."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -75,14 +75,25 @@ def _overlapping(starts: Any, side: slice) -> list[int]:
 
 
 @dataclass(frozen=True)
+class Painted:
+    """A chunk of a result."""
+
+    key: Key
+    index: tuple[int, ...]
+    """Of its plane."""
+    region: Region
+
+
+@dataclass(frozen=True)
 class Planner:
     """Makes the graph of a result.
 
     Parameters
     ----------
-    name : of the result; keys of all tasks begin with it
+    name : of the result; keys of all tasks contain it
     gray : what is coloured
     again : the same; what is read of a plane twice need not be kept in between
+    sides : rows and columns of the result's chunks, px
     """
 
     name: str
@@ -91,22 +102,40 @@ class Planner:
     gray: Chunks
     again: Chunks
     hints: Hints | None
+    sides: tuple[int, int]
 
-    def graph(self, chunks: Sequence[Sequence[int]]) -> Graph:
-        """All tasks; `chunks` are those of the result, as Dask has them."""
+    @property
+    def chunks(self) -> tuple[tuple[int, ...], ...]:
+        """Of the result, as Dask has them."""
+        leading = ((1,) * length for length in self.gray.array.shape[:-2])
+        return (*leading, *map(_cut, self._shape, self.sides), (3,))
+
+    def painted(self) -> Iterator[Painted]:
+        """All chunks, plane by plane and row by row."""
+        rows, columns = map(_pieces, self._shape, self.sides)
+        for index in indices(self.gray.array.shape[:-2]):
+            for (y, row), (x, column) in product(enumerate(rows), enumerate(columns)):
+                yield Painted((self.name, *index, y, x, 0), index, (row, column))
+
+    def graph(self, chunks: Iterable[Painted]) -> Graph:
+        """Return the tasks of some chunks, but for those of what is coloured."""
         graph: Graph = {self._key("work"): self.work}
-        starts = [[0, *np.cumsum(sizes).tolist()] for sizes in chunks[-3:-1]]
-        local = self.colorizer.context == "local"
-        for index in indices(tuple(map(len, chunks[:-3]))):
-            graph |= self._local(index) if local else self._whole(index)
-            for y, x in product(range(len(chunks[-3])), range(len(chunks[-2]))):
-                region = (
-                    slice(starts[0][y], starts[0][y + 1]),
-                    slice(starts[1][x], starts[1][x + 1]),
-                )
-                key = (self.name, *index, y, x, 0)
-                graph[key] = self._paint(index, region)
+        for chunk in chunks:
+            if self._key("prepare", *chunk.index) not in graph:
+                graph |= self._prepare(chunk.index)
+            windows = self._windows(chunk.region)
+            for window in windows:
+                key = self._key("window", *chunk.index, *window)
+                if key not in graph:
+                    graph[key] = self._look(chunk.index, window)
+            graph[chunk.key] = self._paint(chunk, windows)
         return graph
+
+    def inputs(self, graph: Graph) -> set[Key]:
+        """Return the keys of the chunks of what is coloured that tasks are given."""
+        names = {self.gray.array.name, self.again.array.name}
+        lists = (each if isinstance(each, list) else [each] for each in _given(graph))
+        return {key for keys in lists for key in keys if key[0] in names}
 
     @property
     def _shape(self) -> tuple[int, int]:
@@ -125,8 +154,14 @@ class Planner:
     def _told(self, index: tuple[int, ...]) -> Hints | None:
         return None if self.hints is None else self.hints.of_plane(index)
 
+    def _prepare(self, index: tuple[int, ...]) -> Graph:
+        """Tasks that find out what all of a plane decides."""
+        if self.colorizer.context == "whole":
+            return self._whole(index)
+        return {self._key("prepare", *index): self._local(index)}
+
     def _whole(self, index: tuple[int, ...]) -> Graph:
-        """Tasks that find out what all of a plane decides: one a chunk, and one."""
+        """One task for each chunk of a plane, and one for these."""
         graph: Graph = {}
         factor = seen_factor(self._shape, self.colorizer.working_size)
         everything = (slice(0, self._shape[0]), slice(0, self._shape[1]))
@@ -140,17 +175,14 @@ class Planner:
         graph[self._key("prepare", *index)] = (prepare, self._key("work"), sums)
         return graph
 
-    def _local(self, index: tuple[int, ...]) -> Graph:
-        """Tasks that predict the windows of a plane, and the one before these."""
+    def _look(self, index: tuple[int, ...], window: Place) -> Any:
+        y, x = window
+        read = (self._spans[0][y].read, self._spans[1][x].read)
+        reading, keys = self._read(index, [read])
         prepare = self._key("prepare", *index)
-        graph: Graph = {prepare: self._prepare_local(index)}
-        for (y, row), (x, column) in product(*map(enumerate, self._spans)):
-            reading, keys = self._read(index, [(row.read, column.read)])
-            look = (Look(reading, (y, x)), self._key("work"), prepare, keys)
-            graph[self._key("window", *index, y, x)] = look
-        return graph
+        return (Look(reading, window), self._key("work"), prepare, keys)
 
-    def _prepare_local(self, index: tuple[int, ...]) -> Any:
+    def _local(self, index: tuple[int, ...]) -> Any:
         told, tiling = self._told(index), self.colorizer.tiling
         windows: list[tuple[range, range]] = []
         if self.colorizer.normalises_by_picture:
@@ -176,19 +208,37 @@ class Planner:
             blocks |= dict(zip(keys, reading.blocks, strict=True))
         return Reading(self._shape, tuple(blocks.values())), list(blocks)
 
-    def _paint(self, index: tuple[int, ...], region: Region) -> Any:
-        windows: list[Place] = []
-        if self.colorizer.context == "local":
-            rows, columns = map(_deciding, self._spans, region)
-            windows = list(product(rows, columns))
-        reading, keys = self.again.touching(index, region)
+    def _windows(self, region: Region) -> list[Place]:
+        """Return the windows that decide about a region."""
+        if self.colorizer.context == "whole":
+            return []
+        rows, columns = map(_deciding, self._spans, region)
+        return list(product(rows, columns))
+
+    def _paint(self, chunk: Painted, windows: list[Place]) -> Any:
+        reading, keys = self.again.touching(chunk.index, chunk.region)
         return (
-            Paint(reading, region, tuple(windows), len(index)),
+            Paint(reading, chunk.region, tuple(windows), len(chunk.index)),
             self._key("work"),
-            self._key("prepare", *index),
+            self._key("prepare", *chunk.index),
             keys,
-            [self._key("window", *index, *window) for window in windows],
+            [self._key("window", *chunk.index, *window) for window in windows],
         )
+
+
+def _given(graph: Graph) -> Iterator[Any]:
+    """All that the tasks of a graph are given."""
+    for task in graph.values():
+        if isinstance(task, tuple):
+            yield from task[1:]
+
+
+def _cut(length: int, side: int) -> tuple[int, ...]:
+    return tuple(piece.stop - piece.start for piece in _pieces(length, side))
+
+
+def _pieces(length: int, side: int) -> list[slice]:
+    return [slice(at, min(at + side, length)) for at in range(0, length, side)]
 
 
 def _deciding(along: list[Span], part: slice) -> Iterator[int]:

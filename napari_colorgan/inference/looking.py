@@ -122,7 +122,8 @@ def view_around(
         prediction, features = colorizer.look_once(gray)
         seen = gray, prediction
         prediction = window_in_stack(plane, rows, columns, seen, colorizer)
-    return View(gray[0, 0], prediction[0], features[0], rows, columns, plane.shape)
+    said = prediction[0].cpu(), features[0].cpu()
+    return View(gray[0, 0], *said, rows, columns, plane.shape)
 
 
 def window_of(

@@ -380,6 +380,24 @@ def _as_array(array: Any, name: str) -> Any:
         raise BadArray(f"{name} cannot be read as an array: {error}.") from error
 
 
+def equal_sample(values: Array, white: float, name: str) -> Array:
+    """Return one of the samples (..., Y, X) of RGB (..., Y, X, 3 or 4).
+
+    Parameters
+    ----------
+    white : largest value of the picture, as far as it was seen
+    name : what errors call the array
+
+    Raises
+    ------
+    ColorSource
+        The samples differ.
+    """
+    if has_color(values, white):
+        raise ColorSource(name)
+    return values[..., 0]
+
+
 def read_part(array: Any, part: Any, name: str) -> Array:
     """Read part of an array of any origin, such as a file that may be gone by now.
 

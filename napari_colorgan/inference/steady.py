@@ -101,7 +101,7 @@ def steadied(
     if not steady or not plane.around:
         return prediction
     cell = _CELL[colorizer.context]
-    light, ab = (_coarse(each, cell) for each in seen)
+    light, ab = _coarse(seen, cell)
     count, more = torch.ones_like(light), torch.zeros_like(ab)
     for away, other in plane.around:
         other_light, other_ab = _remembered(other, colorizer, place, look, cell)
@@ -123,11 +123,14 @@ def _remembered(
 ) -> Seen:
     known = plane.said.get(place)
     if known is None or known[0] is not colorizer.settings:
-        light, ab = (_coarse(each, cell) for each in look(plane))
-        known = plane.said[place] = colorizer.settings, (light, ab)
+        seen = _coarse(look(plane), cell)
+        known = plane.said[place] = colorizer.settings, seen
     result: Seen = known[1]
     return result
 
 
-def _coarse(values: Tensor, cell: int) -> Tensor:
-    return F.avg_pool2d(values, cell, ceil_mode=True)
+def _coarse(seen: Seen, cell: int) -> Seen:
+    """Return means of cells, where predictions are computed."""
+    gray, prediction = seen
+    light = F.avg_pool2d(gray.to(prediction.device), cell, ceil_mode=True)
+    return light, F.avg_pool2d(prediction, cell, ceil_mode=True)
