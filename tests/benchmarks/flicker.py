@@ -3,8 +3,9 @@
 A time series is made of each picture: noise, shifts of a px or two, a lamp that drifts
 and flickers, and a disk that moves over it. What flickers is the mean of |d ab| between
 neighbours, in units of ab, where nothing moves; beside it stands that of the gray, in
-units of L. What `steady` must not do is told by two more: how far the colours of the
-disk, and of where it was one plane before, come from those of each plane alone.
+units of L. What `steady` must not do is told by three more: how far colours come from
+those of each plane alone, where nothing moves, on the disk, and where it was one plane
+before. With a trail, the last ones would be larger than the first.
 """
 
 from pathlib import Path
@@ -28,7 +29,7 @@ NOISE = 0.02  # of gray from black to white
 SHIFT = 0.7  # px, of each axis, deviation
 DRIFT, LAMP = 0.05, 0.02  # parts of the light, over the series and from plane to plane
 DISK = 0.12  # of the shorter side, radius; it moves by a radius a plane
-HEADER = ("flicker of gray", "of colours", "of the disk", "behind the disk")
+HEADER = ("flicker of gray", "of colours", "moved", "on the disk", "behind it")
 
 Numbers = npt.NDArray[np.float64]
 Film = tuple[Numbers, npt.NDArray[np.bool_]]
@@ -61,7 +62,7 @@ def lab_of(rgb: npt.NDArray[np.uint8]) -> Numbers:
 
 
 def figures(film: Film, alone: Numbers, steady: Numbers) -> tuple[float, ...]:
-    """Flicker of gray and of colours; how far the disk and its trail are from alone."""
+    """Flicker of gray and of colours; how far three kinds of places are from alone."""
     _, disks = film
     still = ~disks.any(0)
     change = np.abs(np.diff(steady, axis=0))
@@ -70,6 +71,7 @@ def figures(film: Film, alone: Numbers, steady: Numbers) -> tuple[float, ...]:
     return (
         float(change[:, 0][:, still].mean()),
         float(change[:, 1:][:, :, still].mean()),
+        float(apart[:, still].mean()),
         float(apart[disks].mean()),
         float(apart[1:][trail].mean()),
     )
