@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_colorgan.inference.colorizer import Colorizer as Colorizer
     from napari_colorgan.inference.hints import Hints as Hints
     from napari_colorgan.inference.install import import_model as import_model
+    from napari_colorgan.inference.lazy import colorize_lazy as colorize_lazy
     from napari_colorgan.inference.palettes import Palette as Palette
     from napari_colorgan.inference.settings import (
         ColorizerSettings as ColorizerSettings,
@@ -43,6 +44,7 @@ _HOMES = {
     "Palette": "inference.palettes",
     "Source": "inference.source",
     "colorize": "inference.colorize",
+    "colorize_lazy": "inference.lazy",
     "colorize_region": "inference.colorize",
     "evaluate": "training.evaluate",
     "export_model": "checkpoints.formats",

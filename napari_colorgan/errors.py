@@ -10,6 +10,16 @@ from collections.abc import Iterable, Sequence
 class ColorganError(Exception):
     """Base of all errors a user may see; its text is one or two plain sentences."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel from process to process as text, whatever it was made of."""
+        return _as_it_was, (type(self), str(self))
+
+
+def _as_it_was(kind: type[ColorganError], text: str) -> ColorganError:
+    error = kind.__new__(kind)
+    error.args = (text,)
+    return error
+
 
 class BadSetting(ColorganError, ValueError):
     """A setting lies outside what is possible."""
@@ -29,9 +39,10 @@ class BadAxes(BadArray):
 class ColorSource(BadArray):
     """A picture with real colour was given where a gray one is expected."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, where: str = "") -> None:
         super().__init__(
-            f"{name} already has colour (its channels differ), but colorization starts "
+            f"{name} already has colour (its channels differ{where}), but colorization "
+            "starts "
             "from a gray picture. If its first axis are planes, say so: --axes ZYX on "
             'the command line, axes="ZYX" in Python. To replace its colours, use its '
             "lightness: "

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+import zarr
 from numpy.typing import NDArray
 from PIL import Image
 from skimage import color, data
@@ -98,6 +99,17 @@ def test_colorize_keeps_lightness(run: Command, camera, model, out: str) -> None
     )
     for word in (out, str(model), "160 x 190", "local", "cpu", "0 (black)", "255"):
         assert word in result.stdout
+
+
+def test_a_zarr_store_is_coloured_like_any_picture(run: Command, camera, model) -> None:
+    zarr.create_array("in.zarr", data=camera, chunks=(64, 64))
+    for name in ("in.zarr", "camera.png"):
+        run("colorize", name, f"{name}.tif", "--model", model, "--device", "cpu")
+    images = [
+        read_image(Path(f"{name}.tif")).array for name in ("in.zarr", "camera.png")
+    ]
+    assert np.array_equal(*images)
+    assert "gray, uint8" in run("info", "in.zarr").stdout
 
 
 def test_colorize_equals_python(run: Command, camera, model) -> None:

@@ -106,3 +106,22 @@ def test_a_job_that_is_left_before_it_begins_never_does(qtbot):
         worker.quit()  # as napari does when it closes
         worker.start()
     assert not begun and control.stop
+
+
+@pytest.mark.parametrize("ends", ["well", "badly"])
+def test_a_job_that_nobody_hears_any_more_ends_quietly(qtbot, ends):
+    """Qt's half goes first when the process ends; an exception would abort it."""
+    control = Control()
+
+    def job():
+        worker.signals.deleteLater()
+        QApplication.sendPostedEvents(worker.signals, QEvent.Type.DeferredDelete.value)
+        yield Progress(0, 1)
+        if ends == "badly":
+            raise ValueError("nobody hears this")
+
+    worker = JobWorker(drive, job(), control)
+    worker.control = control
+    worker.run()
+    with pytest.raises(RuntimeError):
+        worker.signals.objectName()

@@ -15,7 +15,7 @@ from napari_colorgan.color import rgb_to_lab
 from napari_colorgan.errors import BadImageFile, BadSetting
 from napari_colorgan.inference.colorize import colorize_region
 from napari_colorgan.inference.hints import MOST_HINTS, read_hints
-from napari_colorgan.inference.kriging import Kriging, Places
+from napari_colorgan.inference.kriging import Field, Kriging, Places
 from napari_colorgan.inference.palettes import read_palette
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Source
@@ -162,15 +162,32 @@ def test_a_hint_reaches_what_is_like_it_and_many_the_whole_picture():
     of_kind = torch.arange(100) % 2
     position = torch.rand(100, 2)
     everywhere = Places(kinds[of_kind], position, torch.full((100, 1), 0.5))
-    some = [torch.tensor([number]) for number in (0, 2, 3)]
-    alone = Kriging(everywhere.means(some[:1]), torch.tensor([[0.4, 0.0]]))
+    some = everywhere.split(1)
+    alone = Kriging(some[0], torch.tensor([[0.4, 0.0]]))
     reached = alone.at(everywhere)[:, 0]
     assert reached[0] == pytest.approx(0.4, abs=0.03)
     assert reached[of_kind == 0].mean() > 1.3 * reached[of_kind == 1].mean()
     certain = alone.certainty(everywhere)
     assert certain.argmax() == 0 and 0.9 < certain[0] <= 1
-    agreed = Kriging(everywhere.means(some), torch.tensor([[0.4, 0.0]] * 3))
+    agreeing = Places.together([some[0], some[2], some[3]])
+    agreed = Kriging(agreeing, torch.tensor([[0.4, 0.0]] * 3))
     assert agreed.at(everywhere)[:, 0].mean() > reached.mean()
+
+
+def test_all_of_a_view_is_told_what_each_of_its_places_is():
+    torch.manual_seed(1)
+    size = (10, 14)
+    rows, columns = (torch.arange(length) / 10 for length in size)
+    features = torch.nn.functional.normalize(torch.randn(8, 5, 7), dim=0)
+    field = Field(features, torch.rand(size), rows, columns)
+    enlarged = torch.nn.functional.interpolate(
+        features[None], scale_factor=2, mode="bilinear"
+    )
+    places = field.places(torch.arange(140))
+    torch.testing.assert_close(places.features, enlarged[0].flatten(1).T)
+    told = Kriging(field.places(torch.tensor([3, 40, 77, 139])), torch.rand(4, 2))
+    expected = told.at(places).T.view(2, *size)
+    torch.testing.assert_close(told.over(field), expected, atol=1e-5, rtol=1e-4)
 
 
 def test_older_checkpoints_with_weights_for_hints_are_as_good(gray, listening):

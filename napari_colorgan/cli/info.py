@@ -79,7 +79,7 @@ def _of_model(path: Path) -> Iterator[Line]:
 def _of_picture(path: Path) -> Iterator[Line]:
     from napari_colorgan.image_io import read_image
 
-    image = read_image(path)
+    image = read_image(path, by_blocks=True)
     axes = image.axes.replace("S", "")
     lengths = [str(n) for n in image.array.shape[: len(axes)]]
     yield "Size", f"{' x '.join(lengths)} px ({axes})"

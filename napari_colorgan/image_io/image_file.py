@@ -1,6 +1,7 @@
 """What was read from a picture file."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +17,9 @@ ORIENTATION = 274
 class ImageFile:
     """What was read from a picture file: gray as stored, colour as sRGB."""
 
-    array: Array
-    """Upright, 0 is black; large uncompressed TIFFs are mapped, not read. A masked
-    array where the file marks values as missing."""
+    array: Any
+    """Upright, 0 is black: numpy's, mapped for large uncompressed TIFFs, and masked
+    where the file marks values as missing; or `Blocks`, which are read when needed."""
     axes: str
     """One letter per dimension: Y, X, leading ones, and S for RGB samples."""
     pixel_size: PixelSize | None = None

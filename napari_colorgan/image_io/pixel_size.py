@@ -1,6 +1,7 @@
 """How large a pixel is: what picture files say of it, and how they are told."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +35,26 @@ _IN_CM = {
     "in": 2.54,
     "ft": 30.48,
 }
+_IN_WORDS = {  # units as UDUNITS-2 and with it OME-Zarr spell them
+    "picometer": "pm",
+    "angstrom": "Å",
+    "nanometer": "nm",
+    "micrometer": "µm",
+    "millimeter": "mm",
+    "centimeter": "cm",
+    "decimeter": "dm",
+    "meter": "m",
+    "kilometer": "km",
+    "inch": "in",
+    "foot": "ft",
+    "nanosecond": "ns",
+    "microsecond": "µs",
+    "millisecond": "ms",
+    "second": "s",
+    "minute": "min",
+    "hour": "h",
+    "day": "d",
+}
 _IN_SECONDS = {
     "ns": 1e-9,
     "µs": 1e-6,
@@ -64,10 +85,12 @@ class PixelSize:
 
 
 def of_tiff(tiff: Any, series: Any) -> PixelSize | None:
-    """Read it for a series of a `tifffile.TiffFile`: from OME, ImageJ or tags."""
+    """Read it for a series of a `tifffile.TiffFile`: OME, ImageJ, Aperio or tags."""
     if tiff.is_ome:
         return _of_ome(tiff.ome_metadata, tiff.series.index(series))
     page = series.keyframe
+    if tiff.is_svs and (size := _of_aperio(page.description)) is not None:
+        return size
     tags = [page.tags.get(name) for name in ("YResolution", "XResolution")]
     try:
         y, x = (tag.value[1] / tag.value[0] for tag in tags)
@@ -90,6 +113,43 @@ def of_dpi(dpi: Any) -> PixelSize | None:
         return _checked((1 / float(dpi[1]), "in"), (1 / float(dpi[0]), "in"))
     except (TypeError, ValueError, IndexError, ZeroDivisionError):
         return None
+
+
+def of_ome_zarr(
+    axes: Sequence[dict[str, Any]], scale: Sequence[float]
+) -> PixelSize | None:
+    """Pixel size from the axes and the scale of an image; axes without unit have none.
+
+    Parameters
+    ----------
+    axes : each with a name and perhaps a unit, as OME-Zarr has them
+    """
+    claims: dict[str, _Claim] = {}
+    for axis, distance in zip(axes, scale, strict=True):
+        unit = str(axis.get("unit") or "")
+        claims[str(axis.get("name")).lower()] = distance, _IN_WORDS.get(unit, unit)
+    y, x, z, t = (claims.get(name, (None, "")) for name in "yxzt")
+    return _checked(y, x, z, t)
+
+
+def for_ome_zarr(
+    size: PixelSize | None, letters: str
+) -> tuple[list[dict[str, str]], list[float]]:
+    """Axes of OME-Zarr 0.5 for letters among TCZYX, and distances along them."""
+    words = {short: word for word, short in _IN_WORDS.items()}
+    lengths = size or PixelSize()
+    kinds = {"T": "time", "C": "channel"}
+    known = {"T": lengths.t, "Z": lengths.z, "Y": lengths.y, "X": lengths.x}
+    axes, scale = [], []
+    for letter in letters:
+        axis = {"name": letter.lower(), "type": kinds.get(letter, "space")}
+        distance = known.get(letter)
+        unit = "second" if letter == "T" else words.get(lengths.unit)
+        if distance is not None and unit is not None:
+            axis["unit"] = unit
+        axes.append(axis)
+        scale.append(1.0 if distance is None else distance)
+    return axes, scale
 
 
 def for_ome(size: PixelSize) -> dict[str, Any]:
@@ -150,6 +210,14 @@ def _of_ome(xml: str, number: int) -> PixelSize | None:
         return _checked(y, x, z, t)
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, SyntaxError):
         return None  # the picture is good without
+
+
+def _of_aperio(text: str) -> PixelSize | None:
+    try:
+        distance = tifffile.tifffile.svs_description_metadata(text).get("MPP")
+    except ValueError:
+        return None
+    return _checked((distance, "µm"), (distance, "µm"))
 
 
 _Claim = tuple[object, str]  # a distance and its unit, of whatever type and name

@@ -4,6 +4,7 @@ TIFF is read by tifffile, everything else by Pillow. Which of them a file needs 
 decided by its first bytes, not by its name.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import PIL
@@ -11,14 +12,17 @@ from PIL import Image
 
 from napari_colorgan.errors import BadImageFile, OutOfMemory
 from napari_colorgan.image_io.image_file import ImageFile
+from napari_colorgan.image_io.ome_zarr import is_zarr, read_ome_zarr
 from napari_colorgan.image_io.pillow import read_with_pillow
 from napari_colorgan.image_io.tiff import read_tiff
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def read_image(path: Path, axes: str | None = None) -> ImageFile:
-    """Read PNG, JPEG, TIFF, WebP, BMP or GIF.
+def read_image(
+    path: Path, axes: str | None = None, *, by_blocks: bool = False
+) -> ImageFile:
+    """Read PNG, JPEG, TIFF, WebP, BMP or GIF, or open a zarr store.
 
     Gray pictures of 1, 8 and 16 bits and of floating point keep their type, of 2 to 7
     bits become 8; colours of any kind become sRGB, by the file's profile if it has one;
@@ -29,6 +33,7 @@ def read_image(path: Path, axes: str | None = None) -> ImageFile:
     Parameters
     ----------
     axes : what the dimensions are, if the file does not say or is wrong; not checked
+    by_blocks : give `Blocks` of zarr stores and of large TIFFs in tiles or strips
 
     Raises
     ------
@@ -37,10 +42,14 @@ def read_image(path: Path, axes: str | None = None) -> ImageFile:
     OutOfMemory
     """
     try:
+        if path.is_dir():
+            image = _read_folder(path, axes)
+            return image if by_blocks else replace(image, array=image.array[...])
         with path.open("rb") as file:
             start = file.read(4)
-        read = read_tiff if start in _TIFF_STARTS else read_with_pillow
-        return read(path, axes)
+        if start in _TIFF_STARTS:
+            return read_tiff(path, axes, by_blocks=by_blocks)
+        return read_with_pillow(path, axes)
     except BadImageFile:
         raise
     except MemoryError as error:
@@ -56,7 +65,7 @@ def read_image(path: Path, axes: str | None = None) -> ImageFile:
     except PIL.UnidentifiedImageError as error:
         raise BadImageFile(
             f"'{path}' is not a picture that can be read here. Give a PNG, JPEG, TIFF, "
-            "WebP, BMP or GIF file."
+            "WebP, BMP or GIF file, or a zarr store."
         ) from error
     except Exception as error:  # decoders raise a dozen types on damaged files
         if isinstance(error, OSError) and error.strerror:  # decoders give no strerror
@@ -68,3 +77,12 @@ def read_image(path: Path, axes: str | None = None) -> ImageFile:
             f"'{path}' is damaged or of an unusual kind ({error}). Fetch it again, or "
             "open it in another program and save it as PNG or TIFF."
         ) from error
+
+
+def _read_folder(path: Path, axes: str | None) -> ImageFile:
+    if not is_zarr(path):
+        raise BadImageFile(
+            f"'{path}' is a folder that cannot be read, for it is no zarr store. Give "
+            "a picture in it."
+        )
+    return read_ome_zarr(path, axes)

@@ -12,9 +12,12 @@ from PIL import Image
 from napari_colorgan.arrays import Array
 from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io import color_spaces, pixel_size, tags
+from napari_colorgan.image_io.blocks import Blocks
 from napari_colorgan.image_io.image_file import ORIENTATION, ImageFile, upright
 from napari_colorgan.image_io.pillow import pixels
+from napari_colorgan.image_io.tiled_tiff import Decode, open_series
 
+_OPEN_ABOVE = 1 << 25  # bytes; where blocks are asked for, larger files give them
 _MAP_ABOVE = 1 << 28  # bytes; smaller files are safer read: they may change meanwhile
 _LEADING = "TZCPRMQI"  # letters of `inference.axes`; files know some twenty more
 _THUMBNAIL = 4  # a first picture with less than 1 / 4 of the pixels of another is one
@@ -33,11 +36,17 @@ _SAMPLES: dict[int, Callable[[Array], Array]] = {
 }
 
 
-def read_tiff(path: Path, axes: str | None) -> ImageFile:
+def read_tiff(path: Path, axes: str | None, *, by_blocks: bool = False) -> ImageFile:
     """Read the main picture of a TIFF; see `read_image`."""
     with tifffile.TiffFile(path) as tiff:
         series, notes = _main_series(path, tiff)
         page = series.keyframe
+        if by_blocks and (opened := _opened(path, tiff, series)) is not None:
+            array, stored = opened
+            if axes is None:
+                array, axes = _tidy(array, stored)
+            size, words = pixel_size.of_tiff(tiff, series), tags.of_tiff(tiff, page)
+            return ImageFile(array, axes, size, notes, words)
         array, stored = _decoded(path, tiff, series)
         if axes is None and "S" in stored:
             array = np.moveaxis(array, stored.index("S"), -1)
@@ -56,6 +65,47 @@ def read_tiff(path: Path, axes: str | None) -> ImageFile:
     if axes is None:
         array, axes = _tidy(array, stored)
     return ImageFile(array, axes, size, notes, words)
+
+
+def _opened(path: Path, tiff: Any, series: Any) -> tuple[Any, str] | None:
+    """Blocks of a series, and their axes; None if it is small, or not in parts."""
+    page = series.keyframe
+    if series.nbytes <= _OPEN_ABOVE or _number(page, ORIENTATION, 1) != 1:
+        return None
+    try:
+        blocks = open_series(path, tiff.series.index(series), meaning_of)
+        if blocks is None:
+            return None
+        blocks[(0,) * blocks.ndim]  # what cannot be decoded is better known now
+    except (ValueError, NotImplementedError, RuntimeError):
+        return None
+    leading = series.axes[: series.axes.index("Y")]
+    return blocks, leading + "YXS"[: blocks.ndim - len(leading)]
+
+
+def meaning_of(page: Any) -> Decode | None:
+    """Say how parts (Y, X, S) of a page become gray (Y, X) or sRGB (Y, X, 3 or 4).
+
+    None if their meaning depends on other parts, or S are channels.
+    """
+    samples, photometric = page.samplesperpixel, _photometric(page)
+    mirrored = photometric == _MINISWHITE and page.dtype.kind == "f"
+    if samples > 4 or mirrored or page.tags.get(_NODATA) is not None:
+        return None
+    is_imagej, path = page.parent.is_imagej, Path(page.parent.filename)
+
+    def meant(stored: Array) -> Array:
+        gray = samples == 1
+        array = stored[..., 0] if gray else stored
+        axes = "YX" if gray else "YXS"
+        array, _ = _meant(array, axes, page, is_imagej=is_imagej)
+        if page.iccprofile:
+            array, _ = color_spaces.in_srgb(array, page.iccprofile, path)
+            if photometric == _CMYK and array.shape[-1] > 3:
+                array = color_spaces.from_cmyk(array)
+        return array[..., 0] if array.shape[2:] in ((1,), (2,)) else array
+
+    return meant
 
 
 def _main_series(path: Path, tiff: Any) -> tuple[Any, tuple[str, ...]]:
@@ -236,9 +286,16 @@ def _by_pillow(path: Path, series: Any, error: Exception) -> tuple[Array, str]:
     return array, series.axes[: len(leading)] + letters
 
 
-def _tidy(array: Array, axes: str) -> tuple[Array, str]:
+def _tidy(array: Any, axes: str) -> tuple[Any, str]:
     """Keep letters that are ours and rename others; drop alpha and needless axes."""
-    if "S" in axes:
+    if isinstance(array, Blocks):
+        kept = [
+            place
+            for place, letter in enumerate(axes)
+            if letter in "TZCYXS" or array.shape[place] > 1
+        ]
+        array, axes = array.arranged(kept), "".join(axes[place] for place in kept)
+    elif "S" in axes:
         place = axes.index("S")
         if array.shape[place] < 3:  # gray, or gray and alpha
             array, axes = array.take(0, place), axes.replace("S", "")

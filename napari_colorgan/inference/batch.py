@@ -9,6 +9,13 @@ from typing import Any
 from napari_colorgan.errors import BadImageFile, ColorganError, NoColors, Stopped, some
 from napari_colorgan.inference.events import InvalidPixels, TileDone
 from napari_colorgan.inference.hints import Hints
+from napari_colorgan.inference.planes import (
+    Planes,
+    Wanted,
+    only_planes,
+    planes_within,
+    record_of_planes,
+)
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import STOP, Job, Progress, explain, finish
 
@@ -33,13 +40,18 @@ class Choices:
     limits: tuple[float, float] | None
     from_color: bool
     force: bool
+    planes: Wanted = None
+
+    def planes_of(self, gray: Any) -> Planes:
+        """Return which planes of a `Source` are to be coloured."""
+        return planes_within(self.planes, gray.leading)
 
     def read(self, source: Path) -> tuple[Any, Any]:
-        """Read a picture: its `ImageFile`, and its `Source`."""
+        """Read a picture: its `ImageFile`, and its `Source`, of all planes."""
         from napari_colorgan.image_io import read_image
         from napari_colorgan.inference.source import Source
 
-        image = read_image(source, self.axes)
+        image = read_image(source, self.axes, by_blocks=True)
         gray = Source.of(
             image.array,
             axes=image.axes,
@@ -93,6 +105,13 @@ class BatchProgress(Progress):
         return self.total // _PARTS
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder of pictures: not a zarr store, which is one."""
+    from napari_colorgan.image_io.ome_zarr import is_zarr
+
+    return path.is_dir() and not is_zarr(path)
+
+
 def list_items(sources: Sequence[Path], out: Path) -> tuple[list[Item], list[str]]:
     """Pictures of files and folders, and notes about what is left out.
 
@@ -108,7 +127,7 @@ def list_items(sources: Sequence[Path], out: Path) -> tuple[list[Item], list[str
     items: dict[Path, Item] = {}
     notes: list[str] = []
     for source in sources:
-        if not source.is_dir():
+        if not is_folder(source):
             items.setdefault(source.absolute(), Item(source, Path(source.name)))
             continue
         listing = find_pictures(source, without=out)
@@ -272,7 +291,9 @@ def _color_one_job(
     from napari_colorgan.image_io.writing import make_folder
     from napari_colorgan.inference.colorize import record_of
 
-    image, gray = choices.read(item.source)
+    image, whole = choices.read(item.source)
+    planes = choices.planes_of(whole)
+    gray = only_planes(whole, planes)
     result = out / named_like(item.name, gray.count)
     make_folder(result.parent)
     last: TileDone | None = None
@@ -287,24 +308,30 @@ def _color_one_job(
             shown = BatchProgress(round(_PARTS * (number + part)), _PARTS * count)
             if (yield shown) is STOP and part < 1:
                 raise Stopped(f"'{result}' is not written.")
-        file.made = record_of(gray, outcome.colorizer, item.source.name, last)
+        said = record_of_planes(planes, whole.leading)
+        name = item.source.name
+        file.made = record_of(gray, outcome.colorizer, name, last, **said)
 
 
 def color_into_job(
     gray: Any, colorizer: Any, out: Any, hints: Hints | None = None
 ) -> Job[None]:
-    """Colour into `out`, which becomes gray first.
+    """Colour into `out`, which becomes gray first."""
+    from napari_colorgan.inference.colorize import colorize_job
 
-    This is done plane by plane, for `out` may be larger than memory.
-    """
-    from napari_colorgan.inference.colorize import colorize_job, gray_canvas_job
+    yield from gray_into_job(gray, out)
+    yield from colorize_job(gray, colorizer, out=out, hints=hints)
+
+
+def gray_into_job(gray: Any, out: Any) -> Job[None]:
+    """Write every plane in gray, one after the other: all may be more than memory."""
+    from napari_colorgan.inference.colorize import gray_canvas_job
 
     for plane in gray.planes():
         of_plane = replace(gray, array=gray.array[plane.index])
         out[plane.index] = finish(gray_canvas_job(of_plane))
         if (yield Progress(0, 1)) is STOP:
             return
-    yield from colorize_job(gray, colorizer, out=out, hints=hints)
 
 
 def _identity(path: Path) -> tuple[int, int]:

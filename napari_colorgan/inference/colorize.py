@@ -26,8 +26,15 @@ from napari_colorgan.inference.events import (
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.palettes import Palette
+from napari_colorgan.inference.planes import (
+    Wanted,
+    hints_within,
+    only_planes,
+    planes_within,
+)
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Source
+from napari_colorgan.inference.steady import plane_in_stack, planes_in_order
 from napari_colorgan.inference.tiling import Tiling, rectangles, within
 from napari_colorgan.inference.views import paint, prepare
 from napari_colorgan.job import STOP, Job, Progress, finish
@@ -94,7 +101,7 @@ def colorize_job(
     hints = colorizer.checked(hints, source.shape)
     before, left, invalid = 0, source.count, 0
     tiling: Tiling | None = None
-    for plane in source.planes(first):
+    for plane in planes_in_order(source, first):
         here = 0
         told = None if hints is None else hints.of_plane(plane.index)
         loaded = plane.loaded()
@@ -130,6 +137,8 @@ def colorize(
     hints: Hints | None = None,
     saturation: float | None = None,
     warmth: float | None = None,
+    steady: float | None = None,
+    planes: Wanted = None,
 ) -> RGB:
     """Colour an array of gray pictures.
 
@@ -138,7 +147,7 @@ def colorize(
     array : (..., Y, X) of bool, any integer or any float type; numpy, dask or zarr
     model : a model's name, the path of a checkpoint, a checkpoint; or a colorizer or
         its settings, which decide about context, device, engine, tile, vividness,
-        palette, saturation and warmth: these must then be left out
+        palette, saturation, warmth and steady: these must then be left out
     axes : one letter per dimension, such as ``"TYX"``; default (..., Y, X), or RGB
         samples where the last of three or more dimensions is 3 or 4 long
     limits : gray values of black and white, and optionally gamma; default the full
@@ -157,6 +166,9 @@ def colorize(
     hints : colours of places, for models that take them
     saturation, warmth : all colours stronger (0 to 2, default 1), or as in warmer light
         (-1 to 1, default 0), for models that keep lightness
+    steady : how much colours stay from plane to plane of T or Z, 0 (default) to 1
+    planes : a slice or a range along the first leading axis, or a tuple of them, one
+        for each; default all. Limits are measured on all, and `hints` count all
 
     Returns
     -------
@@ -173,6 +185,7 @@ def colorize(
         Some pixels are NaN or infinite; they are black in the result.
     """
     source = Source.of(array, axes=axes, limits=limits, from_color=from_color)
+    chosen = planes_within(planes, source.leading)
     options: dict[str, Any] = {
         "context": context,
         "device": None if device == "auto" else device,
@@ -182,6 +195,7 @@ def colorize(
         "palette": palette,
         "saturation": saturation,
         "warmth": warmth,
+        "steady": steady,
     }
     given = {name: value for name, value in options.items() if value is not None}
     if not isinstance(model, ColorizerSettings | Colorizer):
@@ -190,9 +204,11 @@ def colorize(
         name, value = given.popitem()
         kind = type(model).__name__
         raise BadSetting(name, value, f"left out, or said when the {kind} is made")
+    colorizer = _loaded(model)
+    told = hints_within(colorizer.checked(hints, source.shape), chosen)
+    source = only_planes(source, chosen)
     out = np.empty((*source.shape, 3), np.uint8)  # for nothing stops this
-    job = colorize_job(source, _loaded(model), out=out, hints=hints)
-    result: RGB = finish(job, _warn)
+    result: RGB = finish(colorize_job(source, colorizer, out=out, hints=told), _warn)
     return result
 
 
@@ -232,7 +248,7 @@ def region_job(
     hints: Hints | None = None,
 ) -> Job[RGB]:
     """Colour part of one plane as `colorize_region` does; on STOP the rest is black."""
-    plane = source.plane(index)
+    plane = plane_in_stack(source, index)
     (top, bottom, _), (left, right, _) = (
         part.indices(length) for part, length in zip(region, plane.shape, strict=True)
     )

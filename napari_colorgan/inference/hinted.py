@@ -10,7 +10,7 @@ from torch import Tensor
 from napari_colorgan.arrays import Region
 from napari_colorgan.color import AB_SCALE, rgb_to_lab
 from napari_colorgan.inference.hints import Hints
-from napari_colorgan.inference.kriging import Kriging, Places
+from napari_colorgan.inference.kriging import Field, Kriging, Places, means_of
 
 _COARSE = 2  # px
 _FEATURE = 4  # px; side of what has features of its own
@@ -26,7 +26,7 @@ class View:
     prediction: Tensor
     """(2, H, W), scaled ab."""
     features: Tensor
-    """(C, h, w), see `Compact.look`."""
+    """(C, h, w) of unit length, see `Compact.look`."""
     rows: range
     """Of the plane, px; H may be more or fewer."""
     columns: range
@@ -40,7 +40,7 @@ class View:
         return height // _COARSE, width // _COARSE
 
     @cached_property
-    def places(self) -> Places:
+    def field(self) -> Field:
         """All places, each a square of 2 px."""
         gray = F.avg_pool2d(self.gray[None, None], _COARSE)[0, 0]
         rows, columns = (
@@ -48,21 +48,17 @@ class View:
             / min(self.shape)
             for part, count in zip((self.rows, self.columns), self.coarse, strict=True)
         )
-        return Places.of(self.features, gray, rows, columns)
+        return Field(self.features, gray, rows, columns)
 
     def known(self, hints: Hints) -> tuple[Places, Tensor]:
         """Places of hints that are inside, and the (a, b) lacking there, (K, 2)."""
-        if (len(self.rows), len(self.columns)) == self.gray.shape:
-            return self._around(hints)._known(hints)
-        return self._known(hints)
-
-    def _known(self, hints: Hints) -> tuple[Places, Tensor]:
         numbers = torch.arange(self.coarse[0] * self.coarse[1]).view(self.coarse)
         squares = hints.squares(self.rows, self.columns, self.coarse)
         groups = [numbers[rows, columns].flatten() for rows, columns in squares]
-        said = F.avg_pool2d(self.prediction, _COARSE).flatten(1)
-        means = torch.stack([said[:, group].mean(1) for group in groups])
-        return self.places.means(groups), colors_of(hints) - means
+        counts, every = [len(group) for group in groups], torch.cat(groups)
+        said = F.avg_pool2d(self.prediction, _COARSE).flatten(1)[:, every].T
+        lacking = colors_of(hints) - means_of(said, counts)
+        return self.field.places(every).means(counts), lacking
 
     def near(self, place: tuple[int, int]) -> "View":
         """Return the part around a place; all of a plane that is seen resized."""
@@ -89,26 +85,9 @@ class View:
             result = self.prediction.clone()
             result[:, rows, columns] = self._only(rows, columns).corrected(kriging)
             return result
-        lacking = kriging.at(self.places).T.reshape(1, 2, *self.coarse)
+        lacking = kriging.over(self.field)[None]
         lacking = F.interpolate(lacking, tuple(self.gray.shape), mode="bilinear")
         return (self.prediction + lacking[0]).clamp_(-1, 1)
-
-    def _around(self, hints: Hints) -> "View":
-        """Return the part in which hints are, of a plane at full size."""
-        squares = hints.squares(self.rows, self.columns, self.coarse)
-        rows, columns = (
-            _with_margin(
-                slice(
-                    _COARSE * min(part.start for part in parts),
-                    _COARSE * max(part.stop for part in parts),
-                ),
-                length,
-            )
-            for parts, length in zip(
-                zip(*squares, strict=True), self.gray.shape, strict=True
-            )
-        )
-        return self._only(rows, columns)
 
     def _only(self, rows: slice, columns: slice) -> "View":
         """Return a part, in whole squares of features; of a plane at full size."""

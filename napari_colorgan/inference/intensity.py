@@ -129,12 +129,31 @@ def scale(values: Array, limits: Limits) -> Gray:
     return x.astype(np.float32)
 
 
-def has_color(values: Array) -> bool:
+def has_color(values: Array, white: float = 0.0) -> bool:
     """Whether RGB (..., 3 or more) of any real type is more than a scan of gray.
 
     The channels of such a scan are equal, but for what a codec or rounding did: one
     step of an integer type, or 4 of 255 parts of the largest value. Pixels that are not
     finite tell nothing.
+
+    Parameters
+    ----------
+    white : what the largest value of the whole picture is at least, where `values` are
+        a part of it
+    """
+    apart, largest = color_spread(values)
+    return is_color(apart, max(largest, white), values.dtype)
+
+
+def is_color(apart: float, largest: float, dtype: np.dtype[Any]) -> bool:
+    """Whether `color_spread` of a whole picture is that of colours."""
+    return apart > max(1 if dtype.kind in "ui" else 0, _ALIKE * largest)
+
+
+def color_spread(values: Array) -> tuple[float, float]:
+    """How far apart the RGB of a pixel are at most, and the largest absolute value.
+
+    What is certain to be colour is not read to its end.
     """
     apart = largest = 0.0
     certain = _ALIKE * 255 if values.dtype == np.uint8 else np.inf
@@ -149,11 +168,10 @@ def has_color(values: Array) -> bool:
         if high.size:
             with np.errstate(over="ignore"):
                 apart = max(apart, float((high - low).max()))
-            if apart > certain:  # most pictures, and so they are read no slower
-                return True
             largest = max(largest, float(high.max()), -float(low.min()))
-    step = 1 if values.dtype.kind in "ui" else 0
-    return apart > max(step, _ALIKE * largest)
+            if apart > certain:  # most pictures, and so they are read no slower
+                break
+    return apart, largest
 
 
 def _bands(values: Array) -> list[Array]:

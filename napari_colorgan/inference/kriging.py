@@ -53,31 +53,10 @@ class Places:
     gray: Tensor
     """(K, 1), in [0, 1]."""
 
-    @classmethod
-    def of(cls, features: Tensor, gray: Tensor, rows: Tensor, columns: Tensor) -> Self:
-        """All pixels of a view of a plane, row by row.
-
-        Parameters
-        ----------
-        features : (C, h, w), enlarged to the view
-        gray : (H, W)
-        rows, columns : (H,) and (W,), positions in shorter sides of the plane
-        """
-        size = gray.shape
-        unit = F.normalize(features[None], dim=1, eps=1e-6)
-        # channels last: enlarged four times as fast, and compared without another copy
-        unit = unit.clone(memory_format=torch.channels_last)
-        unit = F.interpolate(unit, tuple(size), mode="bilinear")[0]
-        by_place = unit.movedim(0, -1).flatten(0, 1)
-        position = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
-        return cls(by_place, position.flatten(1).T, gray.reshape(-1, 1))
-
-    def means(self, groups: Sequence[Tensor]) -> Self:
-        """Mean places of groups, which are numbers of places."""
+    def means(self, counts: Sequence[int]) -> Self:
+        """Mean places of so many that follow each other."""
         parts = (self.features, self.position, self.gray)
-        return type(self)(
-            *(torch.stack([part[group].mean(0) for group in groups]) for part in parts)
-        )
+        return type(self)(*(means_of(part, counts) for part in parts))
 
     @classmethod
     def together(cls, places: Sequence["Places"]) -> Self:
@@ -93,6 +72,65 @@ class Places:
         parts = (self.features, self.position, self.gray)
         split = (torch.split(part, count) for part in parts)
         return [Places(*some) for some in zip(*split, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """All places of a view of a plane, in rows and columns."""
+
+    features: Tensor
+    """(C, h, w), of unit length: half as fine as the places."""
+    gray: Tensor
+    """(2h, 2w), in [0, 1]."""
+    rows: Tensor
+    """(2h,), in shorter sides of the plane."""
+    columns: Tensor
+    """(2w,), in shorter sides of the plane."""
+
+    def places(self, numbers: Tensor) -> Places:
+        """Return places counted row by row, and the features enlarged to each.
+
+        Parameters
+        ----------
+        numbers : (M,)
+        """
+        y, x = numbers // self.gray.shape[1], numbers % self.gray.shape[1]
+        (above, below, down), (left, right, across) = (
+            _neighbours(at, length)
+            for at, length in zip((y, x), self.features.shape[1:], strict=True)
+        )
+        upper, lower = (
+            self.features[:, row, left].lerp(self.features[:, row, right], across)
+            for row in (above, below)
+        )
+        position = torch.stack((self.rows[y], self.columns[x]), 1)
+        return Places(upper.lerp(lower, down).T, position, self.gray[y, x][:, None])
+
+    def unlike(self, others: Places) -> Tensor:
+        """Squared distances (K, 2h, 2w) of features from those of K places.
+
+        As of enlarged features: what is linear in them may be enlarged afterwards.
+        """
+        dots = torch.einsum("kc,chw->khw", others.features, self.features)
+        enlarged = F.interpolate(dots[None], scale_factor=2, mode="bilinear")[0]
+        lengths = others.features.square().sum(1)[:, None, None]
+        apart = enlarged.mul_(-2).add_(lengths).add_(self._lengths())
+        return apart.clamp_(min=0)
+
+    def _lengths(self) -> Tensor:
+        """Squared lengths (2h, 2w) of enlarged features.
+
+        Of a bilinear mean of four, from the products of neighbours: (1 - u) f + u g has
+        (1 - u)^2 ff + u^2 gg + 2 u (1 - u) fg, along rows and columns.
+        """
+        f = F.pad(self.features[None], (1, 1, 1, 1), mode="replicate")[0]
+        same = (f * f).sum(0)
+        down = (f[:, :-1] * f[:, 1:]).sum(0)
+        right = (f[..., :-1] * f[..., 1:]).sum(0)
+        across = (f[:, :-1, :-1] * f[:, 1:, 1:]).sum(0)
+        across += (f[:, :-1, 1:] * f[:, 1:, :-1]).sum(0)
+        rows = _squared(same, down, 0), _squared(right, across / 2, 0)
+        return _squared(*rows, 1)
 
 
 class Kriging:
@@ -120,6 +158,15 @@ class Kriging:
         ]
         return torch.cat(parts)
 
+    def over(self, field: Field) -> Tensor:
+        """Estimate what is lacking all over a view, (2, 2h, 2w)."""
+        total = field.gray.new_zeros(2, field.gray.numel())
+        count = max(1, _AT_ONCE // field.gray.numel())
+        weighted = torch.split(self._weights, count)
+        for places, weights in zip(self._places.split(count), weighted, strict=True):
+            total.addmm_(weights.T, _covariances(field, places).flatten(1))
+        return total.view(2, *field.gray.shape)
+
     def certainty(self, places: Places) -> Tensor:
         """Part of the variance at places that is explained, (N,), from 0 to 1."""
         covariance = _covariance(places, self._places)
@@ -144,6 +191,57 @@ def _covariance(some: Places, others: Places) -> Tensor:
         exponent.add_(gray, alpha=scale.gray**-2)
         total.add_(exponent.mul_(-0.5).exp_(), alpha=scale.variance)
     return total
+
+
+def _covariances(field: Field, others: Places) -> Tensor:
+    """(K, H, W), as `_covariance` has them."""
+    unlike = field.unlike(others)
+    gray = (field.gray - others.gray[..., None]).square_()
+    away = [
+        (at - others.position[:, i : i + 1]).square_()
+        for i, at in enumerate((field.rows, field.columns))
+    ]
+    total = torch.zeros_like(unlike)
+    for scale in _SCALES:
+        exponent = unlike / (-2 * scale.features**2)
+        exponent.add_(gray, alpha=-0.5 * scale.gray**-2)
+        y, x = (part.mul(-0.5 * scale.position**-2).exp_() for part in away)
+        near = (scale.variance * y)[:, :, None] * x[:, None]
+        total.addcmul_(exponent.exp_(), near)
+    return total
+
+
+def means_of(values: Tensor, counts: Sequence[int]) -> Tensor:
+    """Means (G, C) of groups of so many rows each of values (M, C)."""
+    lengths = torch.tensor(counts)
+    groups = torch.arange(len(counts)).repeat_interleave(lengths)
+    sums = values.new_zeros(len(counts), values.shape[1]).index_add_(0, groups, values)
+    return sums / lengths[:, None]
+
+
+def _neighbours(at: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Those of `length` positions between which finer ones are, and how far between."""
+    exact = ((at + 0.5) / 2 - 0.5).clamp(0, length - 1)
+    before = exact.floor().long()
+    return before, (before + 1).clamp(max=length - 1), exact - before
+
+
+def _squared(ends: Tensor, products: Tensor, axis: int) -> Tensor:
+    """Squares of what is a quarter and three quarters of the way between neighbours.
+
+    Parameters
+    ----------
+    ends : squares of N neighbours along `axis`
+    products : of each with the next one, N - 1
+    """
+    count = products.shape[axis]
+    first, second = ends.narrow(axis, 0, count), ends.narrow(axis, 1, count)
+    both = [
+        (1 - u) ** 2 * first + u**2 * second + 2 * u * (1 - u) * products
+        for u in (0.25, 0.75)
+    ]
+    in_turn = torch.stack(both, axis + 1).flatten(axis, axis + 1)
+    return in_turn.narrow(axis, 1, 2 * count - 2)
 
 
 def _apart(a: Tensor, b: Tensor) -> Tensor:

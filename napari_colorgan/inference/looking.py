@@ -1,6 +1,7 @@
 """How a generator looks at a plane: at all of it, reduced, or around a place."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ from napari_colorgan.inference.hinted import View
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.kriging import Kriging, Places
 from napari_colorgan.inference.source import Plane, reflect
+from napari_colorgan.inference.statistics import Statistics
+from napari_colorgan.inference.steady import Seen, steadied
 from napari_colorgan.inference.tiling import Tiling, spans
 
 _MOST_SQUARES = 4  # input of `whole`, in squares of the working size: bounds its memory
@@ -36,6 +39,46 @@ def predicted(plane: Plane, colorizer: Colorizer) -> tuple[Tensor, Tensor, Tenso
     y, x = (reflect(range(-(-length // stride) * stride), length) for length in size)
     prediction, features = colorizer.look_once(gray[..., y[:, None], x])
     return gray, prediction[..., : size[0], : size[1]], features
+
+
+def whole_in_stack(plane: Plane, seen: Seen, colorizer: Colorizer) -> Tensor:
+    """Prediction (1, C, h, w) for a plane as `whole` sees it, steadied by others.
+
+    Parameters
+    ----------
+    seen : gray and prediction of the plane alone, see `predicted`
+    """
+
+    def look(other: Plane) -> Seen:
+        gray, prediction, _ = predicted(other, colorizer)
+        return gray, prediction
+
+    return steadied(plane, seen, colorizer, "whole", look)
+
+
+def window_in_stack(
+    plane: Plane,
+    rows: range,
+    columns: range,
+    seen: Seen,
+    colorizer: Colorizer,
+    statistics: Callable[[Plane], Statistics | None] = lambda _: None,
+) -> Tensor:
+    """Prediction (1, C, H, W) of a window, steadied by those of other planes.
+
+    Parameters
+    ----------
+    seen : gray of the window and its own prediction
+    statistics : of another plane
+    """
+
+    def look(other: Plane) -> Seen:
+        gray = torch.from_numpy(other.reflected(rows, columns))[None, None]
+        if colorizer.remembers_windows:
+            return gray, colorizer.look_once(gray)[0]
+        return gray, colorizer.predict(gray, statistics(other))
+
+    return steadied(plane, seen, colorizer, (rows, columns), look)
 
 
 def shown(
@@ -70,16 +113,24 @@ def view_around(
     tiling : of those windows; default the colorizer's
     """
     if colorizer.context == "whole":
-        gray, rows, columns = shown(plane, place, colorizer)
+        rows, columns = map(range, plane.shape)
+        gray, prediction, features = predicted(plane, colorizer)
+        prediction = whole_in_stack(plane, (gray, prediction), colorizer)
     else:
-        rows, columns = _window_of(plane, place, colorizer, tiling)
+        rows, columns = window_of(plane.shape, place, colorizer, tiling)
         gray = torch.from_numpy(plane.reflected(rows, columns))[None, None]
-    prediction, features = colorizer.look_once(gray)
-    return View(gray[0, 0], prediction[0], features[0], rows, columns, plane.shape)
+        prediction, features = colorizer.look_once(gray)
+        seen = gray, prediction
+        prediction = window_in_stack(plane, rows, columns, seen, colorizer)
+    said = prediction[0].cpu(), features[0].cpu()
+    return View(gray[0, 0], *said, rows, columns, plane.shape)
 
 
-def _window_of(
-    plane: Plane, place: tuple[int, int], colorizer: Colorizer, tiling: Tiling | None
+def window_of(
+    shape: tuple[int, int],
+    place: tuple[int, int],
+    colorizer: Colorizer,
+    tiling: Tiling | None,
 ) -> tuple[range, range]:
     """Rows and columns that the last window reads by which a place is coloured."""
     rows, columns = (
@@ -88,7 +139,7 @@ def _window_of(
             for span in spans(length, tiling or colorizer.tiling, colorizer.stride)
             if at < span.final.stop
         )
-        for length, at in zip(plane.shape, place, strict=True)
+        for length, at in zip(shape, place, strict=True)
     )
     return rows, columns
 
@@ -110,9 +161,8 @@ def learned_from(
     if colorizer.context == "whole":
         here = view or view_around(plane, (0, 0), colorizer)
         return Kriging(*here.known(hints))
-    last = np.array(plane.shape) - 1
-    places = [(int(y), int(x)) for y, x in np.rint(hints.points).clip(0, last)]
-    windows = [_window_of(plane, place, colorizer, tiling) for place in places]
+    places = pixels_of(hints, plane.shape)
+    windows = [window_of(plane.shape, place, colorizer, tiling) for place in places]
     known = []
     for window in dict.fromkeys(windows):
         here = view_around(plane, places[windows.index(window)], colorizer, tiling)
@@ -122,16 +172,32 @@ def learned_from(
     return Kriging(Places.together(told), torch.cat(lacking))
 
 
+def pixels_of(hints: Hints, shape: tuple[int, int]) -> list[tuple[int, int]]:
+    """Rows and columns of the pixels of a plane that are nearest to hints."""
+    last = np.array(shape) - 1
+    return [(int(y), int(x)) for y, x in np.rint(hints.points).clip(0, last)]
+
+
+def seen_factor(shape: tuple[int, int], working_size: int) -> int:
+    """By how much a plane is reduced before `whole` resizes it to what it sees."""
+    size = _seen_shape(shape, working_size)
+    return max(1, min(p // s for p, s in zip(shape, size, strict=True)))
+
+
 def _seen(plane: Plane, colorizer: Colorizer) -> Tensor:
     """Return a plane as `whole` sees it, (1, 1, h, w)."""
-    height, width = working_shape(plane.shape, colorizer.working_size)
-    size = (_on_grid(height), _on_grid(width))
-    factor = max(1, min(p // s for p, s in zip(plane.shape, size, strict=True)))
+    size = _seen_shape(plane.shape, colorizer.working_size)
+    factor = seen_factor(plane.shape, colorizer.working_size)
     gray = torch.from_numpy(plane.reduced(factor))[None, None]
     gray = F.interpolate(gray, size, mode="bilinear", antialias=True).clamp(0, 1)
     if colorizer.checkpoint.metadata.levels == "spread":
         gray = spread(gray)
     return gray
+
+
+def _seen_shape(shape: tuple[int, int], working_size: int) -> tuple[int, int]:
+    height, width = working_shape(shape, working_size)
+    return _on_grid(height), _on_grid(width)
 
 
 def working_shape(shape: tuple[int, int], working_size: int) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -14,17 +14,24 @@ from napari_colorgan.inference.axes import Axes, indices, letters_of
 from napari_colorgan.inference.intensity import (
     Limits,
     check_dtype,
+    color_spread,
     color_to_gray,
     full_range,
     has_color,
+    is_color,
     percentile_limits,
     scale,
 )
+from napari_colorgan.inference.sampling import (
+    is_all_seen,
+    spread_parts,
+    spread_planes,
+)
 from napari_colorgan.job import is_out_of_memory
 
-_SAMPLED_PLANES = 16
 _SAMPLED_PIXELS = 1 << 20
-_BAND = 1 << 22  # px read at once where a whole plane is reduced
+_BAND = 1 << 21  # px read at once where a whole plane is reduced, and
+_ACROSS = 4096  # columns, or chunks of wide planes would be read many times
 # resampling overshoots [0, 1] a little; beyond this, other values were meant
 _FLOAT_COLORS = (-1.0, 2.0)
 _CAMERA_WHITES = tuple(2.0**bits - 1 for bits in (8, 10, 12, 14, 16))
@@ -35,7 +42,7 @@ class Source:
     """Gray planes of an array (..., Y, X), and the limits that all of them share.
 
     `array` is anything with a shape, a dtype and numpy's basic indexing: numpy, dask,
-    zarr. Only the parts needed are read.
+    zarr, `Blocks` of files. Only the parts needed are read.
     """
 
     array: Any
@@ -48,6 +55,9 @@ class Source:
     """Gray in [0, 1] that stands in for NaN and infinite pixels."""
     name: str = "The array"
     """What errors call it."""
+    white: float | None = None
+    """Of equal samples, the largest value of those that were compared; None if all
+    were. The others are when they are read."""
 
     @classmethod
     def of(
@@ -91,26 +101,27 @@ class Source:
             )
         array = _in_order(array, named.order)
         limits = None if limits is None else Limits.of(limits)
-        if "S" in named.letters and any(
-            has_color(read_part(array, index, name))
-            for index in indices(array.shape[:-3])
-        ):
-            if not from_color:
+        channels: Literal["none", "equal"] = "none"
+        white = None
+        if "S" in named.letters:
+            colored, white = _seen_colors(array, name)
+            if colored and not from_color:
                 raise ColorSource(name)
-            limits = limits or color_limits(array, dtype, name)
-            return cls(array, named, limits, "color", name=name)
-        channels: Literal["none", "equal"] = "equal" if "S" in named.letters else "none"
-        source = cls(array, named, Limits(0.0, 1.0), channels, name=name)
+            if colored:
+                limits = limits or color_limits(array, dtype, name)
+                return cls(array, named, limits, "color", name=name)
+            channels = "equal"
+        source = cls(array, named, Limits(0.0, 1.0), channels, name=name, white=white)
         if limits is None and (dtype.kind == "b" or dtype == np.uint8):
             limits = full_range(dtype)
         if limits is not None and np.dtype(array.dtype).kind != "f":
-            return cls(array, named, limits, channels, name=name)
+            return replace(source, limits=limits)
         sample = source._sample()
         limits = limits or percentile_limits(sample)
         finite = sample[np.isfinite(sample)]
         # scaled first: the mean of two of the largest floats is infinite
         fill = float(np.median(scale(finite, limits))) if finite.size else 0.5
-        return cls(array, named, limits, channels, fill, name)
+        return replace(source, limits=limits, fill=fill)
 
     @property
     def leading(self) -> tuple[int, ...]:
@@ -155,16 +166,30 @@ class Source:
         return math.prod(self.leading)
 
     def read(self, index: tuple[int, ...], region: Region) -> Array:
-        """Values of part of a plane as they are; lightness in [0, 1] for colour."""
+        """Values of part of a plane as they are; lightness in [0, 1] for colour.
+
+        Raises
+        ------
+        BadArray
+            They cannot be read.
+        ColorSource
+            Samples differ here, in a picture whose others are equal.
+        """
         values = read_part(self.array, (*index, *region), self.name)
         if self.channels == "color":
-            return _lightness(values, self.limits)
-        return values[..., 0] if self.channels == "equal" else values
+            return lightness(values, self.limits)
+        if self.channels == "none":
+            return values
+        if self.white is not None and has_color(values, self.white):
+            (top, bottom), (left, right) = ((p.start, p.stop) for p in region)
+            plane = f" of plane {', '.join(map(str, index))}" if index else ""
+            where = f" in rows {top}-{bottom} and columns {left}-{right}{plane}"
+            raise ColorSource(self.name, where)
+        return values[..., 0]
 
     def _sample(self) -> Array:
         """At most 2**20 px of at most 16 planes, evenly spread."""
-        step = -(-self.count // _SAMPLED_PLANES)
-        sampled = list(indices(self.leading))[::step]
+        sampled = spread_planes(self.leading)
         height, width = self.plane_shape
         each = _SAMPLED_PIXELS // len(sampled)
         stride = max(math.isqrt(height * width // each), 1, -(-height // each))
@@ -174,7 +199,7 @@ class Source:
 
 
 def color_limits(array: Any, dtype: np.dtype[Any], name: str) -> Limits:
-    """Values of black and white of RGB (..., Y, X, 3 or 4), which is read by planes.
+    """Values of black and white of RGB (..., Y, X, 3 or 4), of a sample if it is large.
 
     All of bool and uint8, and 0 ... 1 of floats that hardly leave it. Deeper pictures
     seldom fill their type: from 0 to the white of the camera, of 8, 10, 12, 14 or 16
@@ -194,8 +219,8 @@ def color_limits(array: Any, dtype: np.dtype[Any], name: str) -> Limits:
     if dtype.kind == "b" or dtype == np.uint8:
         return full
     low, high = math.inf, -math.inf
-    for index in indices(array.shape[:-3]):
-        values = read_part(array, index, name)[..., :3]
+    for index, region in spread_parts(array.shape[:-3], array.shape[-3:-1]):
+        values = read_part(array, (*index, *region), name)[..., :3]
         finite = values[np.isfinite(values)]
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
@@ -213,12 +238,34 @@ def color_limits(array: Any, dtype: np.dtype[Any], name: str) -> Limits:
     return full
 
 
+def _seen_colors(array: Any, name: str) -> tuple[bool, float | None]:
+    """Whether RGB (..., Y, X, 3 or 4) has colour; `Source.white` if it is sampled."""
+    leading, shape = tuple(array.shape[:-3]), tuple(array.shape[-3:-1])
+    dtype = np.dtype(array.dtype)
+    if is_all_seen(leading, shape):
+        planes = (read_part(array, index, name) for index in indices(leading))
+        return any(map(has_color, planes)), None
+    apart = largest = 0.0
+    for index, region in spread_parts(leading, shape):
+        here = color_spread(read_part(array, (*index, *region), name))
+        apart, largest = max(apart, here[0]), max(largest, here[1])
+        if dtype == np.uint8 and is_color(apart, 255, dtype):
+            break
+    return is_color(apart, largest, dtype), largest
+
+
 @dataclass(frozen=True)
 class Plane:
     """One YX plane of a source."""
 
     source: Source
     index: tuple[int, ...]
+    around: tuple[tuple[int, "Plane"], ...] = field(
+        default=(), compare=False, repr=False
+    )
+    """Planes that steady its colours, and how many planes away each is."""
+    said: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was found out of it to steady others."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -236,7 +283,7 @@ class Plane:
         if isinstance(self.source.array, np.ndarray):
             return self
         values = read_part(self.source.array, self.index, self.source.name)
-        return Plane(replace(self.source, array=values), ())
+        return Plane(replace(self.source, array=values), (), self.around)
 
     def read(self, region: Region) -> tuple[Gray, Mask | None]:
         """Gray in [0, 1] (Y, X), and which px are NaN or infinite; None if no px is.
@@ -272,16 +319,21 @@ class Plane:
     def reduced(self, factor: int) -> Gray:
         """Gray of the whole plane, averaged over blocks of `factor` px."""
         height, width = self.shape
-        rows = max(1, _BAND // (width * factor)) * factor
-        return np.concatenate(
+        across = max(1, _ACROSS // factor) * factor
+        down = max(1, _BAND // (min(width, across) * factor)) * factor
+        # one column of blocks after the other: chunks of files are used while they last
+        columns = [
             [
-                _block_mean(
-                    self.gray((slice(y, min(y + rows, height)), slice(0, width))),
-                    factor,
-                )
-                for y in range(0, height, rows)
+                _block_mean(self.gray((rows, part)), factor)
+                for rows in _cut(height, down)
             ]
-        )
+            for part in _cut(width, across)
+        ]
+        return np.concatenate([np.concatenate(each) for each in columns], axis=1)
+
+
+def _cut(length: int, side: int) -> list[slice]:
+    return [slice(at, min(at + side, length)) for at in range(0, length, side)]
 
 
 def reflect(positions: range, length: int) -> npt.NDArray[np.intp]:
@@ -298,14 +350,14 @@ def _block_mean(gray: Gray, factor: int) -> Gray:
     if factor == 1:
         return gray
     height, width = gray.shape
-    sums = _block_sums(_block_sums(gray, factor).T, factor).T
+    sums = block_sums(block_sums(gray, factor).T, factor).T
     tall = np.diff([*range(0, height, factor), height])
     wide = np.diff([*range(0, width, factor), width])
     means: Gray = (sums / np.outer(tall, wide)).astype(np.float32)
     return means
 
 
-def _block_sums(values: npt.NDArray[Any], factor: int) -> npt.NDArray[np.float64]:
+def block_sums(values: npt.NDArray[Any], factor: int) -> npt.NDArray[np.float64]:
     """Sum `factor` rows each, at the end fewer; 10 times as fast as `reduceat`."""
     whole = len(values) // factor
     blocks = values[: whole * factor].reshape(whole, factor, values.shape[1])
@@ -326,6 +378,24 @@ def _as_array(array: Any, name: str) -> Any:
         return np.asarray(array)
     except (ValueError, TypeError, RuntimeError) as error:
         raise BadArray(f"{name} cannot be read as an array: {error}.") from error
+
+
+def equal_sample(values: Array, white: float, name: str) -> Array:
+    """Return one of the samples (..., Y, X) of RGB (..., Y, X, 3 or 4).
+
+    Parameters
+    ----------
+    white : largest value of the picture, as far as it was seen
+    name : what errors call the array
+
+    Raises
+    ------
+    ColorSource
+        The samples differ.
+    """
+    if has_color(values, white):
+        raise ColorSource(name)
+    return values[..., 0]
 
 
 def read_part(array: Any, part: Any, name: str) -> Array:
@@ -363,10 +433,10 @@ def _in_order(array: Any, order: tuple[int, ...]) -> Any:
     return array.transpose(order)
 
 
-def _lightness(values: Array, limits: Limits) -> Gray:
-    """Gray in [0, 1] with the lightness of RGB between limits; NaN where there is none.
+def lightness(values: Array, limits: Limits) -> Gray:
+    """Gray in [0, 1] (..., Y, X) with the lightness of RGB (..., Y, X, 3 or 4).
 
-    RGB of uint8 keeps its lightness exactly.
+    NaN where there is none. RGB of uint8 keeps its lightness exactly.
     """
     if limits == full_range(values.dtype):
         return color_to_gray(values)

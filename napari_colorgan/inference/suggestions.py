@@ -126,7 +126,7 @@ def _likelihoods_at(
     told = learned_from(hints, plane, colorizer, view)
     view = view.near(place)
     y, x = _pixel_of(place, view.rows, view.columns, view.coarse)
-    places = view.places.means([torch.tensor([y * view.coarse[1] + x])])
+    places = view.field.places(torch.tensor([y * view.coarse[1] + x]))
     y, x = _pixel_of(place, view.rows, view.columns, view.gray.shape)
     hinted = view.prediction[:, y, x] + told.at(places)[0]
     apart = (BIN_CENTERS - hinted).square().sum(1)

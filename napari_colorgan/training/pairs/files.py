@@ -268,7 +268,7 @@ def _read(path: Path) -> Array:
         order = Axes.of(image.array.shape, image.axes).order
     except BadAxes as error:
         raise BadPair(f"'{path}' is not made of planes: {error}") from error
-    array = image.array.transpose(order)
+    array: Array = image.array.transpose(order)
     return array if "S" in image.axes else array[..., None]
 
 

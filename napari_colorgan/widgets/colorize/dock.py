@@ -21,6 +21,7 @@ from napari_colorgan.widgets.colorize.python import python_code
 from napari_colorgan.widgets.colorize.results import Results
 from napari_colorgan.widgets.colorize.run_panel import RunPanel
 from napari_colorgan.widgets.colorize.save_button import SaveButton
+from napari_colorgan.widgets.colorize.visible import VisibleRegion
 from napari_colorgan.widgets.parts.closing import on_close
 from napari_colorgan.widgets.parts.docking import make_dock
 from napari_colorgan.widgets.parts.layers import LayerSource, read_source
@@ -45,9 +46,9 @@ class ColorizeWidget(QWidget):
         self.form = ColorizeForm()
         self.models, self.model = self.form.models, self.form.model
         self.save = SaveButton(napari_viewer)
-        self.running = RunPanel(
-            napari_viewer, self.results, self.save, self._on_running
-        )
+        self.visible = VisibleRegion(napari_viewer, self.results)
+        beside = (self.visible, self.save)
+        self.running = RunPanel(napari_viewer, self.results, beside, self._on_running)
         self.run, self.stop = self.running.start, self.running.stop
         self.status = self.running.status
         self.live = LiveColors(
@@ -113,13 +114,15 @@ class ColorizeWidget(QWidget):
 
     def _read(self, layers: Sequence[Image]) -> list[LayerSource]:
         view = View.of(self._viewer)
-        limits, planes = self.form.limits.value, self.form.planes.value
-        return [read_source(layer, view, limits, planes) for layer in layers]
+        form = self.form
+        chosen = form.limits.value, form.planes.value, form.between.between()
+        return [read_source(layer, view, *chosen) for layer in layers]
 
     # -- slots
 
     def _connect(self) -> None:
         self.run.changed.connect(self._on_run)
+        self.visible.changed.connect(self._on_visible)
         self.copy.changed.connect(self._on_copy)
         self.model.changed.connect(self._update)
         self.layers.changed.connect(self._on_layers)
@@ -164,7 +167,16 @@ class ColorizeWidget(QWidget):
         """Show what is said by now once a run has ended."""
         self._update()
         if not self.busy:
-            self.live.show()
+            self.live.show(seen=self.visible.waits())
+
+    def _on_visible(self) -> None:
+        """Colour what is seen of the layer of the preview."""
+        layer = self.live.layer
+        if self.busy or layer is None:
+            return
+        source = self._read([layer])[0]
+        if self.visible.prepare(layer, source, self.running):
+            self.live.show(seen=True)
 
     def _on_painted(self) -> None:
         """Say no longer what became of the run: its result has other colours."""
@@ -239,6 +251,7 @@ class ColorizeWidget(QWidget):
     def _update(self, *_: object) -> None:
         missing = self._missing()
         self.running.offer(missing)
+        self.visible.offer("A run is in progress." if self.busy else missing)
         self.save.offer(busy=self.busy)
         self.copy.enabled = not missing
         color = self.picker.color_layer()

@@ -8,7 +8,8 @@ from qtpy.QtWidgets import QWidget
 
 from napari_colorgan.checkpoints.extras import install_line
 from napari_colorgan.inference.settings import DEVICES, ENGINES, ColorizerSettings
-from napari_colorgan.widgets.parts.layers import LimitsChoice, Planes
+from napari_colorgan.widgets.colorize.planes_range import PlanesRange
+from napari_colorgan.widgets.parts.layers import LimitsChoice, PlanesChoice
 from napari_colorgan.widgets.parts.layout import enable, with_pages
 from napari_colorgan.widgets.parts.model_picker import ModelPicker
 
@@ -25,7 +26,7 @@ _REMEMBERED = (
     "live",
 )
 _FREE = ("tile", "preview", "live")  # not one of some choices
-_NEUTRAL = {"saturation": 1.0, "warmth": 0.0}
+_NEUTRAL = {"saturation": 1.0, "warmth": 0.0, "steady": 0.0}
 
 
 class ColorizeForm(Container[Any]):
@@ -37,11 +38,13 @@ class ColorizeForm(Container[Any]):
         self.model = self.models.names
         self.planes = ComboBox(
             label="Planes",
-            choices=get_args(Planes),
+            choices=get_args(PlanesChoice),
             tooltip="whole stack: all planes along the axes labelled y and x, without "
             "such labels along those that are displayed; current plane: the one that "
-            "is displayed",
+            "is displayed; range of planes: from one to another",
         )
+        self.between = PlanesRange()
+        self.between.visible = False
         self.limits = ComboBox(
             label="Gray limits",
             choices=get_args(LimitsChoice),
@@ -67,7 +70,18 @@ class ColorizeForm(Container[Any]):
             value=0,
             tooltip="All colours as in colder or in warmer light",
         )
-        for slider in (self.vividness, self.saturation, self.warmth):
+        self.steady = FloatSlider(
+            label="Steady",
+            min=0,
+            max=1,
+            step=0.05,
+            value=0,
+            visible=False,
+            tooltip="0: each plane for itself; above: colours stay from plane to plane "
+            "of T or Z, where the gray does, and do not flicker",
+        )
+        self._is_stack = False
+        for slider in (self.vividness, *(getattr(self, name) for name in _NEUTRAL)):
             with_pages(slider)
         self.context = ComboBox(
             label="Context",
@@ -102,9 +116,9 @@ class ColorizeForm(Container[Any]):
             "otherwise Colorize makes another layer",
         )
         self._colors: Container[Any] = Container(
-            widgets=[self.vividness, self.saturation, self.warmth]
+            widgets=[self.vividness, self.saturation, self.warmth, self.steady]
         )
-        seen = (self.planes, self.limits, self.context)
+        seen = (self.planes, self.between, self.limits, self.context)
         computed = (self.device, self.engine, self.tile)
         self._more: Container[Any] = Container(
             widgets=[*seen, *computed, self.preview, self.live]
@@ -113,6 +127,7 @@ class ColorizeForm(Container[Any]):
             part.margins = (0, 0, 0, 0)
         self.append(self.models)
         self.model.changed.connect(self._suggest_vividness)
+        self.planes.changed.connect(self._on_planes)
         self._suggest_vividness()
 
     @property
@@ -137,7 +152,13 @@ class ColorizeForm(Container[Any]):
             vividness=self._vividness(),
             saturation=self._of_lab("saturation"),
             warmth=self._of_lab("warmth"),
+            steady=self._of_lab("steady") if self._is_stack else 0.0,
         )
+
+    def offer_steady(self, *, stack: bool) -> None:
+        """Show the slider that is for stacks alone."""
+        self._is_stack = stack
+        self.steady.visible = stack
 
     def choose_model(self, name: str) -> None:
         """Choose a model that may be new, or anew under its name."""
@@ -182,6 +203,9 @@ class ColorizeForm(Container[Any]):
         value = float(getattr(self, name).value) if usable else _NEUTRAL[name]
         return round(value, 2)
 
+    def _on_planes(self, choice: str) -> None:
+        self.between.visible = choice == "range of planes"
+
     def _suggest_vividness(self) -> None:
         """Set the model's own vividness, or say why there is none to set."""
         default = self._default_vividness
@@ -189,7 +213,7 @@ class ColorizeForm(Container[Any]):
             self.vividness.value = default or 0.0
         model = self.models.model
         keeps = model is not None and model.metadata.codec == "lab"
-        for slider in (self.saturation, self.warmth):
+        for slider in (self.saturation, self.warmth, self.steady):
             enable(slider.native, keeps)
         enable(self.vividness.native, default is not None)
         self.vividness.tooltip = (

@@ -17,7 +17,7 @@ from napari_colorgan.widgets.colorize.preview import SIDE, Preview
 from napari_colorgan.widgets.colorize.results import Results
 from napari_colorgan.widgets.colorize.run import Wish
 from napari_colorgan.widgets.colorize.studio import Asked, Studio, Suggested
-from napari_colorgan.widgets.parts.layers import LayerSource
+from napari_colorgan.widgets.parts.layers import LayerSource, stepped_axes
 from napari_colorgan.widgets.parts.layout import say, wrap
 from napari_colorgan.widgets.parts.worker import LatestOnly, sentence, show_failure
 
@@ -98,7 +98,14 @@ class LiveColors(QObject):
             told = self.hints.told_everywhere(source.leading)
         return Wish(self._form.settings(), self.palette.choice(), told)
 
-    def show(self, *, supersede: bool = True, paint: bool = False, **more: Any) -> None:
+    def show(
+        self,
+        *,
+        supersede: bool = True,
+        paint: bool = False,
+        seen: bool = False,
+        **more: Any,
+    ) -> None:
         """Make a preview, and give the result's visible part its colours.
 
         Parameters
@@ -106,11 +113,12 @@ class LiveColors(QObject):
         supersede : whether what is being made is given up; a slider being dragged lets
             it finish
         paint : whether colours were said, which a result is to follow, too
+        seen : whether it is to follow in any case
         more : of `Asked`
         """
         wanted = bool(self._form.preview.value) and self._layer is not None
         self.preview.setVisible(wanted)
-        asked = self._asked(paint=paint, **more) if self._may() else None
+        asked = self._asked(paint=paint, seen=seen, **more) if self._may() else None
         if asked is not None and (wanted or asked.region is not None or asked.suggest):
             self.preview.show_asked(asked, supersede=supersede)
         else:
@@ -124,6 +132,9 @@ class LiveColors(QObject):
         self.hints.offer(self.missing_hints(), alternatives=not no_palette)
         source = None if self._layer is None else self._read(self._layer)
         self.hints.follow(self._layer, None if source is None else source.axes)
+        stepped = [] if source is None else stepped_axes(source)
+        self._form.between.follow(stepped)
+        self._form.offer_steady(stack=source is not None and source.can_be_steady)
 
     def reset_choices(self) -> None:
         """Look for layers anew."""
@@ -158,13 +169,13 @@ class LiveColors(QObject):
 
     # -- what is asked for
 
-    def _asked(self, *, paint: bool, **more: Any) -> Asked | None:
+    def _asked(self, *, paint: bool, seen: bool = False, **more: Any) -> Asked | None:
         if self._layer is None:
             return None
         source = self._read(self._layer)
         result = self._results.of(self._layer)
         touched = result is not None and result.touched
-        live = bool(self._form.live.value) and (paint or touched)
+        live = seen or (bool(self._form.live.value) and (paint or touched))
         return Asked(
             source=source,
             settings=self._form.settings(),
@@ -199,15 +210,17 @@ class LiveColors(QObject):
 
     def _connect(self) -> None:
         form = self._form
-        for slider in (form.vividness, form.saturation, form.warmth):
+        for slider in (form.vividness, form.saturation, form.warmth, form.steady):
             slider.changed.connect(self._on_slider)
         self.palette.changed.connect(self._on_slider)
         for choice in (form.model, form.context):
             choice.changed.connect(self._on_colors)
         for changed in (
             form.planes.changed,
+            form.between.changed,
             form.limits.changed,
             form.device.changed,
+            form.engine.changed,
             form.preview.changed,
         ):
             changed.connect(self._on_choice)

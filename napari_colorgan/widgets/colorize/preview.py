@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from napari_colorgan.job import Progress
 from napari_colorgan.widgets.colorize.studio import Asked, Judged, Studio, Suggested
 from napari_colorgan.widgets.parts.split_picture import SplitPicture
-from napari_colorgan.widgets.parts.worker import LatestOnly, sentence
+from napari_colorgan.widgets.parts.worker import LatestOnly, sentence, show_failure
 
 if TYPE_CHECKING:  # torch
     from napari_colorgan.inference.live import PiecePainted
@@ -92,5 +92,8 @@ class Preview(SplitPicture):
             self._on_done(record, self._asked)
 
     def _on_error(self, error: BaseException) -> None:
-        if not self._closed:
-            self.show_text(sentence(error))
+        if self._closed:
+            return
+        self.show_text(sentence(error))
+        if self.isHidden():
+            show_failure(error)

@@ -38,8 +38,8 @@ def _told(first: LayerSource, wish: Wish) -> Iterator[str]:
     """Lines that make the palette and the hints."""
     if wish.palette is not None:
         yield from ("", *wish.palette.as_python())
-    if (hints := wish.hints_of(first)) is not None:
-        yield from ("", f'hints = Hints.from_csv("""\\\n{hints.to_csv()}""")')
+    if wish.hints_of(first) is not None and wish.hints is not None:
+        yield from ("", f'hints = Hints.from_csv("""\\\n{wish.hints.to_csv()}""")')
 
 
 def _call(layer: Image, source: LayerSource, wish: Wish, *, hinted: bool) -> str:
@@ -65,13 +65,11 @@ def _call(layer: Image, source: LayerSource, wish: Wish, *, hinted: bool) -> str
 
 def _arguments(layer: Image, source: LayerSource, wish: Wish) -> Iterator[str]:
     limits, settings = source.limits, wish.settings
-    data = "layer.data" + "[0]" * layer.multiscale + "[..., 0]" * layer.rgb
-    if source.plane_only:
-        data += _plane(source)
-        limits = limits or source.source().limits  # measured on the whole array
-    yield data
+    yield "layer.data" + "[0]" * layer.multiscale + "[..., 0]" * layer.rgb
     yield f"model={settings.model!r}"
     yield f"axes={source.letters!r}"
+    if source.is_part:
+        yield f"planes={source.planes!r}"
     if limits is not None and limits.inverted:
         yield f"limits={limits!r}"
     elif limits is not None:
@@ -80,25 +78,17 @@ def _arguments(layer: Image, source: LayerSource, wish: Wish) -> Iterator[str]:
     for name in ("context", "vividness", "device", "engine", "tile"):
         if (value := getattr(settings, name)) is not None:
             yield f"{name}={value!r}"
-    for name, neutral in (("saturation", 1.0), ("warmth", 0.0)):
+    for name, neutral in (("saturation", 1.0), ("warmth", 0.0), ("steady", 0.0)):
         if (value := getattr(settings, name)) != neutral:
             yield f"{name}={value!r}"
     if wish.palette is not None:
         yield "palette=palette"
 
 
-def _plane(source: LayerSource) -> str:
-    """Return the index of the plane within the layer's data, which keeps all axes."""
-    parts = [":"] * source.axes.ndim
-    for axis, i in zip(source.axes.leading, source.index, strict=True):
-        parts[axis] = f"{i}:{i + 1}"
-    return f"[{', '.join(parts)}]"
-
-
 def _geometry(layer: Image, source: LayerSource) -> Iterator[str]:
-    """Options of the new layer: those of its source, but a plane has its own place."""
+    """Options of the new layer: its source's, but its first plane has its own place."""
     for name in GEOMETRY:
-        if name == "translate" and source.plane_only:
+        if name == "translate" and any(source.starts):
             place = result_options(layer, source)[name]
             yield f"translate={tuple(map(float, place))!r}"
         else:

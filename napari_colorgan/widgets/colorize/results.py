@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 from napari.layers import Image
 
 from napari_colorgan.arrays import RGB, Region
@@ -30,15 +31,18 @@ class Result:
     source: LayerSource
     touched: bool = False
     """Whether some of it has colours of later than the run that made it."""
+    seen_only: bool = False
+    """Whether no run made it: what was never seen is gray."""
 
     def index(self, asked: LayerSource) -> tuple[int, ...] | None:
         """Index of the displayed plane in the canvas; None if it is not there."""
         mine = self.source
         if (mine.array is not asked.array) or mine.axes != asked.axes:
             return None
-        if mine.plane_only:
-            return (0,) * len(mine.index) if mine.index == asked.index else None
-        return asked.index
+        inside = all(
+            i in part for i, part in zip(asked.index, mine.planes, strict=True)
+        )
+        return mine.within(asked.index) if inside else None
 
 
 class Results:
@@ -60,24 +64,31 @@ class Results:
         shown = np.may_share_memory(result.layer.data, result.canvas)
         return result if shown and LAYER_KEY in result.layer.metadata else None
 
+    def shows(self, gray: Image, source: LayerSource) -> bool:
+        """Whether there is a result of just these planes of a layer."""
+        result = self.of(gray)
+        return (
+            result is not None
+            and result.source.planes == source.planes
+            and result.index(source) is not None
+        )
+
     def touched(self, gray: Image, source: LayerSource) -> Result | None:
         """Return a result that has some later colours and waits for the rest."""
         result = self.of(gray)
-        same = (
-            result is not None
-            and result.touched
-            and result.source.plane_only == source.plane_only
-            and result.index(source) is not None
-        )
-        return result if same else None
+        waits = result is not None and result.touched and self.shows(gray, source)
+        return result if waits else None
 
     def visible(self, gray: Image, source: LayerSource) -> Region | None:
-        """Return what is seen of the plane in a result; all of a small plane."""
+        """Return what is seen of the plane in a result; all of a small plane.
+
+        Where all else is gray, no more than is seen.
+        """
         result = self.of(gray)
         if result is None or result.index(source) is None:
             return None
         height, width = result.canvas.shape[-3:-1]
-        if height * width <= _AT_ONCE:
+        if height * width <= _AT_ONCE and not result.seen_only:
             return slice(0, height), slice(0, width)
         if View.of(self._viewer).ndisplay != 2:
             return None
@@ -113,8 +124,7 @@ class Results:
         y, x = asked.region
         whole = (y.stop - y.start, x.stop - x.start) == result.canvas.shape[-3:-1]
         single = result.canvas.size == np.prod(result.canvas.shape[-3:])
-        if result.source.plane_only:
-            record = record | {"plane": result.source.index}
+        record = record | result.source.said
         self._write(result, complete=whole and single, record=record)
         result.layer.refresh()
 
@@ -122,5 +132,15 @@ class Results:
         self, result: Result, *, complete: bool, record: dict[str, Any] | None = None
     ) -> None:
         known = dict(result.layer.metadata[LAYER_KEY]) if record is None else record
-        why = "" if complete else "only what was seen has the latest colours"
+        latest = "colours" if result.seen_only else "the latest colours"
+        why = "" if complete else f"only what was seen has {latest}"
         result.layer.metadata[LAYER_KEY] = known | {"complete": complete, "why": why}
+
+
+def corners(layer: Image) -> npt.NDArray[np.intp]:
+    """Return what is seen of a layer, (2, ndim) in px of its full resolution."""
+    seen = np.asarray(layer.corner_pixels)
+    if layer.multiscale:
+        factors = np.asarray(layer.downsample_factors[layer.data_level])
+        seen = np.stack([seen[0] * factors, (seen[1] + 1) * factors - 1])
+    return seen.astype(np.intp)

@@ -17,6 +17,7 @@ from napari_colorgan.inference.events import (
     TileDone,
 )
 from napari_colorgan.inference.hints import Hints
+from napari_colorgan.inference.planes import hints_within
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import STOP, Job, Progress, duration
 from napari_colorgan.widgets.colorize.palette_panel import PaletteChoice
@@ -64,9 +65,7 @@ class Wish:
 
     def hints_of(self, layer: LayerSource) -> Hints | None:
         """Hints in px of what of a layer is coloured."""
-        if self.hints is None or not layer.plane_only:
-            return self.hints
-        return self.hints.of_plane(layer.index)
+        return hints_within(self.hints, layer.planes)
 
 
 def color_layers_job(
@@ -94,8 +93,8 @@ def color_layers_job(
         canvas = None if canvases is None else canvases[number]
         if canvas is None:
             canvas = yield from gray_canvas_job(source)
-        plane = layer.index if layer.plane_only else None
-        record = record_of(source, colorizer, layer.name, hints=hints, plane=plane)
+        told = wish.hints if number == 0 else None
+        record = record_of(source, colorizer, layer.name, hints=told, **layer.said)
         if (yield CanvasReady(0, 1, number, canvas, record)) is STOP:
             return
         yield from colorize_job(

@@ -6,13 +6,13 @@ from typing import Any
 from magicgui.widgets import Container, Label, ProgressBar, PushButton, Widget
 from napari.layers import Image
 
-from napari_colorgan.job import Progress, duration
+from napari_colorgan.job import Job, Progress, duration
 from napari_colorgan.widgets.colorize.results import Results
 from napari_colorgan.widgets.colorize.run import LayerRun, Wish, color_layers_job
 from napari_colorgan.widgets.parts.layers import LayerSource
 from napari_colorgan.widgets.parts.layout import explain, line_up, say, wrap
 from napari_colorgan.widgets.parts.notices import once, show_info
-from napari_colorgan.widgets.parts.worker import DockJobs, sentence, show_failure
+from napari_colorgan.widgets.parts.worker import DockJobs, Slot, sentence, show_failure
 
 
 class RunPanel(Container[Widget]):
@@ -20,7 +20,7 @@ class RunPanel(Container[Widget]):
 
     Parameters
     ----------
-    save : stands beside the others
+    beside : buttons that stand beside these
     on_change : called when one begins, ends, or is asked to end
     """
 
@@ -28,7 +28,7 @@ class RunPanel(Container[Widget]):
         self,
         viewer: Any,
         results: Results,
-        save: PushButton,
+        beside: Sequence[PushButton],
         on_change: Callable[[], object],
     ) -> None:
         self._viewer = viewer
@@ -45,7 +45,7 @@ class RunPanel(Container[Widget]):
         self.progress = ProgressBar(value=0, max=1, visible=False)
         self.reason = wrap(Label(value="", visible=False))
         self.status = wrap(Label(value="", visible=False))
-        buttons = line_up(self.start, self.stop, save)
+        buttons = line_up(self.start, self.stop, *beside)
         parts = [buttons, self.reason, self.progress, self.status]
         super().__init__(widgets=parts, labels=False)
         self.margins = (0, 0, 0, 0)
@@ -74,11 +74,21 @@ class RunPanel(Container[Widget]):
             even_closed=True,  # the result's record is kept until the end
         )
 
+    def run_other(self, job: Job[Any], on_result: Slot, *, title: str) -> None:
+        """Run what no colouring may disturb; nothing is done with what was stopped."""
+
+        def take(made: Any) -> None:
+            if not self.jobs.stopping:
+                on_result(made)
+
+        say(self.status, "Making a gray layer to be coloured...")
+        self.jobs.run(job, take, title=title, on_end=self._on_end)
+
     def end_early(self, why: str) -> None:
         """Stop; the record of the result will say why."""
         if self._run is not None:
             self._run.end_early(why)
-            self.jobs.stop()
+        if self.jobs.stop():
             say(self.status, "Stopping...")
 
     def close_jobs(self) -> None:
@@ -140,6 +150,8 @@ class RunPanel(Container[Widget]):
         run, self._run = self._run, None
         if run is not None:
             run.close()
+        elif not self.jobs.closed:
+            say(self.status, "")
         if not self.jobs.closed:
             self.progress.visible = False
 

@@ -2,22 +2,28 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from napari.layers import Image
 
 from napari_colorgan.arrays import RGB, Gray
-from napari_colorgan.inference.axes import LEADING
+from napari_colorgan.inference.axes import LEADING, Axes
 from napari_colorgan.inference.intensity import Limits, color_to_gray, full_range
+from napari_colorgan.inference.planes import (
+    Planes,
+    only_planes,
+    planes_within,
+    record_of_planes,
+)
 from napari_colorgan.inference.source import Source, read_part
 from napari_colorgan.widgets.parts.pace import Pace
-from napari_colorgan.widgets.parts.world import PlaneAxes, View, plane_axes
+from napari_colorgan.widgets.parts.world import PlaneAxes, View, axis_labels, plane_axes
 
 LimitsChoice = Literal["as displayed", "full range", "percentiles"]
-Planes = Literal["whole stack", "current plane"]
+PlanesChoice = Literal["whole stack", "current plane", "range of planes"]
 
 GEOMETRY = (
     "affine",
@@ -47,37 +53,67 @@ class LayerSource:
     """None: percentiles, to be measured by the job."""
     index: tuple[int, ...]
     """Of the displayed plane, along the leading axes."""
-    plane_only: bool
+    planes: Planes
+    """Which are to be coloured; axes of length 1 keep dimensions and geometry."""
+    labels: tuple[str, ...]
+    """Of the dimensions."""
 
     def source(self) -> Source:
-        """Return all of it or its plane; limits are those of the whole array."""
+        """Return what is to be coloured; limits are those of the whole array."""
+        return only_planes(self.whole(), self.planes)
+
+    def whole(self) -> Source:
+        """Return all planes."""
         name = f"the layer '{self.name}'"
-        whole = Source.of(self.array, axes=self.letters, limits=self.limits, name=name)
-        if not self.plane_only:
-            return whole
-        # length-1 leading axes keep the layer's dimensions and geometry
-        part = whole.array[tuple(slice(i, i + 1) for i in self.index)]
-        return replace(whole, array=part)
+        return Source.of(self.array, axes=self.letters, limits=self.limits, name=name)
 
     @property
     def letters(self) -> str:
-        """Letters for the dimensions; what others than Y and X are has no effect."""
-        leading = iter(LEADING)
+        """Letters for the dimensions: those of labels that are letters we know."""
         known = {self.axes.y: "Y", self.axes.x: "X"}
-        return "".join(
-            known.get(axis) or next(leading) for axis in range(self.axes.ndim)
-        )
+        for axis in self.axes.leading:
+            letter = self.labels[axis].strip().upper()
+            if letter in tuple(LEADING) and letter not in known.values():
+                known[axis] = letter
+        free = (letter for letter in LEADING if letter not in known.values())
+        return "".join(known.get(axis) or next(free) for axis in range(self.axes.ndim))
 
     @property
-    def first(self) -> tuple[int, ...]:
-        """Index of the displayed plane within `source()`."""
-        return (0,) * len(self.index) if self.plane_only else self.index
+    def can_be_steady(self) -> bool:
+        """Whether there are planes before or after that can steady the colours."""
+        axis = Axes(self.letters).steady
+        return axis is not None and self.leading[axis] > 1
+
+    @property
+    def is_part(self) -> bool:
+        """Whether there are planes that are not to be coloured."""
+        return self.planes != planes_within(None, self.leading)
+
+    @property
+    def first(self) -> tuple[int, ...] | None:
+        """Index of the displayed plane within `source()`; None if it is not there."""
+        inside = all(i in part for i, part in zip(self.index, self.planes, strict=True))
+        return self.within(self.index) if inside else None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What a record says of the planes."""
+        return record_of_planes(self.planes, self.leading)
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """Index of the first plane that is to be coloured."""
+        return tuple(each.start for each in self.planes)
+
+    def within(self, index: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the index of a plane as `source()` counts it."""
+        return tuple(i - at for i, at in zip(index, self.starts, strict=True))
 
     def shows_as(self, other: "LayerSource") -> bool:
         """Whether the displayed plane of another is the same, in the same gray."""
         return self.array is other.array and all(
             getattr(self, name) == getattr(other, name)
-            for name in ("axes", "limits", "index", "plane_only")
+            for name in ("axes", "limits", "index")
         )
 
     def place_of(self, point: Any) -> tuple[int, int] | None:
@@ -125,11 +161,32 @@ def is_color(layer: object) -> bool:
 
 
 def read_source(
-    layer: Image, view: View, limits: LimitsChoice, planes: Planes
+    layer: Image,
+    view: View,
+    limits: LimitsChoice,
+    planes: PlanesChoice,
+    between: Sequence[tuple[int, int]] = (),
 ) -> LayerSource:
-    """Take a gray layer's data, limits and displayed plane."""
+    """Take a gray layer's data, limits and planes.
+
+    Parameters
+    ----------
+    between : first and last plane along the leading axes, of a range of them; a layer
+        that has no such planes gives those that are nearest
+    """
     array = gray_values(layer)
     axes = plane_axes(layer, view, shown=planes == "current plane" and layer.ndim > 2)
+    index = axes.index(layer, view)
+    lengths = [int(array.shape[axis]) for axis in axes.leading]
+    chosen = planes_within(None, lengths)
+    if planes == "current plane":
+        chosen = tuple(range(i, i + 1) for i in index)
+    elif planes == "range of planes":
+        nearest = [
+            _clipped(first, last, length)
+            for (first, last), length in zip(between, lengths, strict=False)
+        ]
+        chosen = (*nearest, *chosen[len(nearest) :])
     fixed = {
         "as displayed": displayed_limits(layer),
         "full range": full_range(np.dtype(array.dtype)),
@@ -140,9 +197,28 @@ def read_source(
         array=array,
         axes=axes,
         limits=fixed[limits],
-        index=axes.index(layer, view),
-        plane_only=planes == "current plane" and layer.ndim > 2,
+        index=index,
+        planes=chosen,
+        labels=axis_labels(layer, view),
     )
+
+
+def _clipped(first: int, last: int, length: int) -> range:
+    """Return those of some planes that there are, or the nearest."""
+    start, stop = min(first, length - 1), min(last, length - 1) + 1
+    return range(start, max(start + 1, stop))
+
+
+def stepped_axes(source: LayerSource) -> list[tuple[str, int]]:
+    """Return names and lengths of the axes before Y and X."""
+    labels = [source.labels[axis] for axis in source.axes.leading]
+    names = [
+        label if any(map(str.isalpha, label)) else f"Axis {axis}"
+        for label, axis in zip(labels, source.axes.leading, strict=True)
+    ]
+    if len(names) == 1 and names[0].startswith("Axis"):
+        names = ["Planes"]
+    return list(zip(names, source.leading, strict=True))
 
 
 def displayed_limits(layer: Image) -> Limits:
@@ -192,10 +268,10 @@ def geometry(layer: Image) -> dict[str, Any]:
 def result_options(layer: Image, source: LayerSource) -> dict[str, Any]:
     """Name and geometry of the result of colouring `layer`, for `viewer.add_image`."""
     options = geometry(layer) | {"name": f"{layer.name} colorized"}
-    if source.plane_only:
-        # the plane's origin, before the layer's affine is applied
+    if any(source.starts):
+        # the first plane's origin, before the layer's affine is applied
         origin = np.zeros(layer.ndim)
-        origin[list(source.axes.leading)] = source.index
+        origin[list(source.axes.leading)] = source.starts
         affine = np.linalg.inv(layer.affine.affine_matrix)
         world = np.append(layer.data_to_world(origin), 1)
         options["translate"] = (affine @ world)[:-1]

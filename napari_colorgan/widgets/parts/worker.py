@@ -1,6 +1,5 @@
 """Run a job in a thread; all answers arrive in the GUI thread."""
 
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -39,14 +38,26 @@ class JobWorker(GeneratorWorker):
         """Run in the thread, unless it was left before it began.
 
         Qt starts threads a moment later, and napari does not wait for those that have
-        not begun: by then, all that is said could be said to nobody.
+        not begun, nor for those without a title: by the time they speak, Qt's half may
+        be gone. An error that left this method would end the process.
         """
-        if not self._left:
-            super().run()
-            return
-        with contextlib.suppress(RuntimeError):  # Qt's half is gone
+        try:
+            if not self._left:
+                super().run()
+                return
             self.finished.emit()
             self._finished.emit(self)
+        except RuntimeError:
+            if self._is_heard():
+                raise
+
+    def _is_heard(self) -> bool:
+        """Whether Qt's half, whose signals tell what is said, is still there."""
+        try:
+            self.signals.objectName()
+        except RuntimeError:
+            return False
+        return True
 
 
 class _Named(partial[Any]):

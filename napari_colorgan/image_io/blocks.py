@@ -1,0 +1,199 @@
+"""Arrays of files that are read block by block, when they are needed."""
+
+import math
+import operator
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from napari_colorgan.arrays import Array
+
+Parts = tuple[slice, ...]
+"""One slice per dimension, with explicit start and stop."""
+
+KEPT = 48 << 20
+"""Bytes of decoded blocks that an array keeps: neighbouring windows share them."""
+_LEAST = 512  # px; smaller chunks are read several at once
+_LEADING = 2  # axes at most that a block is made larger along: the last ones
+
+
+class Blocks:
+    """An array with shape, dtype and numpy's basic indexing, read block by block.
+
+    A few of the blocks that were used last are kept. Safe to use from several threads;
+    what is pickled is how to open it again.
+
+    Parameters
+    ----------
+    sides : of a block, one per dimension; those at the far ends are smaller
+    read : reads a block as it is stored
+    reopen : a function and its arguments that give the same array in another process
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        dtype: np.dtype[Any],
+        sides: Sequence[int],
+        read: Callable[[Parts], Array],
+        reopen: tuple[Callable[..., "Blocks"], tuple[Any, ...]],
+    ) -> None:
+        self.shape = tuple(int(n) for n in shape)
+        self.dtype = np.dtype(dtype)
+        self.sides = tuple(int(n) for n in sides)
+        self._read = read
+        self._reopen = reopen
+        self._kept: OrderedDict[tuple[int, ...], Array] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Callable[..., "Blocks"], tuple[Any, ...]]:
+        return self._reopen
+
+    @property
+    def ndim(self) -> int:
+        """How many dimensions there are."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """How many values there are."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory all of it would take."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(self[...], dtype)
+
+    def __getitem__(self, index: Any) -> Array:
+        wanted, single = _positions(index, self.shape)
+        ahead = [each if each.step > 0 else each[::-1] for each in wanted]
+        out = np.empty([len(each) for each in ahead], self.dtype)
+        touched = [
+            list(_touched(each, side))
+            for each, side in zip(ahead, self.sides, strict=True)
+        ]
+        for group in product(*touched):
+            block = self._block(tuple(number for number, _, _ in group))
+            out[tuple(into for _, into, _ in group)] = block[
+                tuple(inner for _, _, inner in group)
+            ]
+        turned = tuple(slice(None, None, 1 if r.step > 0 else -1) for r in wanted)
+        result: Array = out[turned]
+        return result.reshape(
+            [n for n, one in zip(out.shape, single, strict=True) if not one]
+        )
+
+    def arranged(self, kept: Sequence[int]) -> "Blocks":
+        """Return the same with its axes in another order.
+
+        Parameters
+        ----------
+        kept : of its axes; of those that are left out, only the first position is used
+        """
+        kept = tuple(kept)
+        if kept == tuple(range(self.ndim)):
+            return self
+        order = (*kept, *(axis for axis in range(self.ndim) if axis not in kept))
+
+        def read(parts: Parts) -> Array:
+            stored = [slice(0, 1)] * self.ndim
+            for axis, part in zip(kept, parts, strict=True):
+                stored[axis] = part
+            block = self._read(tuple(stored)).transpose(order)
+            return block.reshape(block.shape[: len(kept)])
+
+        return Blocks(
+            [self.shape[axis] for axis in kept],
+            self.dtype,
+            [self.sides[axis] for axis in kept],
+            read,
+            (_arranged, (self, kept)),
+        )
+
+    transpose = arranged
+
+    def _block(self, numbers: tuple[int, ...]) -> Array:
+        with self._lock:
+            if (kept := self._kept.get(numbers)) is not None:
+                self._kept.move_to_end(numbers)
+                return kept
+        block = self._read(
+            tuple(
+                slice(number * side, min((number + 1) * side, length))
+                for number, side, length in zip(
+                    numbers, self.sides, self.shape, strict=True
+                )
+            )
+        )
+        with self._lock:
+            self._kept[numbers] = block
+            held = sum(each.nbytes for each in self._kept.values())
+            while held > KEPT:  # one that is larger than all is not kept, either
+                held -= self._kept.popitem(last=False)[1].nbytes
+        return block
+
+
+def block_sides(chunks: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
+    """Sides of blocks of whole chunks, of which few have to be read."""
+    ahead = len(chunks) - _LEADING
+    return tuple(
+        min(length, side if place < ahead else -(-_LEAST // side) * side)
+        for place, (side, length) in enumerate(zip(chunks, shape, strict=True))
+    )
+
+
+def _arranged(blocks: Blocks, kept: tuple[int, ...]) -> Blocks:
+    return blocks.arranged(kept)
+
+
+def _positions(
+    index: Any, shape: tuple[int, ...]
+) -> tuple[list[range], tuple[bool, ...]]:
+    """Positions along every axis, and whether the axis vanishes.
+
+    Raises
+    ------
+    IndexError
+        It is no basic index, or outside.
+    """
+    parts = list(index) if isinstance(index, tuple) else [index]
+    gaps = [place for place, part in enumerate(parts) if part is Ellipsis]
+    if len(gaps) > 1 or len(parts) - len(gaps) > len(shape):
+        raise IndexError(f"{len(shape)} dimensions cannot be indexed by {index!r}")
+    filling = [slice(None)] * (len(shape) - len(parts) + len(gaps))
+    place = gaps[0] if gaps else len(parts)
+    parts[place : place + 1] = filling
+    wanted, single = [], []
+    for part, length in zip(parts, shape, strict=True):
+        if isinstance(part, slice):
+            wanted.append(range(*part.indices(length)))
+        else:
+            try:
+                at = range(length)[operator.index(part)]
+            except TypeError:
+                raise IndexError(f"{part!r} is no basic index") from None
+            wanted.append(range(at, at + 1))
+        single.append(not isinstance(part, slice))
+    return wanted, tuple(single)
+
+
+def _touched(wanted: range, side: int) -> Iterator[tuple[int, slice, slice]]:
+    """Numbers of blocks with wanted positions; where these go, and where they are."""
+    first = 0
+    while first < len(wanted):
+        number = wanted[first] // side
+        start = number * side
+        last = len(range(wanted.start, min(wanted.stop, start + side), wanted.step))
+        inner = slice(wanted[first] - start, wanted[last - 1] - start + 1, wanted.step)
+        yield number, slice(first, last), inner
+        first = last

@@ -1,0 +1,109 @@
+"""A cluster colours as one machine does, also where a worker dies."""
+
+import os
+import signal
+from dataclasses import replace
+
+import dask.array
+import numpy as np
+import pytest
+from distributed import LocalCluster
+from PIL import Image
+from typer.testing import CliRunner
+
+from napari_colorgan import ColorizerSettings, Source, cli, colorize
+from napari_colorgan.checkpoints.store import save
+from napari_colorgan.errors import BadSetting, CheckpointError
+from napari_colorgan.inference import cluster
+from napari_colorgan.inference.cluster import ClusterError, array_writer, cluster_job
+from napari_colorgan.inference.events import TileDone
+from napari_colorgan.job import Control, finish
+
+
+@pytest.fixture(scope="module")
+def workers():
+    """Two processes, and the scheduler they work for."""
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as both:
+        yield both
+
+
+@pytest.fixture(scope="module")
+def settings(make_checkpoint, tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
+    save(make_checkpoint("compact"), path)
+    return ColorizerSettings(model=path, context="local", tile=256)
+
+
+def test_a_worker_that_dies_changes_nothing(workers, settings, gray):
+    stack = np.stack([gray, gray[::-1]])
+    source = Source.of(dask.array.from_array(stack, (2, 100, 300)))
+    out = np.zeros((*stack.shape, 3), np.uint8)
+    into, written = array_writer(out), []
+
+    def write(index, region, rgb):
+        if len(written) == 3:
+            victim = next(iter(workers.workers.values()))
+            os.kill(victim.pid, signal.SIGKILL)
+        written.append((index, region))
+        into(index, region, rgb)
+
+    address = workers.scheduler_address
+    finish(cluster_job(source, settings, address, write, sides=(64, 64)))
+    assert len(set(map(str, written))) == len(written) == 2 * 4 * 5
+    expected = colorize(stack, settings)
+    assert np.abs(out.astype(int) - expected).max() <= 1
+
+
+def test_a_stop_keeps_what_has_come_back(workers, settings, gray):
+    out, control, events = np.zeros((*gray.shape, 3), np.uint8), Control(), []
+
+    def stop(event):
+        events.append(event)
+        if isinstance(event, TileDone):
+            control.request_stop()
+
+    address = workers.scheduler_address
+    some = {"sides": (64, 64), "missing": lambda _, region: region[0].start >= 64}
+    source = Source.of(gray)
+    write = array_writer(out)
+    finish(cluster_job(source, settings, address, write, **some), stop, control)
+    assert events[-1].done == 1 and events[-1].total == 3 * 5
+    assert 0 < (out.any(-1)).sum() <= 64 * 64 and not out[:64].any()
+    colorizer = finish(cluster_job(source, settings, address, write, **some))
+    expected = colorize(gray, settings)
+    assert np.abs(out[64:].astype(int) - expected[64:]).max() <= 1
+    assert colorizer.used()["engine"] == "torch"
+
+
+def test_what_a_worker_lacks_is_said(workers, settings, gray, monkeypatch):
+    address, write = workers.scheduler_address, array_writer(np.zeros((*gray.shape, 3)))
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster, "__version__", "0.0.0")
+        with pytest.raises(ClusterError, match=r"has napari-colorgan .*has 0\.0\.0"):
+            finish(cluster_job(Source.of(gray), settings, address, write))
+    other = cluster.TravellingModel("/gone", "0", replace(settings, model="gone"))
+    monkeypatch.setattr(cluster.TravellingModel, "of", lambda *_: other)
+    with pytest.raises(CheckpointError, match="has no such model"):
+        finish(cluster_job(Source.of(gray), settings, address, write))
+
+
+def test_a_scheduler_that_does_not_answer_is_named(settings, gray, monkeypatch):
+    monkeypatch.setattr(cluster, "_ANSWER", 0.5)
+    write = array_writer(np.zeros((*gray.shape, 3)))
+    with pytest.raises(ClusterError, match=r"'tcp://127.0.0.1:9' does not answer"):
+        finish(cluster_job(Source.of(gray), settings, "tcp://127.0.0.1:9", write))
+    with pytest.raises(BadSetting, match="an address such as"):
+        finish(cluster_job(Source.of(gray), settings, "over there", write))
+
+
+def test_a_command_colors_on_a_cluster(workers, settings, gray, tmp_path):
+    Image.fromarray(gray).save(tmp_path / "in.png")
+    arguments = [tmp_path / "in.png", tmp_path / "out.png", "--model", settings.model]
+    arguments += ["--scheduler", workers.scheduler_address, "--context", "whole"]
+    run = CliRunner().invoke(cli.app, ["colorize", *map(str, arguments)])
+    assert run.exit_code == 0, run.output
+    expected = colorize(gray, replace(settings, context="whole", tile=None))
+    made = np.asarray(Image.open(tmp_path / "out.png"))
+    assert np.abs(made.astype(int) - expected).max() <= 1
