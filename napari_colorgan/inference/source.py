@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -265,6 +265,12 @@ class Plane:
 
     source: Source
     index: tuple[int, ...]
+    around: tuple[tuple[int, "Plane"], ...] = field(
+        default=(), compare=False, repr=False
+    )
+    """Planes that steady its colours, and how many planes away each is."""
+    said: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was found out of it to steady others."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -282,7 +288,7 @@ class Plane:
         if isinstance(self.source.array, np.ndarray):
             return self
         values = read_part(self.source.array, self.index, self.source.name)
-        return Plane(replace(self.source, array=values), ())
+        return Plane(replace(self.source, array=values), (), self.around)
 
     def read(self, region: Region) -> tuple[Gray, Mask | None]:
         """Gray in [0, 1] (Y, X), and which px are NaN or infinite; None if no px is.
