@@ -32,7 +32,7 @@ from napari_colorgan.inference.tiling import Tiling
 from napari_colorgan.models import channels_last
 from napari_colorgan.models.compact import Compact
 
-_NEUTRAL = {"saturation": 1.0, "warmth": 0.0}
+_NEUTRAL = {"saturation": 1.0, "warmth": 0.0, "steady": 0.0}
 _WARM = torch.tensor(WARM_LIGHT).view(1, 2, 1, 1) / AB_SCALE
 
 
@@ -121,7 +121,7 @@ class Colorizer:
 
         Parameters
         ----------
-        changes : `vividness`, `palette`, `saturation` and `warmth`, see
+        changes : `vividness`, `palette`, `saturation`, `warmth` and `steady`, see
             `ColorizerSettings`
 
         Raises
@@ -233,6 +233,8 @@ class Colorizer:
             return TorchEngine(self._generator), "the model normalises by each picture"
         if wish == "auto" and self.context == "whole":
             return TorchEngine(self._generator), "whole context sees little at once"
+        if wish == "torch":  # no digest, which takes a while, of a model in training
+            return TorchEngine(self._generator), "it was asked for"
         digest, channels = self.checkpoint.digest, self.codec.out_channels
 
         def shown(said: Tensor) -> Tensor:

@@ -25,6 +25,8 @@ from napari_colorgan.inference.looking import (
     learned_from,
     predicted,
     view_around,
+    whole_in_stack,
+    window_in_stack,
 )
 from napari_colorgan.inference.source import Plane
 from napari_colorgan.inference.statistics import Statistics
@@ -166,9 +168,11 @@ class Local:
             np.stack([plane.reflected(row.read, each.read) for each in columns])
         )
         if self.hinted is None and not colorizer.remembers_windows:
-            return colorizer.predict(gray[:, None], self.statistics)
+            predictions = colorizer.predict(gray[:, None], self.statistics)
+            return _in_stack(plane, row, columns, gray, predictions, colorizer)
         look = colorizer.look_once if colorizer.remembers_windows else colorizer.look
         predictions, features = look(gray[:, None])
+        predictions = _in_stack(plane, row, columns, gray, predictions, colorizer)
         if self.hinted is None:
             return predictions
         device, told = predictions.device, []
@@ -179,6 +183,39 @@ class Local:
             needed = _needed(row, region[0]), _needed(column, region[1])
             told.append(view.corrected(self.hinted, needed).to(device))
         return told
+
+
+def _in_stack(
+    plane: Plane,
+    row: Span,
+    columns: list[Span],
+    gray: Tensor,
+    predictions: Tensor,
+    colorizer: Colorizer,
+) -> Tensor:
+    """Predictions (N, C, H, W) of windows, steadied by those of other planes."""
+    if not plane.around or not colorizer.settings.steady:
+        return predictions
+    steady = [
+        window_in_stack(
+            plane,
+            row.read,
+            column.read,
+            (gray[None, None, number], predictions[None, number]),
+            colorizer,
+            lambda other: _kept_statistics(other, colorizer),
+        )
+        for number, column in enumerate(columns)
+    ]
+    return torch.cat(steady)
+
+
+def _kept_statistics(plane: Plane, colorizer: Colorizer) -> Statistics | None:
+    """Statistics of a plane that steadies others, measured once."""
+    if "statistics" not in plane.said:
+        plane.said["statistics"] = _statistics(plane, colorizer)
+    kept: Statistics | None = plane.said["statistics"]
+    return kept
 
 
 Prepared: TypeAlias = Whole | Local
@@ -234,13 +271,14 @@ def _prepared(
     plane: Plane, colorizer: Colorizer, tiling: Tiling, hints: Hints | None
 ) -> Prepared:
     if colorizer.context == "local":
-        statistics = colorizer.measure(lambda: _sample(plane, colorizer.stride))
+        statistics = _statistics(plane, colorizer)
         told = None
         if hints is not None:
             told = learned_from(hints, plane, colorizer, tiling=tiling)
         return Local(statistics, tiling, told)
     if hints is None:
-        return Whole(predicted(plane, colorizer)[1].cpu())
+        gray, prediction, _ = predicted(plane, colorizer)
+        return Whole(whole_in_stack(plane, (gray, prediction), colorizer).cpu())
     view = view_around(plane, (0, 0), colorizer)
     return Whole(view.corrected(learned_from(hints, plane, colorizer, view))[None])
 
@@ -294,6 +332,10 @@ def _too_large(colorizer: Colorizer) -> OutOfMemory:
         "The least that the model must see at once does not fit into the memory of "
         f"'{colorizer.device}'. Close other programs or use the CPU, then try again."
     )
+
+
+def _statistics(plane: Plane, colorizer: Colorizer) -> Statistics | None:
+    return colorizer.measure(lambda: _sample(plane, colorizer.stride))
 
 
 def _sample(plane: Plane, stride: int) -> Tensor:

@@ -132,8 +132,9 @@ class LiveColors(QObject):
         self.hints.offer(self.missing_hints(), alternatives=not no_palette)
         source = None if self._layer is None else self._read(self._layer)
         self.hints.follow(self._layer, None if source is None else source.axes)
-        stepped = [] if source is None else stepped_axes(self._layer, source)
+        stepped = [] if source is None else stepped_axes(source)
         self._form.between.follow(stepped)
+        self._form.offer_steady(stack=source is not None and source.can_be_steady)
 
     def reset_choices(self) -> None:
         """Look for layers anew."""
@@ -209,7 +210,7 @@ class LiveColors(QObject):
 
     def _connect(self) -> None:
         form = self._form
-        for slider in (form.vividness, form.saturation, form.warmth):
+        for slider in (form.vividness, form.saturation, form.warmth, form.steady):
             slider.changed.connect(self._on_slider)
         self.palette.changed.connect(self._on_slider)
         for choice in (form.model, form.context):
