@@ -5,6 +5,7 @@ again: those too dark for a cube, and those whose colour sRGB does not hold.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -31,18 +32,26 @@ _BYTES = (encode_srgb(_RAMP) * 255).round().to(torch.uint8)
 _PARTS = AB_SCALE * torch.tensor([[1 / 500], [-1 / 200]])  # of f(X) and f(Z), CIE Lab
 
 
+@cache
+def _tables(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Return `_ROOTS`, `_BYTES` and `_PARTS` where they are needed."""
+    return _ROOTS.to(device), _BYTES.to(device), _PARTS.to(device)
+
+
 def lab_to_bytes(gray: Tensor, ab: Tensor) -> Tensor:
     """Colours (N, H, W, 3) uint8, sRGB, of the lightness of gray.
 
-    Colours outside sRGB lose chroma at constant lightness and hue until they fit.
+    Colours outside sRGB lose chroma at constant lightness and hue until they fit. All
+    is computed on the device of both.
 
     Parameters
     ----------
     gray : (N, 1, H, W), sRGB-encoded in [0, 1]
     ab : (N, 2, H, W), scaled by `AB_SCALE`
     """
-    root = _look_up(_ROOTS, gray).flatten()
-    chroma = ab.movedim(1, 0).flatten(1) * _PARTS
+    roots, table, parts = _tables(gray.device)
+    root = _look_up(roots, gray).flatten()
+    chroma = ab.movedim(1, 0).flatten(1) * parts
     light = _cubes(root.clone())
     rgb = _linear(root, chroma, light)
     excess = _excess(rgb, light)
@@ -50,7 +59,7 @@ def lab_to_bytes(gray: Tensor, ab: Tensor) -> Tensor:
     if len(outside):
         few = (root[outside], chroma[:, outside], light[outside], excess[outside])
         rgb[:, outside] = _fitted(*few)
-    levels = _look_up(_BYTES, rgb.clamp_(0, 1))
+    levels = _look_up(table, rgb.clamp_(0, 1))
     n, _, h, w = gray.shape
     return levels.T.reshape(n, h, w, 3)
 
@@ -104,7 +113,7 @@ def _fitted(root: Tensor, chroma: Tensor, light: Tensor, excess: Tensor) -> Tens
     low, high = torch.zeros_like(root), torch.ones_like(root)
     below = _excess(light.expand(3, -1), light)
     part = below / (below - excess)
-    parts, left = part, torch.arange(len(root))
+    parts, left = part, torch.arange(len(root), device=root.device)
     told = [root, *chroma, light]
     for _ in range(_MOST_STEPS):
         excess, slope, pace = _excess_and_slope(told, part)

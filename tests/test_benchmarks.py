@@ -17,6 +17,7 @@ sys.path.append(str(Path(__file__).parent / "benchmarks" / "gpu"))
 
 import default_models
 import fine_tuning
+import flicker
 import gpu
 import guidance
 import live
@@ -405,3 +406,15 @@ def test_what_stands_out_is_an_object():
     assert not scene.objects[200, 30]
     assert spread.scene_of(painted()) is None
     assert spread.scene_of(painted((0, 160, 90, RED))) is None  # cut by the border
+
+
+def test_flicker_is_that_of_what_does_not_move():
+    film = flicker.film_of(np.full((40, 60), 0.5))
+    gray, disks = film
+    assert gray.shape == disks.shape == (flicker.COUNT, 40, 60)
+    assert (disks.sum((1, 2)) > 40).all() and not (disks[0] & disks[4]).any()
+    lab = np.zeros((flicker.COUNT, 3, 40, 60))
+    lab[::2, 1:] = 3.0
+    moved = lab.copy()
+    moved[:, 1][disks] += 4.0
+    assert flicker.figures(film, lab, moved) == pytest.approx((0, 3, 0, 4, 0))

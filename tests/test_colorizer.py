@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from napari_colorgan import Colorizer, ColorizerSettings, colorize, colorize_region
 from napari_colorgan.checkpoints.store import save
@@ -64,3 +65,28 @@ def test_settings_travel(gray):
 def test_impossible_settings_are_refused_before_a_model_is_loaded(options):
     with pytest.raises(BadSetting, match=next(iter(options))):
         ColorizerSettings(model="moon", **options)
+
+
+class Fetched(TorchFunctionMode):
+    """Notes what is fetched from the device; here the CPU stands for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kinds: list[tuple[torch.dtype, int]] = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if getattr(function, "__name__", "") == "cpu":
+            self.kinds.append((args[0].dtype, args[0].numel()))
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("context", ["whole", "local"])
+def test_only_bytes_come_back_from_a_device(gray, make_checkpoint, context):
+    checkpoint = make_checkpoint("compact", context=context, working_size=64)
+    colorizer = Colorizer(checkpoint, "cpu", tile=192, engine="torch")
+    with Fetched() as fetched:
+        rgb = colorize(gray, colorizer)
+    assert sum(n for kind, n in fetched.kinds if kind == torch.uint8) == rgb.size
+    others = [n for kind, n in fetched.kinds if kind != torch.uint8]
+    whole = context == "whole"  # whose prediction is kept: small, for any device
+    assert len(others) == whole and sum(others) <= 4 * 64 * 96

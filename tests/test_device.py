@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from napari_colorgan.errors import BadSetting
-from napari_colorgan.inference.device import choose_device, why_no_gpu
+from napari_colorgan.inference.device import choose_device, why_no_gpu, windows_at_once
 from napari_colorgan.inference.settings import DEVICES
 
 
@@ -74,3 +74,15 @@ def test_why_there_is_no_gpu(gpus, monkeypatch):
 def test_choices_are_what_can_be_chosen(gpus):
     gpus(cuda=1, mps=True)
     assert [choose_device(c).type for c in DEVICES[1:]] == ["cpu", "cuda", "mps"]
+
+
+def test_windows_are_predicted_together_as_memory_allows(gpus, monkeypatch):
+    gpus(cuda=1)
+    pixels, free = 1152**2, []
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free[-1], 80 << 30))
+    counts = []
+    for gigabytes in (1, 8, 16, 64):
+        free.append(gigabytes << 30)
+        counts.append(windows_at_once(torch.device("cuda"), pixels))
+    assert counts == sorted(counts) and counts[0] == 1 < counts[1] and counts[-1] <= 16
+    assert windows_at_once(torch.device("cpu"), pixels) == 1

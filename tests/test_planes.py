@@ -72,12 +72,13 @@ def test_hints_of_other_planes_are_left_out():
 
 def test_the_command_line_counts_both_ends(stack, tmp_path):
     tifffile.imwrite("in.tif", stack, metadata={"axes": "ZYX"})
-    options = ["--model", MODEL, "--planes", "2:4"]
+    options = ["--model", MODEL, "--planes", "2:4", "--steady", "0.5"]
     result = CliRunner().invoke(app, ["colorize", "in.tif", "out.tif", *options])
     assert result.exit_code == 0, result.output
     image = read_image(tmp_path / "out.tif")
-    assert np.array_equal(image.array, colorize(stack, MODEL)[2:5])
-    assert image.tags.made["planes"] == [[2, 4]]
+    assert np.array_equal(image.array, colorize(stack, MODEL, steady=0.5)[2:5])
+    made = image.tags.made
+    assert made["planes"] == [[2, 4]] and made["steady"] == 0.5
     (tmp_path / "many").mkdir()
     words = ["colorize", "in.tif", "many", "--model", MODEL, "--planes", "3:3"]
     result = CliRunner().invoke(app, words)
@@ -123,18 +124,20 @@ def test_a_range_is_chosen_in_the_dock(viewer, qtbot, stack):
     first.value = 3  # its end goes along
     last.value = 4
     assert between.between() == ((3, 4),)
+    widget.form.steady.value = 0.5
     viewer.dims.set_current_step(0, 4)
     widget.hints.add_hint((4, 20, 30), RED)
     widget.run.native.click()
     qtbot.waitUntil(lambda: not widget.busy, timeout=ENOUGH)
     result = viewer.layers["stack colorized"]
     hints = Hints([[4, 20, 30]], [RED], widget.hints.told((4,)).hints.radius)
-    whole = colorize(stack, MODEL, limits=(0, 1500), hints=hints)
+    whole = colorize(stack, MODEL, limits=(0, 1500), hints=hints, steady=0.5)
     assert np.array_equal(result.data, whole[3:5])
     np.testing.assert_allclose(
         result.data_to_world((0, 5, 7)), layer.data_to_world((3, 5, 7))
     )
-    assert result.metadata["colorgan"]["planes"] == [(3, 4)]
+    made = result.metadata["colorgan"]
+    assert made["planes"] == [(3, 4)] and made["steady"] == 0.5
 
     made = np.array(result.data)
     widget.form.warmth.value = 1.0  # of the displayed plane, which is its second one
@@ -148,3 +151,7 @@ def test_a_range_is_chosen_in_the_dock(viewer, qtbot, stack):
     again = viewer.layers["stack colorized"]
     assert np.array_equal(again.data, made)
     np.testing.assert_allclose(again.translate, (9, 0, 0))
+    assert widget.form.steady.native.isVisibleTo(widget)
+    viewer.add_image(stack[0], name="single")
+    assert not widget.form.steady.native.isVisibleTo(widget)
+    assert widget.form.settings().steady == 0

@@ -116,6 +116,13 @@ def colorize(
     warmth: Annotated[
         float, typer.Option(help="Warmer or colder light, -1 to 1.")
     ] = 0.0,
+    steady: Annotated[
+        float,
+        typer.Option(
+            help="How much colours stay from plane to plane of T or Z, where the gray "
+            "does, 0 to 1."
+        ),
+    ] = 0.0,
     planes: Annotated[
         list[str] | None,
         typer.Option(
@@ -169,6 +176,7 @@ def colorize(
         vividness=vividness,
         saturation=saturation,
         warmth=warmth,
+        steady=steady,
         palette=_palette_of(reference, palette, tint, strength),
     )
     told = None if hints is None else read_hints(hints)

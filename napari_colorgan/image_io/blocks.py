@@ -122,18 +122,6 @@ class Blocks:
 
     transpose = arranged
 
-    def only(self, wanted: Sequence[range]) -> "Blocks":
-        """Return the part at these positions of the first axes; nothing is read."""
-        starts = [each.start for each in wanted]
-        starts += [0] * (self.ndim - len(starts))
-
-        def read(parts: Parts) -> Array:
-            moved = zip(parts, starts, strict=True)
-            return self._read(tuple(slice(p.start + s, p.stop + s) for p, s in moved))
-
-        shape = [len(each) for each in wanted] + list(self.shape[len(wanted) :])
-        return Blocks(shape, self.dtype, self.sides, read, (_only, (self, wanted)))
-
     def _block(self, numbers: tuple[int, ...]) -> Array:
         with self._lock:
             if (kept := self._kept.get(numbers)) is not None:
@@ -166,10 +154,6 @@ def block_sides(chunks: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
 
 def _arranged(blocks: Blocks, kept: tuple[int, ...]) -> Blocks:
     return blocks.arranged(kept)
-
-
-def _only(blocks: Blocks, wanted: Sequence[range]) -> Blocks:
-    return blocks.only(wanted)
 
 
 def _positions(

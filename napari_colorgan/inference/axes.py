@@ -11,6 +11,10 @@ LEADING = "TZCPRMQI"
 """Letters of axes beside Y and X: time, depth, channel, position, others."""
 
 
+_STEADY = "TZIQ"
+"""Axes along which planes are alike, the first that there is; I, Q: not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Axes:
     """One letter per dimension; Y and X once each, S (RGB samples) at most once."""
@@ -78,6 +82,12 @@ class Axes:
     def leading(self) -> str:
         """Letters of the axes that are stepped through, in the array's order."""
         return "".join(c for c in self.letters if c not in "YXS")
+
+    @property
+    def steady(self) -> int | None:
+        """Which of the leading axes neighbours are alike along; None if none is."""
+        letter = next((each for each in _STEADY if each in self.leading), None)
+        return None if letter is None else self.leading.index(letter)
 
     @property
     def order(self) -> tuple[int, ...]:

@@ -34,6 +34,7 @@ from napari_colorgan.inference.planes import (
 )
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Source
+from napari_colorgan.inference.steady import plane_in_stack, planes_in_order
 from napari_colorgan.inference.tiling import Tiling, rectangles, within
 from napari_colorgan.inference.views import paint, prepare
 from napari_colorgan.job import STOP, Job, Progress, finish
@@ -100,7 +101,7 @@ def colorize_job(
     hints = colorizer.checked(hints, source.shape)
     before, left, invalid = 0, source.count, 0
     tiling: Tiling | None = None
-    for plane in source.planes(first):
+    for plane in planes_in_order(source, first):
         here = 0
         told = None if hints is None else hints.of_plane(plane.index)
         loaded = plane.loaded()
@@ -136,6 +137,7 @@ def colorize(
     hints: Hints | None = None,
     saturation: float | None = None,
     warmth: float | None = None,
+    steady: float | None = None,
     planes: Wanted = None,
 ) -> RGB:
     """Colour an array of gray pictures.
@@ -145,7 +147,7 @@ def colorize(
     array : (..., Y, X) of bool, any integer or any float type; numpy, dask or zarr
     model : a model's name, the path of a checkpoint, a checkpoint; or a colorizer or
         its settings, which decide about context, device, engine, tile, vividness,
-        palette, saturation and warmth: these must then be left out
+        palette, saturation, warmth and steady: these must then be left out
     axes : one letter per dimension, such as ``"TYX"``; default (..., Y, X), or RGB
         samples where the last of three or more dimensions is 3 or 4 long
     limits : gray values of black and white, and optionally gamma; default the full
@@ -164,6 +166,7 @@ def colorize(
     hints : colours of places, for models that take them
     saturation, warmth : all colours stronger (0 to 2, default 1), or as in warmer light
         (-1 to 1, default 0), for models that keep lightness
+    steady : how much colours stay from plane to plane of T or Z, 0 (default) to 1
     planes : a slice or a range along the first leading axis, or a tuple of them, one
         for each; default all. Limits are measured on all, and `hints` count all
 
@@ -192,6 +195,7 @@ def colorize(
         "palette": palette,
         "saturation": saturation,
         "warmth": warmth,
+        "steady": steady,
     }
     given = {name: value for name, value in options.items() if value is not None}
     if not isinstance(model, ColorizerSettings | Colorizer):
@@ -244,7 +248,7 @@ def region_job(
     hints: Hints | None = None,
 ) -> Job[RGB]:
     """Colour part of one plane as `colorize_region` does; on STOP the rest is black."""
-    plane = source.plane(index)
+    plane = plane_in_stack(source, index)
     (top, bottom, _), (left, right, _) = (
         part.indices(length) for part, length in zip(region, plane.shape, strict=True)
     )

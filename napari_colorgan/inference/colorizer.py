@@ -18,7 +18,11 @@ from napari_colorgan.color import AB_SCALE, CODECS, WARM_LIGHT, Codec, enliven
 from napari_colorgan.color_bins import shares_of
 from napari_colorgan.color_bytes import lab_to_bytes
 from napari_colorgan.errors import BadSetting, CheckpointError, NoColors
-from napari_colorgan.inference.device import choose_device, why_no_gpu
+from napari_colorgan.inference.device import (
+    choose_device,
+    why_no_gpu,
+    windows_at_once,
+)
 from napari_colorgan.inference.engines import Engine, TorchEngine, choose_engine
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.memory import Memory, Said
@@ -28,8 +32,7 @@ from napari_colorgan.inference.tiling import Tiling
 from napari_colorgan.models import channels_last
 from napari_colorgan.models.compact import Compact
 
-_WINDOWS_AT_ONCE = {"cpu": 1, "cuda": 4, "mps": 2}
-_NEUTRAL = {"saturation": 1.0, "warmth": 0.0}
+_NEUTRAL = {"saturation": 1.0, "warmth": 0.0, "steady": 0.0}
 _WARM = torch.tensor(WARM_LIGHT).view(1, 2, 1, 1) / AB_SCALE
 
 
@@ -87,12 +90,11 @@ class Colorizer:
         self.context: Context = settings.context or metadata.context
         self.working_size = settings.working_size or metadata.working_size
         self.stride = generator.stride
-        at_once = _WINDOWS_AT_ONCE.get(self.device.type, 1)
-        self.tiling = Tiling(
-            halo=generator.halo, blend=generator.blend, at_once=at_once
-        )
+        tiling = Tiling(halo=generator.halo, blend=generator.blend)
         if settings.tile is not None:
-            self.tiling = replace(self.tiling, window=settings.tile)
+            tiling = replace(tiling, window=settings.tile)
+        at_once = windows_at_once(self.device, tiling.window**2)
+        self.tiling = replace(tiling, at_once=at_once)
         self._generator = channels_last(generator, self.device)
         self._engine, self.why_engine = self._choose_engine(settings.engine)
         self._use(
@@ -119,7 +121,7 @@ class Colorizer:
 
         Parameters
         ----------
-        changes : `vividness`, `palette`, `saturation` and `warmth`, see
+        changes : `vividness`, `palette`, `saturation`, `warmth` and `steady`, see
             `ColorizerSettings`
 
         Raises
@@ -158,7 +160,7 @@ class Colorizer:
 
     @torch.inference_mode()
     def predict(self, gray: Tensor, statistics: Statistics | None) -> Tensor:
-        """Prediction (N, 2 or 3, H, W) in [-1, 1], on the CPU, for gray in [0, 1].
+        """Prediction (N, 2 or 3, H, W) in [-1, 1], on the device, for gray in [0, 1].
 
         Sides are multiples of `stride`; `statistics` come from `measure`.
 
@@ -238,6 +240,8 @@ class Colorizer:
             return TorchEngine(self._generator), "the model normalises by each picture"
         if wish == "auto" and self.context == "whole":
             return TorchEngine(self._generator), "whole context sees little at once"
+        if wish == "torch":  # no digest, which takes a while, of a model in training
+            return TorchEngine(self._generator), "it was asked for"
         digest, channels = self.checkpoint.digest, self.codec.out_channels
 
         def shown(said: Tensor) -> Tensor:
@@ -248,8 +252,15 @@ class Colorizer:
 
     def _encoded(self, gray: Tensor) -> Tensor:
         """Return what the generator sees of gray in [0, 1], on the device."""
-        source = self.codec.encode(gray.to(self.device))
+        source = self.codec.encode(self._sent(gray, self.device))
         return source.contiguous(memory_format=torch.channels_last)
+
+    @staticmethod
+    def _sent(gray: Tensor, device: torch.device) -> Tensor:
+        """Return gray on a device; a GPU copies it while the CPU goes on."""
+        if device.type == "cuda" and gray.device.type == "cpu":
+            gray = gray.contiguous().pin_memory()
+        return gray.to(device, non_blocking=True)
 
     def _use(self, settings: ColorizerSettings) -> None:
         """Take over what can be changed at any time, if the model has a use for it."""
@@ -288,7 +299,7 @@ class Colorizer:
         prediction, features = self._seen(source)
         assert features is not None  # it takes hints, so it shows them
         unit = F.normalize(features.float(), dim=1, eps=1e-6)
-        return self._finite(prediction), unit.cpu()
+        return self._finite(prediction), unit
 
     def _seen(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return what the engine says, and of how sure that is no more than is used."""
@@ -300,8 +311,8 @@ class Colorizer:
         return None if self._palette is None else self._palette.expand(count, -1)
 
     def _finite(self, prediction: Tensor) -> Tensor:
-        """Return a finite prediction on the CPU."""
-        result = prediction.float().cpu()
+        """Return a finite prediction, where it was made."""
+        result = prediction.float()
         if not result.sum().isfinite():  # one pass; values are within -1 and 1
             raise NoColors(self.checkpoint.metadata.name)
         return result
@@ -326,7 +337,7 @@ class Colorizer:
         if settings.saturation != 1:
             prediction = prediction * settings.saturation
         if settings.warmth:
-            prediction = prediction + settings.warmth * _WARM
+            prediction = prediction + settings.warmth * _WARM.to(prediction.device)
         return prediction
 
     @torch.inference_mode()
@@ -339,11 +350,16 @@ class Colorizer:
 
     @torch.inference_mode()
     def decode(self, gray: Tensor, prediction: Tensor) -> Tensor:
-        """RGB (N, H, W, 3) uint8 from gray in [0, 1] and a prediction as large."""
+        """RGB (N, H, W, 3) uint8 from gray in [0, 1] and a prediction as large.
+
+        Computed where the prediction is; only bytes come back to the CPU.
+        """
+        gray = self._sent(gray, prediction.device)
         if self.keeps_lightness:
-            return lab_to_bytes(gray, prediction)
+            return lab_to_bytes(gray, prediction).cpu()
         rgb = self.codec.decode(gray, prediction)
-        return (rgb * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+        levels = (rgb * 255).round().clamp(0, 255).to(torch.uint8)
+        return levels.permute(0, 2, 3, 1).cpu()
 
     def used(self) -> dict[str, Any]:
         """Return the model and the settings that were really used, for metadata."""

@@ -5,6 +5,10 @@ import torch
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.inference.settings import DEVICES
 
+_ELSEWHERE = {"cpu": 1, "mps": 2}
+_MOST_AT_ONCE = 16
+_BYTES_OF_PIXEL = 1000  # of a window: `compact` takes 270 in float32, ResNets more
+
 
 def choose_device(wish: str = "auto") -> torch.device:
     """Return the wished device, or the fastest there is.
@@ -32,6 +36,18 @@ def choose_device(wish: str = "auto") -> torch.device:
     if kind == "cuda" and (device.index or 0) >= count:
         raise BadSetting("device", wish, f"cuda:0 to cuda:{count - 1}")
     return device
+
+
+def windows_at_once(device: torch.device, pixels: int) -> int:
+    """How many windows of so many px a device predicts together.
+
+    A CPU gains nothing by more than one. CUDA says how much of its memory is free; if
+    it was promised to others meanwhile, fewer are tried again.
+    """
+    if device.type != "cuda":
+        return _ELSEWHERE.get(device.type, 1)
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, min(_MOST_AT_ONCE, free // 2 // (pixels * _BYTES_OF_PIXEL)))
 
 
 def why_no_gpu() -> str:

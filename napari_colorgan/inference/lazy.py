@@ -76,6 +76,9 @@ def colorize_lazy(
         settings = ColorizerSettings.of(model, **options)
         engine = "torch" if settings.engine == "auto" else settings.engine
         colorizer = Colorizer(replace(settings, engine=engine))
+    if (steady := colorizer.settings.steady) != 0:
+        expected = "0, for lazy planes are coloured one by one, in any order"
+        raise BadSetting("steady", steady, expected)
     check_chunks(array)
     source = Source.of(array, axes=axes, limits=limits, from_color=from_color)
     hints = colorizer.checked(hints, source.shape)

@@ -147,7 +147,7 @@ class PrepareWhole:
         )
         means: Gray = (total / np.outer(tall, wide)).astype(np.float32)
         source = replace(work.source, array=Mosaic(self.shape, []))
-        plane = ReducedPlane(source, (), {self.factor: means})
+        plane = ReducedPlane(source, (), means={self.factor: means})
         with computing():
             return prepare(plane, work.model.colorizer(), hints=self.hints)
 

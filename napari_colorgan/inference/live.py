@@ -43,7 +43,10 @@ class LivePlane(Plane):
         height, width = plane.shape
         if height * width <= _MOST_LOADED:
             plane = plane.loaded()
-        return cls(plane.source, plane.index)
+        around = tuple(
+            (away, cls(other.source, other.index)) for away, other in plane.around
+        )
+        return cls(plane.source, plane.index, around)
 
     def reduced(self, factor: int) -> Gray:
         """Gray of the whole plane, averaged over blocks of `factor` px."""

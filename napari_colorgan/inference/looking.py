@@ -1,6 +1,7 @@
 """How a generator looks at a plane: at all of it, reduced, or around a place."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ from napari_colorgan.inference.hinted import View
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.kriging import Kriging, Places
 from napari_colorgan.inference.source import Plane, reflect
+from napari_colorgan.inference.statistics import Statistics
+from napari_colorgan.inference.steady import Seen, steadied
 from napari_colorgan.inference.tiling import Tiling, spans
 
 _MOST_SQUARES = 4  # input of `whole`, in squares of the working size: bounds its memory
@@ -36,6 +39,46 @@ def predicted(plane: Plane, colorizer: Colorizer) -> tuple[Tensor, Tensor, Tenso
     y, x = (reflect(range(-(-length // stride) * stride), length) for length in size)
     prediction, features = colorizer.look_once(gray[..., y[:, None], x])
     return gray, prediction[..., : size[0], : size[1]], features
+
+
+def whole_in_stack(plane: Plane, seen: Seen, colorizer: Colorizer) -> Tensor:
+    """Prediction (1, C, h, w) for a plane as `whole` sees it, steadied by others.
+
+    Parameters
+    ----------
+    seen : gray and prediction of the plane alone, see `predicted`
+    """
+
+    def look(other: Plane) -> Seen:
+        gray, prediction, _ = predicted(other, colorizer)
+        return gray, prediction
+
+    return steadied(plane, seen, colorizer, "whole", look)
+
+
+def window_in_stack(
+    plane: Plane,
+    rows: range,
+    columns: range,
+    seen: Seen,
+    colorizer: Colorizer,
+    statistics: Callable[[Plane], Statistics | None] = lambda _: None,
+) -> Tensor:
+    """Prediction (1, C, H, W) of a window, steadied by those of other planes.
+
+    Parameters
+    ----------
+    seen : gray of the window and its own prediction
+    statistics : of another plane
+    """
+
+    def look(other: Plane) -> Seen:
+        gray = torch.from_numpy(other.reflected(rows, columns))[None, None]
+        if colorizer.remembers_windows:
+            return gray, colorizer.look_once(gray)[0]
+        return gray, colorizer.predict(gray, statistics(other))
+
+    return steadied(plane, seen, colorizer, (rows, columns), look)
 
 
 def shown(
@@ -70,12 +113,17 @@ def view_around(
     tiling : of those windows; default the colorizer's
     """
     if colorizer.context == "whole":
-        gray, rows, columns = shown(plane, place, colorizer)
+        rows, columns = map(range, plane.shape)
+        gray, prediction, features = predicted(plane, colorizer)
+        prediction = whole_in_stack(plane, (gray, prediction), colorizer)
     else:
         rows, columns = window_of(plane.shape, place, colorizer, tiling)
         gray = torch.from_numpy(plane.reflected(rows, columns))[None, None]
-    prediction, features = colorizer.look_once(gray)
-    return View(gray[0, 0], prediction[0], features[0], rows, columns, plane.shape)
+        prediction, features = colorizer.look_once(gray)
+        seen = gray, prediction
+        prediction = window_in_stack(plane, rows, columns, seen, colorizer)
+    said = prediction[0].cpu(), features[0].cpu()
+    return View(gray[0, 0], *said, rows, columns, plane.shape)
 
 
 def window_of(

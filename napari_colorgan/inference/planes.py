@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from napari_colorgan.arrays import Array
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.source import Source
@@ -14,6 +15,41 @@ Planes: TypeAlias = tuple[range, ...]
 """Indices along each leading axis of an array, without gaps."""
 Wanted: TypeAlias = slice | range | Sequence[slice | range] | None
 """Planes as they are asked for; axes that are not named have all of theirs."""
+
+
+class PlanesOf:
+    """Some planes of an array, as an array of which only what is needed is read.
+
+    Parameters
+    ----------
+    stack : all planes, (..., Y, X) or (..., Y, X, S)
+    planes : those that there are
+    """
+
+    def __init__(self, stack: Any, planes: Planes) -> None:
+        self.stack = stack
+        self.planes = planes
+        lengths = tuple(map(len, planes))
+        self.shape = lengths + tuple(stack.shape[len(planes) :])
+        self.dtype = stack.dtype
+        self.ndim = len(self.shape)
+
+    def __getitem__(self, index: Any) -> Any:
+        given = index if isinstance(index, tuple) else (index,)
+        if given == (...,):
+            given = ()
+        leading = [
+            part[at] for part, at in zip(self.planes, given, strict=False)
+        ]  # a range of a range is one, too
+        leading += self.planes[len(leading) :]
+        moved = [
+            slice(each.start, each.stop, each.step) if isinstance(each, range) else each
+            for each in leading
+        ]
+        return self.stack[(*moved, *given[len(self.planes) :])]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(self[...], dtype)
 
 
 def planes_within(wanted: Wanted, leading: Sequence[int]) -> Planes:
@@ -42,10 +78,7 @@ def only_planes(source: Source, planes: Planes) -> Source:
     """Return a source of some planes, with the limits of all."""
     if planes == planes_within(None, source.leading):
         return source
-    if hasattr(source.array, "only"):  # `Blocks`, without reading any
-        return replace(source, array=source.array.only(planes))
-    part = tuple(slice(each.start, each.stop) for each in planes)
-    return replace(source, array=source.array[part])
+    return replace(source, array=PlanesOf(source.array, planes))
 
 
 def hints_within(hints: Hints | None, planes: Planes) -> Hints | None:

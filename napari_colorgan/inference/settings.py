@@ -62,6 +62,12 @@ class ColorizerSettings:
     """-1 (cold) to 1 (as if the light were of 5000 K instead of 6500 K), for the same
     models."""
 
+    steady: float = 0.0
+    """How much the colours of a stack are averaged with those of the two planes before
+    and the two after, where the gray does not change: 0 (each plane alone) to 1 (all
+    five alike), along T or else Z, for models that keep lightness. Single pictures and
+    channels stay what they are."""
+
     def __post_init__(self) -> None:
         if self.context not in (None, *get_args(Context)):
             raise BadSetting("context", self.context, "'whole' or 'local'")
@@ -75,6 +81,8 @@ class ColorizerSettings:
             raise BadSetting("saturation", self.saturation, "from 0 (gray) to 2")
         if not -1 <= self.warmth <= 1:
             raise BadSetting("warmth", self.warmth, "from -1 (cold) to 1 (warm)")
+        if not 0 <= self.steady <= 1:
+            raise BadSetting("steady", self.steady, "from 0 (each plane alone) to 1")
         if self.working_size is not None and self.working_size < 32:
             raise BadSetting("working_size", self.working_size, "32 px or more")
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -122,6 +122,11 @@ class Source:
         # scaled first: the mean of two of the largest floats is infinite
         fill = float(np.median(scale(finite, limits))) if finite.size else 0.5
         return replace(source, limits=limits, fill=fill)
+
+    def like(self, array: Any) -> "Source":
+        """Return a source of the same kind, of an array with the same dimensions."""
+        array = _in_order(_as_array(array, self.name), self.axes.order)
+        return replace(self, array=array)
 
     @property
     def leading(self) -> tuple[int, ...]:
@@ -260,6 +265,12 @@ class Plane:
 
     source: Source
     index: tuple[int, ...]
+    around: tuple[tuple[int, "Plane"], ...] = field(
+        default=(), compare=False, repr=False
+    )
+    """Planes that steady its colours, and how many planes away each is."""
+    said: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was found out of it to steady others."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -277,7 +288,7 @@ class Plane:
         if isinstance(self.source.array, np.ndarray):
             return self
         values = read_part(self.source.array, self.index, self.source.name)
-        return Plane(replace(self.source, array=values), ())
+        return Plane(replace(self.source, array=values), (), self.around)
 
     def read(self, region: Region) -> tuple[Gray, Mask | None]:
         """Gray in [0, 1] (Y, X), and which px are NaN or infinite; None if no px is.

@@ -25,6 +25,8 @@ from napari_colorgan.inference.looking import (
     learned_from,
     predicted,
     view_around,
+    whole_in_stack,
+    window_in_stack,
 )
 from napari_colorgan.inference.source import Plane
 from napari_colorgan.inference.statistics import Statistics
@@ -52,16 +54,17 @@ class Whole:
     """The plane, resized once, decides all colours; its own L keeps the detail."""
 
     prediction: Tensor
-    """(1, C, h, w), for the plane at about its working size."""
+    """(1, C, h, w) on the CPU, for the plane at about its working size."""
     tiling: None = None
     """There are no windows."""
 
     def predictions(
-        self, plane: Plane, region: Region, _: Colorizer
+        self, plane: Plane, region: Region, colorizer: Colorizer
     ) -> tuple[int, Predictions]:
         """Return how many pieces a region has, and the prediction enlarged to each."""
         pieces = list(rectangles(region, _BAND))
-        enlarged = (resample(self.prediction, plane.shape, piece) for piece in pieces)
+        small = self.prediction.to(colorizer.device)
+        enlarged = (resample(small, plane.shape, piece) for piece in pieces)
         return len(pieces), zip(pieces, enlarged, strict=True)
 
 
@@ -109,17 +112,17 @@ class Local:
         """
         left, right = columns[0].keep.start, columns[-1].keep.stop
         channels = colorizer.codec.out_channels
-        above = torch.zeros(channels, 0, right - left)
+        empty = torch.zeros(channels, 0, right - left, device=colorizer.device)
+        above = empty
         for row in rows:
             blend = row.keep.stop - row.final.stop
-            below = torch.zeros(channels, blend, right - left)
-            beside = torch.zeros(channels, row.keep.stop - row.keep.start, 0)
+            below = empty.new_zeros(channels, blend, right - left)
+            beside = empty.new_zeros(channels, row.keep.stop - row.keep.start, 0)
             for column, prediction in self.windows(
                 plane, row, columns, region, colorizer
             ):
-                window = prediction * torch.from_numpy(
-                    np.outer(row.weight, column.weight)
-                )
+                weight = torch.from_numpy(np.outer(row.weight, column.weight))
+                window = prediction * weight.to(prediction.device)
                 shared = beside.shape[-1]  # which has what is above it already
                 window[..., :shared] += beside
                 new = slice(column.keep.start + shared - left, column.keep.stop - left)
@@ -165,18 +168,54 @@ class Local:
             np.stack([plane.reflected(row.read, each.read) for each in columns])
         )
         if self.hinted is None and not colorizer.remembers_windows:
-            return colorizer.predict(gray[:, None], self.statistics)
+            predictions = colorizer.predict(gray[:, None], self.statistics)
+            return _in_stack(plane, row, columns, gray, predictions, colorizer)
         look = colorizer.look_once if colorizer.remembers_windows else colorizer.look
         predictions, features = look(gray[:, None])
+        predictions = _in_stack(plane, row, columns, gray, predictions, colorizer)
         if self.hinted is None:
             return predictions
-        told = []
+        device, told = predictions.device, []
+        predictions, features = predictions.cpu(), features.cpu()
         for number, column in enumerate(columns):
             said = gray[number], predictions[number], features[number]
             view = View(*said, row.read, column.read, plane.shape)
             needed = _needed(row, region[0]), _needed(column, region[1])
-            told.append(view.corrected(self.hinted, needed))
+            told.append(view.corrected(self.hinted, needed).to(device))
         return told
+
+
+def _in_stack(
+    plane: Plane,
+    row: Span,
+    columns: list[Span],
+    gray: Tensor,
+    predictions: Tensor,
+    colorizer: Colorizer,
+) -> Tensor:
+    """Predictions (N, C, H, W) of windows, steadied by those of other planes."""
+    if not plane.around or not colorizer.settings.steady:
+        return predictions
+    steady = [
+        window_in_stack(
+            plane,
+            row.read,
+            column.read,
+            (gray[None, None, number], predictions[None, number]),
+            colorizer,
+            lambda other: _kept_statistics(other, colorizer),
+        )
+        for number, column in enumerate(columns)
+    ]
+    return torch.cat(steady)
+
+
+def _kept_statistics(plane: Plane, colorizer: Colorizer) -> Statistics | None:
+    """Statistics of a plane that steadies others, measured once."""
+    if "statistics" not in plane.said:
+        plane.said["statistics"] = _statistics(plane, colorizer)
+    kept: Statistics | None = plane.said["statistics"]
+    return kept
 
 
 Prepared: TypeAlias = Whole | Local
@@ -232,13 +271,14 @@ def _prepared(
     plane: Plane, colorizer: Colorizer, tiling: Tiling, hints: Hints | None
 ) -> Prepared:
     if colorizer.context == "local":
-        statistics = colorizer.measure(lambda: _sample(plane, colorizer.stride))
+        statistics = _statistics(plane, colorizer)
         told = None
         if hints is not None:
             told = learned_from(hints, plane, colorizer, tiling=tiling)
         return Local(statistics, tiling, told)
     if hints is None:
-        return Whole(predicted(plane, colorizer)[1])
+        gray, prediction, _ = predicted(plane, colorizer)
+        return Whole(whole_in_stack(plane, (gray, prediction), colorizer).cpu())
     view = view_around(plane, (0, 0), colorizer)
     return Whole(view.corrected(learned_from(hints, plane, colorizer, view))[None])
 
@@ -294,6 +334,10 @@ def _too_large(colorizer: Colorizer) -> OutOfMemory:
     )
 
 
+def _statistics(plane: Plane, colorizer: Colorizer) -> Statistics | None:
+    return colorizer.measure(lambda: _sample(plane, colorizer.stride))
+
+
 def _sample(plane: Plane, stride: int) -> Tensor:
     """All of a plane, or up to 16 windows spread over it, (N, 1, H, W)."""
     windows = [plane.reflected(*each) for each in sampled(plane.shape, stride)]
@@ -319,7 +363,7 @@ def resample(small: Tensor, shape: tuple[int, int], piece: Region) -> Tensor:
     Position by position, so that a piece equals the same piece of the whole.
     """
     (above, below, down), (left, right, across) = (
-        _between(length, full, part)
+        _between(length, full, part, small.device)
         for length, full, part in zip(small.shape[2:], shape, piece, strict=True)
     )
     top = int(above[0])
@@ -329,12 +373,15 @@ def resample(small: Tensor, shape: tuple[int, int], piece: Region) -> Tensor:
     return upper.lerp_(wide.index_select(2, below - top), down[:, None])
 
 
-def _between(length: int, full: int, part: slice) -> tuple[Tensor, Tensor, Tensor]:
+def _between(
+    length: int, full: int, part: slice, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
     """Neighbours, among `length`, of the positions of a part of `full`; and weights."""
     at = (torch.arange(part.start, part.stop, dtype=torch.float64) + 0.5) * length
     at = (at / full - 0.5).clamp(0, length - 1)
     before = at.floor().long()
-    return before, (before + 1).clamp(max=length - 1), (at - before).float()
+    parts = before, (before + 1).clamp(max=length - 1), (at - before).float()
+    return parts[0].to(device), parts[1].to(device), parts[2].to(device)
 
 
 def _kept(span: Span) -> slice:

@@ -26,7 +26,7 @@ _REMEMBERED = (
     "live",
 )
 _FREE = ("tile", "preview", "live")  # not one of some choices
-_NEUTRAL = {"saturation": 1.0, "warmth": 0.0}
+_NEUTRAL = {"saturation": 1.0, "warmth": 0.0, "steady": 0.0}
 
 
 class ColorizeForm(Container[Any]):
@@ -70,7 +70,18 @@ class ColorizeForm(Container[Any]):
             value=0,
             tooltip="All colours as in colder or in warmer light",
         )
-        for slider in (self.vividness, self.saturation, self.warmth):
+        self.steady = FloatSlider(
+            label="Steady",
+            min=0,
+            max=1,
+            step=0.05,
+            value=0,
+            visible=False,
+            tooltip="0: each plane for itself; above: colours stay from plane to plane "
+            "of T or Z, where the gray does, and do not flicker",
+        )
+        self._is_stack = False
+        for slider in (self.vividness, *(getattr(self, name) for name in _NEUTRAL)):
             with_pages(slider)
         self.context = ComboBox(
             label="Context",
@@ -105,7 +116,7 @@ class ColorizeForm(Container[Any]):
             "otherwise Colorize makes another layer",
         )
         self._colors: Container[Any] = Container(
-            widgets=[self.vividness, self.saturation, self.warmth]
+            widgets=[self.vividness, self.saturation, self.warmth, self.steady]
         )
         seen = (self.planes, self.between, self.limits, self.context)
         computed = (self.device, self.engine, self.tile)
@@ -141,7 +152,13 @@ class ColorizeForm(Container[Any]):
             vividness=self._vividness(),
             saturation=self._of_lab("saturation"),
             warmth=self._of_lab("warmth"),
+            steady=self._of_lab("steady") if self._is_stack else 0.0,
         )
+
+    def offer_steady(self, *, stack: bool) -> None:
+        """Show the slider that is for stacks alone."""
+        self._is_stack = stack
+        self.steady.visible = stack
 
     def choose_model(self, name: str) -> None:
         """Choose a model that may be new, or anew under its name."""
@@ -196,7 +213,7 @@ class ColorizeForm(Container[Any]):
             self.vividness.value = default or 0.0
         model = self.models.model
         keeps = model is not None and model.metadata.codec == "lab"
-        for slider in (self.saturation, self.warmth):
+        for slider in (self.saturation, self.warmth, self.steady):
             enable(slider.native, keeps)
         enable(self.vividness.native, default is not None)
         self.vividness.tooltip = (

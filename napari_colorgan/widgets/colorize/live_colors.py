@@ -132,8 +132,9 @@ class LiveColors(QObject):
         self.hints.offer(self.missing_hints(), alternatives=not no_palette)
         source = None if self._layer is None else self._read(self._layer)
         self.hints.follow(self._layer, None if source is None else source.axes)
-        stepped = [] if source is None else stepped_axes(self._layer, source)
+        stepped = [] if source is None else stepped_axes(source)
         self._form.between.follow(stepped)
+        self._form.offer_steady(stack=source is not None and source.can_be_steady)
 
     def reset_choices(self) -> None:
         """Look for layers anew."""
@@ -142,11 +143,11 @@ class LiveColors(QObject):
 
     def close_jobs(self) -> None:
         """End what runs; from now on nothing may touch these widgets."""
-        self._resting.stop()
         self._looking.stop()
-        self.follow(None)
         self.preview.close_jobs()
         self._others.stop()
+        self.follow(None)
+        self._resting.stop()
         self.palette.close_jobs()
         self.hints.close_jobs()
         if self._on_mouse in self._viewer.mouse_move_callbacks:
@@ -209,7 +210,7 @@ class LiveColors(QObject):
 
     def _connect(self) -> None:
         form = self._form
-        for slider in (form.vividness, form.saturation, form.warmth):
+        for slider in (form.vividness, form.saturation, form.warmth, form.steady):
             slider.changed.connect(self._on_slider)
         self.palette.changed.connect(self._on_slider)
         for choice in (form.model, form.context):

@@ -78,7 +78,7 @@ def _arguments(layer: Image, source: LayerSource, wish: Wish) -> Iterator[str]:
     for name in ("context", "vividness", "device", "engine", "tile"):
         if (value := getattr(settings, name)) is not None:
             yield f"{name}={value!r}"
-    for name, neutral in (("saturation", 1.0), ("warmth", 0.0)):
+    for name, neutral in (("saturation", 1.0), ("warmth", 0.0), ("steady", 0.0)):
         if (value := getattr(settings, name)) != neutral:
             yield f"{name}={value!r}"
     if wish.palette is not None:

@@ -130,7 +130,9 @@ class Studio:
         names = ("model", "context", "device", "engine", "tile")
         key = tuple(getattr(wanted, name) for name in names)
         if self._colorizer is None or self._key != key:
-            plain = replace(wanted, vividness=None, saturation=1.0, warmth=0.0)
+            plain = replace(
+                wanted, vividness=None, saturation=1.0, warmth=0.0, steady=0.0
+            )
             self._colorizer = yield from colorizer_job(plain)
             self._colorizer.remember(LIVE_MEMORY)
             self._key = key
@@ -139,6 +141,7 @@ class Studio:
             vividness=wanted.vividness,
             saturation=wanted.saturation,
             warmth=wanted.warmth,
+            steady=wanted.steady,
             palette=palette,
         )
 
@@ -153,9 +156,10 @@ class Studio:
 
     def _plane_of(self, layer: LayerSource) -> "LivePlane":
         from napari_colorgan.inference.live import LivePlane
+        from napari_colorgan.inference.steady import plane_in_stack
 
         known = self._source
         if known is None or self._plane is None or not layer.shows_as(known):
-            self._plane = LivePlane.of(layer.whole().plane(layer.index))
+            self._plane = LivePlane.of(plane_in_stack(layer.whole(), layer.index))
             self._source = layer
         return self._plane

@@ -10,7 +10,7 @@ import numpy as np
 from napari.layers import Image
 
 from napari_colorgan.arrays import RGB, Gray
-from napari_colorgan.inference.axes import LEADING
+from napari_colorgan.inference.axes import LEADING, Axes
 from napari_colorgan.inference.intensity import Limits, color_to_gray, full_range
 from napari_colorgan.inference.planes import (
     Planes,
@@ -20,7 +20,7 @@ from napari_colorgan.inference.planes import (
 )
 from napari_colorgan.inference.source import Source, read_part
 from napari_colorgan.widgets.parts.pace import Pace
-from napari_colorgan.widgets.parts.world import PlaneAxes, View, plane_axes
+from napari_colorgan.widgets.parts.world import PlaneAxes, View, axis_labels, plane_axes
 
 LimitsChoice = Literal["as displayed", "full range", "percentiles"]
 PlanesChoice = Literal["whole stack", "current plane", "range of planes"]
@@ -55,6 +55,8 @@ class LayerSource:
     """Of the displayed plane, along the leading axes."""
     planes: Planes
     """Which are to be coloured; axes of length 1 keep dimensions and geometry."""
+    labels: tuple[str, ...]
+    """Of the dimensions."""
 
     def source(self) -> Source:
         """Return what is to be coloured; limits are those of the whole array."""
@@ -67,12 +69,20 @@ class LayerSource:
 
     @property
     def letters(self) -> str:
-        """Letters for the dimensions; what others than Y and X are has no effect."""
-        leading = iter(LEADING)
+        """Letters for the dimensions: those of labels that are letters we know."""
         known = {self.axes.y: "Y", self.axes.x: "X"}
-        return "".join(
-            known.get(axis) or next(leading) for axis in range(self.axes.ndim)
-        )
+        for axis in self.axes.leading:
+            letter = self.labels[axis].strip().upper()
+            if letter in tuple(LEADING) and letter not in known.values():
+                known[axis] = letter
+        free = (letter for letter in LEADING if letter not in known.values())
+        return "".join(known.get(axis) or next(free) for axis in range(self.axes.ndim))
+
+    @property
+    def can_be_steady(self) -> bool:
+        """Whether there are planes before or after that can steady the colours."""
+        axis = Axes(self.letters).steady
+        return axis is not None and self.leading[axis] > 1
 
     @property
     def is_part(self) -> bool:
@@ -189,6 +199,7 @@ def read_source(
         limits=fixed[limits],
         index=index,
         planes=chosen,
+        labels=axis_labels(layer, view),
     )
 
 
@@ -198,9 +209,9 @@ def _clipped(first: int, last: int, length: int) -> range:
     return range(start, max(start + 1, stop))
 
 
-def stepped_axes(layer: Image, source: LayerSource) -> list[tuple[str, int]]:
+def stepped_axes(source: LayerSource) -> list[tuple[str, int]]:
     """Return names and lengths of the axes before Y and X."""
-    labels = [str(layer.axis_labels[axis]).strip() for axis in source.axes.leading]
+    labels = [source.labels[axis] for axis in source.axes.leading]
     names = [
         label if any(map(str.isalpha, label)) else f"Axis {axis}"
         for label, axis in zip(labels, source.axes.leading, strict=True)

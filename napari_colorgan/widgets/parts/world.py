@@ -109,6 +109,15 @@ def labelled_axes(layer: Layer, view: View) -> PlaneAxes | None:
     return None
 
 
+def axis_labels(layer: Layer, view: View) -> tuple[str, ...]:
+    """Return names of a layer's dimensions: its own, or else those of its viewer."""
+    own = tuple(str(name).strip() for name in layer.axis_labels)
+    if any(map(str.isalpha, own)):
+        return own
+    viewers = tuple(str(name).strip() for name in view.labels[-layer.ndim :])
+    return viewers if len(viewers) == layer.ndim else own
+
+
 def displayed_axes(layer: Layer, view: View) -> PlaneAxes | None:
     """Y and X as they are displayed; None in 3D, where all planes are."""
     return PlaneAxes(layer.ndim, *view.displayed(layer)) if view.ndisplay == 2 else None
