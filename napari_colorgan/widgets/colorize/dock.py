@@ -148,12 +148,12 @@ class ColorizeWidget(QWidget):
 
     def _on_closed(self) -> None:
         """End what runs; from now on nothing may touch this widget."""
+        self.running.close_jobs()
+        self.folder.close_jobs()
         self.live.close_jobs()
         self.as_you_look.close_jobs()
         self.comparison.close()
-        self.folder.close_jobs()
         self.models.close_card()
-        self.running.close_jobs()
         for emitter, slot in self._watched():
             emitter.disconnect(slot)
         models_changed.disconnect(self._on_models_changed)
