@@ -27,7 +27,7 @@ def write(folder: Path) -> None:
     gray = data.camera()[:300, :420]
     settings = ColorizerSettings(model="natural", device="cpu", engine="torch")
     for name in NAMES:
-        stack = np.stack([gray, gray[::-1]])[None] if name == "stack" else gray
+        stack = np.stack([[gray, gray[::-1]]] * 2) if name == "stack" else gray
         zarr.create_array(folder / f"{name}.in.zarr", data=stack)
         control = Control()
         if name == "begun":
@@ -47,7 +47,8 @@ def test(folder: Path) -> None:
         attributes = image.attributes.ome
         (multiscale,) = attributes.multiscales
         assert len(multiscale.datasets) == 3, multiscale.datasets
-        assert len(attributes.omero.channels) == 3, attributes.omero
+        shown = attributes.model_dump()["omero"]["channels"]
+        assert [each["label"] for each in shown] == ["red", "green", "blue"], shown
         print(f"{name}: valid, axes {[axis.name for axis in multiscale.axes]}")
 
 
