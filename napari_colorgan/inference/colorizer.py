@@ -233,6 +233,8 @@ class Colorizer:
             return TorchEngine(self._generator), "the model normalises by each picture"
         if wish == "auto" and self.context == "whole":
             return TorchEngine(self._generator), "whole context sees little at once"
+        if wish == "torch":  # no digest, which takes a while, of a model in training
+            return TorchEngine(self._generator), "it was asked for"
         digest, channels = self.checkpoint.digest, self.codec.out_channels
 
         def shown(said: Tensor) -> Tensor:

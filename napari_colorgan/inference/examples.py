@@ -41,7 +41,7 @@ def examples_job(
     from napari_colorgan.inference.colorize import colorize_job
     from napari_colorgan.inference.colorizer import Colorizer
 
-    colorizer = Colorizer(checkpoint, device)
+    colorizer = Colorizer(checkpoint, device, engine="torch")
     examples = []
     for gray in grays:
         middle = _middle(gray)

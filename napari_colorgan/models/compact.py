@@ -24,6 +24,12 @@ from napari_colorgan.color_bins import (
 )
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models.attention import Attention
+from napari_colorgan.models.convolutions import (
+    Depthwise,
+    Halving,
+    Pointwise,
+    doubled,
+)
 from napari_colorgan.models.palette import PaletteInput
 
 
@@ -133,7 +139,7 @@ class Compact(nn.Module):
         """Px of context to read around a window, and in which windows fade into each
         other. What is 48 px away moves no ab by more than 0.01 units in the mean, over
         seven micrographs; with attention it is 0.3 to 1.5 units even at 128 px."""
-        self.stem = nn.Conv2d(1, _STEM, 3, stride=2, padding=_padding(3, 2))
+        self.stem = Halving(1, _STEM)
         self.stages = nn.ModuleList()
         inside = _STEM
         for stage in _STAGES:
@@ -153,7 +159,7 @@ class Compact(nn.Module):
         self.attention = nn.Sequential(*layers)
         if alternatives:
             self.palette = PaletteInput(widths)
-            self.likelihood = nn.Conv2d(widths[_LIKELIHOOD_STEP], BIN_COUNT, 1)
+            self.likelihood = Pointwise(widths[_LIKELIHOOD_STEP], BIN_COUNT)
         self.head = nn.Conv2d(
             16 if out_channels == 3 else widths[-1],
             out_channels + predicts_chroma,
@@ -228,7 +234,7 @@ class Compact(nn.Module):
 
     def encode(self, source: Tensor) -> list[Tensor]:
         """Features at strides 2, 4, 8, 16 and 32, scaled to about unit variance."""
-        x = F.relu6(_halved(self.stem, source), inplace=True)
+        x = self.stem(source)  # what comes next cuts it, as ReLU6
         features = []
         for index, stage in enumerate(self.stages):
             x = stage(x)
@@ -255,39 +261,16 @@ class _Bottleneck(nn.Module):
     def __init__(self, inside: int, stage: _Stage, stride: int) -> None:
         super().__init__()
         wide = inside * stage.expand
-        self.expand = nn.Conv2d(inside, wide, 1) if stage.expand > 1 else None
-        padding = _padding(stage.kernel, stride)
-        self.depthwise = _Depthwise(wide, stage.kernel, stride, padding)
-        self.project = nn.Conv2d(wide, stage.out, 1)
+        self.expand = Pointwise(inside, wide) if stage.expand > 1 else None
+        self.depthwise = Depthwise(wide, stage.kernel, stride)
+        self.project = Pointwise(wide, stage.out)
         self.adds = stride == 1 and inside == stage.out
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
-        halves = self.depthwise.stride[0] == 2
-        y = _halved(self.depthwise, y) if halves else self.depthwise(y)
-        out: Tensor = self.project(F.relu6(y, inplace=True))
+        y = self.depthwise(x if self.expand is None else self.expand(x))
+        # while learning, torch would copy what it changes in place
+        out: Tensor = self.project(F.relu6(y, inplace=not self.training))
         return x + out if self.adds else out
-
-
-class _Depthwise(nn.Conv2d):
-    """Filter each channel by itself.
-
-    In bfloat16 on a CPU, torch 2.13 takes 5 to 10 times as long for the gradients of
-    kernels of 5 px or stride 2 as in float32, and most of a training step went into
-    them; so these are computed in float32.
-    """
-
-    def __init__(self, channels: int, kernel: int, stride: int, padding: int) -> None:
-        super().__init__(
-            channels, channels, kernel, stride=stride, padding=padding, groups=channels
-        )
-        self._slow_in_bfloat16 = kernel > 3 or stride > 1
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.training and self._slow_in_bfloat16 and x.device.type == "cpu":
-            with torch.autocast("cpu", enabled=False):
-                return super().forward(x.float())
-        return super().forward(x)
 
 
 class _UpStep(nn.Module):
@@ -295,33 +278,17 @@ class _UpStep(nn.Module):
 
     def __init__(self, below: int, skip: int, out: int, twice: bool) -> None:
         super().__init__()
-        self.project = nn.Conv2d(below, out, 1)
+        self.project = Pointwise(below, out)
         self.join = nn.Conv2d(out + skip, out, 3, padding=1)
         self.refine = nn.Conv2d(out, out, 3, padding=1) if twice else None
 
     def forward(self, x: Tensor, skip: Tensor, added: Tensor | None = None) -> Tensor:
-        x = F.interpolate(self.project(x), scale_factor=2, mode="bilinear")
+        x = doubled(self.project(x))
         x = self.join(torch.cat([x, skip], dim=1))
         if added is not None:
             x = x + added
         x = F.relu(x, inplace=True)
         return x if self.refine is None else F.relu(self.refine(x), inplace=True)
-
-
-def _padding(kernel: int, stride: int) -> int:
-    """Return the padding of a convolution; for a stride of 2 see `_halved`."""
-    return kernel // 2 + (stride == 2)
-
-
-def _halved(convolution: nn.Conv2d, x: Tensor) -> Tensor:
-    """Convolve with stride 2 as TensorFlow's SAME does, on even sides.
-
-    The trunk was trained so; symmetric padding costs it 6 points of ImageNet top-1.
-    SAME begins one px later than symmetric padding of one px more: so its first row and
-    column are left out, which costs less than to pad before.
-    """
-    y: Tensor = convolution(x)
-    return y[..., 1:, 1:]
 
 
 def _initialise(network: Compact) -> None:

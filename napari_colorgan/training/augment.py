@@ -226,7 +226,7 @@ def _squares(
     return rows[:, :, None] * size[1] + columns[:, None]
 
 
-def vary_judged(pictures: Tensor, random: torch.Generator) -> Tensor:
+def vary_judged(pictures: Tensor, random: torch.Generator, before: int = 0) -> Tensor:
     """Move pictures and cut a hole into them, alike for all that are compared.
 
     What a discriminator sees of few pairs, so that it cannot learn them by heart;
@@ -235,10 +235,11 @@ def vary_judged(pictures: Tensor, random: torch.Generator) -> Tensor:
     Parameters
     ----------
     pictures : (K, N, C, H, W): K versions of N pictures; all K get the same change
+    before : pictures of a batch that come before these
     """
     _, n, _, height, width = pictures.shape
     varied = []
-    for index in range(n):
+    for index in range(-before, n):
         dy, dx = (
             int(torch.randint(-(side // 8), side // 8 + 1, (), generator=random))
             for side in (height, width)
@@ -247,6 +248,8 @@ def vary_judged(pictures: Tensor, random: torch.Generator) -> Tensor:
             int(torch.randint(0, side - side // 4, (), generator=random))
             for side in (height, width)
         ]
+        if index < 0:  # drawn for another part of the batch
+            continue
         shifted = torch.roll(pictures[:, index], (dy, dx), (-2, -1))
         keep = shifted.new_ones((height, width))
         keep[hole[0] : hole[0] + height // 4, hole[1] : hole[1] + width // 4] = 0

@@ -109,7 +109,7 @@ def fine_tune_job(
     discriminator = make_discriminator(config, task)
     yield from tell_beforehand(Preparing(1, 3))
     fresh = Checkpoint(metadata, generator.state_dict())
-    before = Colorizer(base or fresh, place)
+    before = Colorizer(base or fresh, place, engine="torch")
     validation = Validation.of_pairs(parts.held_out, metadata.context, before)
     yield from tell_beforehand(Preparing(2, 3))
     if state is None:

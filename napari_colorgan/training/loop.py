@@ -291,7 +291,7 @@ class Loop:
 
     def _colorizer(self) -> Colorizer:
         checkpoint = Checkpoint(self._metadata, self._trainer.average)
-        return Colorizer(checkpoint, self._trainer.device)
+        return Colorizer(checkpoint, self._trainer.device, engine="torch")
 
     def _now(self) -> float:
         """Seconds of a clock that stands still in a pause."""

@@ -1,6 +1,7 @@
 """Loss functions; predictions and targets are scaled to about [-1, 1]."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +15,14 @@ _UNIT = 20 / AB_SCALE
 KNEE = 20.0
 """Error in units of ab at which the pixel loss turns from quadratic to linear."""
 
+Shared: TypeAlias = Callable[[Tensor], Tensor]
+"""What a loss is divided by, of a part of a batch: its mean over all parts."""
+
 _PLAIN = 12 / AB_SCALE  # chroma at which a colour weighs twice as much as gray
+
+
+def _own(value: Tensor) -> Tensor:
+    return value
 
 
 def color_loss(
@@ -22,6 +30,7 @@ def color_loss(
     target: Tensor,
     weight: Tensor | None = None,
     knee: float = KNEE,
+    shared: Shared = _own,
 ) -> Tensor:
     """Smooth L1 in units of 20 ab, linear from an error of `knee` units of ab on.
 
@@ -32,11 +41,14 @@ def color_loss(
     prediction = prediction[:, : target.shape[1]]
     beta = knee / AB_SCALE
     each = F.smooth_l1_loss(prediction, target, beta=beta, reduction="none") / _UNIT
-    return _mean(each, weight)
+    return _mean(each, weight, shared)
 
 
 def likelihood_loss(
-    logits: Tensor, target: Tensor, weight: Tensor | None = None
+    logits: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    shared: Shared = _own,
 ) -> Tensor:
     """Cross-entropy of the colours that are there, strong ones weighted up.
 
@@ -52,17 +64,25 @@ def likelihood_loss(
     factor = target.shape[-1] // logits.shape[-1]
     target = F.avg_pool2d(target, factor)
     bins, shares = bin_shares(target)
-    each = -(logits.log_softmax(1).gather(1, bins) * shares).sum(1, keepdim=True)
+    # over the last dimension, as in `color_bins.shares_of`
+    likelihoods = logits.movedim(1, -1).log_softmax(-1)
+    told = likelihoods.gather(-1, bins.movedim(1, -1)).movedim(-1, 1)
+    each = -(told * shares).sum(1, keepdim=True)
     rarity = _PLAIN + target.norm(dim=1, keepdim=True)
     if weight is not None:
         rarity = rarity * F.avg_pool2d(weight, factor)
-    loss: Tensor = (each * rarity).sum() / rarity.sum().clamp(min=1e-6)
+    loss: Tensor = (each * rarity).sum() / shared(rarity.sum()).clamp(min=1e-6)
     return loss
 
 
-def l1_loss(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+def l1_loss(
+    prediction: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    shared: Shared = _own,
+) -> Tensor:
     """Mean absolute error; over the pixels that `weight` (N, 1, H, W) marks."""
-    return _mean((prediction - target).abs(), weight)
+    return _mean((prediction - target).abs(), weight, shared)
 
 
 def gan_loss(logits: Tensor, real: bool) -> Tensor:
@@ -76,22 +96,24 @@ def hinge_loss(real: Tensor, fake: Tensor) -> Tensor:
     return (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
 
 
-def feature_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+def feature_loss(
+    real: Sequence[Tensor], fake: Sequence[Tensor], shared: Shared = _own
+) -> Tensor:
     """L1 between what a discriminator sees in the truth and in a prediction.
 
     Feature matching of pix2pixHD (Wang et al. 2018, arXiv 1711.11585, 3.2); each layer
     is measured in units of its own mean activation.
     """
     distances = [
-        F.l1_loss(b, a) / a.abs().mean().clamp(min=1e-6)
+        F.l1_loss(b, a) / shared(a.abs().mean()).clamp(min=1e-6)
         for a, b in zip(real, fake, strict=True)
     ]
     return torch.stack(distances).mean()
 
 
-def _mean(each: Tensor, weight: Tensor | None) -> Tensor:
+def _mean(each: Tensor, weight: Tensor | None, shared: Shared) -> Tensor:
     """Mean over all pixels, or over those that `weight` (N, 1, H, W) marks."""
     if weight is None:
         return each.mean()
     weight = weight.expand_as(each)
-    return (each * weight).sum() / weight.sum().clamp(min=1)
+    return (each * weight).sum() / shared(weight.sum()).clamp(min=1)

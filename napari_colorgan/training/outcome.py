@@ -114,7 +114,7 @@ def report_job(
 
     settings = outcome.settings
     checkpoint = outcome.checkpoint(kept)
-    colorizer = Colorizer(checkpoint, settings.device)
+    colorizer = Colorizer(checkpoint, settings.device, engine="torch")
     base = base_of(settings.start, settings.config)
     page: Path = yield from write_job(
         folder,
@@ -126,7 +126,9 @@ def report_job(
         | colorizer.used()
         | checkpoint.metadata.training,
         history=outcome.result.history,
-        before=None if base is None else Colorizer(base, settings.device),
+        before=None
+        if base is None
+        else Colorizer(base, settings.device, engine="torch"),
     )
     return page
 
@@ -137,7 +139,8 @@ def error_maps_job(outcome: Outcome, kept: Kept) -> Job[list[tuple[str, Array]]]
     from napari_colorgan.metrics import error_map
     from napari_colorgan.training.scoring import color_pair
 
-    colorizer = Colorizer(outcome.checkpoint(kept), outcome.settings.device)
+    checkpoint, device = outcome.checkpoint(kept), outcome.settings.device
+    colorizer = Colorizer(checkpoint, device, engine="torch")
     held_out = outcome.parts.held_out
     maps: list[tuple[str, Array]] = []
     for number, pair in enumerate(held_out):

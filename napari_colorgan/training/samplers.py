@@ -1,7 +1,7 @@
 """What every step of a training learns from: see `patch_sampler`, `picture_sampler`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -51,11 +51,18 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device, unless it is there."""
-        parts: dict[str, Any] = {}
+        return self._each(lambda values: values.to(device))
+
+    def part(self, number: int, parts: int) -> "Batch":
+        """Return one of so many equal parts."""
+        return self._each(lambda values: values.chunk(parts)[number])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        changed: dict[str, Any] = {}
         for field in fields(self):
-            part = getattr(self, field.name)
-            parts[field.name] = None if part is None else part.to(device)
-        return Batch(**parts)
+            values = getattr(self, field.name)
+            changed[field.name] = None if values is None else change(values)
+        return Batch(**changed)
 
 
 class HasColor(Protocol):

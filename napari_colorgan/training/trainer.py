@@ -16,6 +16,7 @@ from napari_colorgan.training.precision import autocast
 from napari_colorgan.training.samplers import Batch
 from napari_colorgan.training.schemes import scheme_of
 from napari_colorgan.training.settings import Precision, Settings
+from napari_colorgan.training.team import ALONE, Team
 from napari_colorgan.training.updates import Losses, Networks
 
 
@@ -29,6 +30,7 @@ class Trainer:
     ----------
     steps : of the whole run; the schedule follows from it
     discriminator : needed unless the settings have no GAN phase
+    team : of processes, each of which learns from its part of a batch
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class Trainer:
         steps: int,
         discriminator: PatchDiscriminator | None = None,
         precision: Precision = "float32",
+        team: Team = ALONE,
     ) -> None:
         self.config = config
+        self.team = team
         self.device = device
         self.steps = steps
         self.precision = precision
@@ -94,10 +98,14 @@ class Trainer:
             self.discriminator,
             self.discriminator_optimizer,
             partial(autocast, self.device, self.precision),
+            self.team,
         )
+        batch = batch.part(self.team.number, self.team.size)
         seed = np.random.default_rng([self.config.seed, self.done, 1]).integers(2**62)
-        with _seeded(int(seed), self.device) as random:
+        with _seeded(int(seed), self.device, self.team.number) as random:
             losses = self._scheme.update(networks, batch, random, self.done, self.steps)
+        if self._scheme.learns_statistics:
+            self._average_statistics()
         self.done += 1
         self._update_average()
         return losses
@@ -120,13 +128,27 @@ class Trainer:
         """Go on from what `state` returned."""
         self.generator.load_state_dict(state["generator"])
         self.optimizer.load_state_dict(state["optimizer"])
+        _arrange(self.optimizer)
         if self._average is not None:
-            average = state["average"]
-            self._average = {k: average[k].to(self.device) for k in self._average}
+            for name, value in self._average.items():
+                value.copy_(state["average"][name])
         if self.discriminator is not None and self.discriminator_optimizer is not None:
             self.discriminator.load_state_dict(state["discriminator"])
             self.discriminator_optimizer.load_state_dict(state["judge"])
         self.done = state["done"]
+
+    def share_state(self) -> None:
+        """Go on from what the first process of the team knows."""
+        if self.team.size > 1:
+            state = self.team.told(self.state())
+            if not self.team.leads:
+                self.load_state(state)
+
+    def _average_statistics(self) -> None:
+        """Make stored statistics the mean of those of all processes."""
+        networks = [self.generator, self.discriminator]
+        buffers = [b for n in networks if n is not None for b in n.buffers()]
+        self.team.average([b for b in buffers if b.is_floating_point()])
 
     def _weights(self) -> dict[str, Tensor]:
         weights: dict[str, Tensor] = self.generator.state_dict()
@@ -155,12 +177,27 @@ class Trainer:
             return
         # a young average forgets faster, or it would remember the start for long
         decay = min(self.config.ema, (1 + self.done) / (10 + self.done))
+        weights = self._weights()
+        real = [name for name, value in weights.items() if value.is_floating_point()]
         with torch.no_grad():
-            for name, value in self._weights().items():
-                if value.is_floating_point():
-                    self._average[name].lerp_(value, 1 - decay)
-                else:
-                    self._average[name].copy_(value)
+            torch._foreach_lerp_(
+                [self._average[name] for name in real],
+                [weights[name] for name in real],
+                1 - decay,
+            )
+            for name in weights.keys() - real:
+                self._average[name].copy_(weights[name])
+
+
+def _arrange(optimizer: torch.optim.Optimizer) -> None:
+    """Lay out what an optimizer has read as its weights are: it takes that for granted.
+
+    A file keeps shapes, but not which of their dimensions come last in memory.
+    """
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
+            if value.shape == parameter.shape and value.stride() != parameter.stride():
+                values[name] = torch.empty_like(parameter).copy_(value)
 
 
 def _placed(generator: nn.Module, device: torch.device) -> nn.Module:
@@ -175,8 +212,11 @@ def _placed(generator: nn.Module, device: torch.device) -> nn.Module:
 
 
 @contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[torch.Generator]:
-    """Seed torch's global generators, which dropout draws from, for a while."""
+def _seeded(seed: int, device: torch.device, number: int) -> Iterator[torch.Generator]:
+    """Seed torch's global generators, which dropout draws from, for a while.
+
+    Processes of another `number` drop out others; what is yielded is alike in all.
+    """
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+        torch.manual_seed(seed + number)
         yield torch.Generator().manual_seed(seed)

@@ -29,6 +29,7 @@ from napari_colorgan.training.losses import (
     likelihood_loss,
 )
 from napari_colorgan.training.samplers import Batch
+from napari_colorgan.training.team import ALONE, Team
 
 _MAX_GRADIENT = 1.0  # norm to which gradients are clipped, unless as published
 _LIKELIHOOD_WEIGHT = 0.15  # its loss is then about as large as the pixel loss
@@ -56,6 +57,7 @@ class Networks:
     discriminator: PatchDiscriminator | None
     discriminator_optimizer: torch.optim.Optimizer | None
     autocast: Callable[[], AbstractContextManager[None]]
+    team: Team = ALONE
 
     def generate(self, batch: Batch, *, doubts: bool = False) -> "Generated":
         """Answer to a batch, float32; with `doubts`, as `color.enliven` takes it."""
@@ -80,12 +82,12 @@ class Generated:
     logits: Tensor | None = None
     """(N, Q, h, w): how likely each colour is, if it says so."""
 
-    def losses(self, batch: Batch, knee: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, knee: float, team: Team) -> dict[str, Tensor]:
         """How far it is from the target, by name; they are added up."""
         target, weight = batch.target, batch.weight
-        losses = {"pixel": color_loss(self.prediction, target, weight, knee)}
+        losses = {"pixel": color_loss(self.prediction, target, weight, knee, team.mean)}
         if self.logits is not None:
-            likelihood = likelihood_loss(self.logits, target, weight)
+            likelihood = likelihood_loss(self.logits, target, weight, team.mean)
             losses["likelihood"] = _LIKELIHOOD_WEIGHT * likelihood
         return losses
 
@@ -95,10 +97,12 @@ def pixel_update(networks: Networks, batch: Batch, *, knee: float = KNEE) -> Los
 
     Where likelihoods are predicted, their loss is lowered with it.
     """
-    losses = networks.generate(batch).losses(batch, knee)
+    losses = networks.generate(batch).losses(batch, knee, networks.team)
     total = torch.stack([*losses.values()]).sum()
-    _descend(networks.optimizer, total, networks.generator.parameters(), clip=True)
-    return {name: loss.item() for name, loss in losses.items()}
+    _descend(
+        networks, networks.optimizer, total, networks.generator.parameters(), clip=True
+    )
+    return _numbers(losses, networks.team)
 
 
 def late_gan_update(
@@ -120,7 +124,7 @@ def late_gan_update(
     """
     discriminator, optimizer = networks.discriminator, networks.discriminator_optimizer
     assert discriminator is not None and optimizer is not None
-    generated = networks.generate(batch, doubts=True)
+    generated = networks.generate(batch, doubts=vividness > 0)
     fake, real, source = generated.prediction, batch.target, batch.source
     if fake.shape[1] > real.shape[1]:
         fake = enliven(fake, vividness)
@@ -132,12 +136,12 @@ def late_gan_update(
     joined = torch.stack(
         [torch.cat([source, real], dim=1), torch.cat([source, fake], dim=1)]
     )
-    seen = vary_judged(joined, random).flatten(0, 1)
+    seen = vary_judged(joined, random, networks.team.number * n).flatten(0, 1)
     sources, colors = seen[:, :1].detach(), seen[:, 1:]
     with networks.autocast():
         logits = discriminator(sources, colors.detach()).float()
     judged = hinge_loss(logits[:n], logits[n:])
-    _descend(optimizer, judged, discriminator.parameters(), clip=True)
+    _descend(networks, optimizer, judged, discriminator.parameters(), clip=True)
     discriminator.requires_grad_(False)
     with networks.autocast():
         features = discriminator.features(sources, colors)
@@ -145,16 +149,16 @@ def late_gan_update(
     matched = feature_loss(
         [f[:n].detach().float() for f in features[:-1]],
         [f[n:].float() for f in features[:-1]],
+        networks.team.mean,
     )
     fooled = -features[-1][n:].float().mean()
-    losses = generated.losses(batch, knee)
+    losses = generated.losses(batch, knee, networks.team)
     total = torch.stack([*losses.values()]).sum() + gan * fooled + feature * matched
-    _descend(networks.optimizer, total, networks.generator.parameters(), clip=True)
-    return {name: loss.item() for name, loss in losses.items()} | {
-        "gan": fooled.item(),
-        "feature": matched.item(),
-        "discriminator": judged.item(),
-    }
+    _descend(
+        networks, networks.optimizer, total, networks.generator.parameters(), clip=True
+    )
+    told = {"gan": fooled, "feature": matched, "discriminator": judged}
+    return _numbers(losses | told, networks.team)
 
 
 def sequential_update(
@@ -172,19 +176,16 @@ def sequential_update(
         fake = discriminator(batch.source, prediction.detach()).float()
         real = discriminator(batch.source, batch.target).float()
     judged = (gan_loss(fake, False) + gan_loss(real, True)) / 2
-    _descend(optimizer, judged, discriminator.parameters())
+    _descend(networks, optimizer, judged, discriminator.parameters())
     discriminator.requires_grad_(False)  # its gradients would be thrown away
     with networks.autocast():
         fooled = gan_loss(discriminator(batch.source, prediction).float(), True)
     discriminator.requires_grad_(True)
-    pixel = l1_loss(prediction, batch.target, batch.weight)
+    pixel = l1_loss(prediction, batch.target, batch.weight, networks.team.mean)
     loss = fooled + pixel_weight * pixel
-    _descend(networks.optimizer, loss, networks.generator.parameters())
-    return {
-        "pixel": pixel.item(),
-        "gan": fooled.item(),
-        "discriminator": judged.item(),
-    }
+    _descend(networks, networks.optimizer, loss, networks.generator.parameters())
+    told = {"pixel": pixel, "gan": fooled, "discriminator": judged}
+    return _numbers(told, networks.team)
 
 
 def simultaneous_update(
@@ -203,16 +204,18 @@ def simultaneous_update(
         fake = discriminator(batch.source, prediction).float()
     judged = gan_loss(real, True) + gan_loss(fake, False)
     fooled = gan_loss(fake, True)
-    pixel = l1_loss(prediction, batch.target, batch.weight)
+    pixel = l1_loss(prediction, batch.target, batch.weight, networks.team.mean)
     loss = fooled + pixel_weight * pixel
-    _check("discriminator's loss", judged)
-    _check("generator's loss", loss)
+    parts = {"discriminator's loss": judged, "generator's loss": loss}
+    _check(parts, networks.team)
     of_discriminator = list(discriminator.parameters())
     of_generator = list(networks.generator.parameters())
     judged_gradients = torch.autograd.grad(judged, of_discriminator, retain_graph=True)
     gradients = torch.autograd.grad(loss, of_generator)
     for of_network in (judged_gradients, gradients):
-        _check("gradient", torch.nn.utils.get_total_norm(of_network))
+        networks.team.average(of_network)
+        norm = torch.nn.utils.get_total_norm(of_network)
+        _check({"gradient": norm}, networks.team)
     for parameters, of_network, stepped in (
         (of_discriminator, judged_gradients, optimizer),
         (of_generator, gradients, networks.optimizer),
@@ -221,14 +224,12 @@ def simultaneous_update(
             parameter.grad = gradient
         stepped.step()
         stepped.zero_grad(set_to_none=True)
-    return {
-        "pixel": pixel.item(),
-        "gan": fooled.item(),
-        "discriminator": judged.item(),
-    }
+    told = {"pixel": pixel, "gan": fooled, "discriminator": judged}
+    return _numbers(told, networks.team)
 
 
 def _descend(
+    networks: Networks,
     optimizer: torch.optim.Optimizer,
     loss: Tensor,
     parameters: Iterable[nn.Parameter],
@@ -236,18 +237,26 @@ def _descend(
     clip: bool = False,
 ) -> None:
     """One update, of finite gradients only."""
-    _check("loss", loss)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     learned = list(parameters)
     gradients = [p.grad for p in learned if p.grad is not None]
+    networks.team.average(gradients)
     norm = torch.nn.utils.get_total_norm(gradients)
-    _check("gradient", norm)
+    _check({"loss": loss, "gradient": norm}, networks.team)
     if clip:
         torch.nn.utils.clip_grads_with_norm_(learned, _MAX_GRADIENT, norm)
     optimizer.step()
 
 
-def _check(name: str, value: Tensor) -> None:
-    if not math.isfinite(number := float(value.detach())):
-        raise Diverged(name, number)
+def _check(values: dict[str, Tensor], team: Team) -> None:
+    for name, number in _numbers(values, team).items():
+        if not math.isfinite(number):
+            raise Diverged(name, number)
+
+
+def _numbers(values: dict[str, Tensor], team: Team) -> Losses:
+    """Values as numbers; a GPU is waited for once for all of them."""
+    joined = torch.stack([*values.values()]).detach()
+    numbers: list[float] = team.mean(joined).tolist()
+    return dict(zip(values, numbers, strict=True))

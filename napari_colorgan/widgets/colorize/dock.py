@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_colorgan.errors import BadSetting, ColorganError
 from napari_colorgan.sample_data import MODEL
+from napari_colorgan.widgets.colorize.as_you_look import AsYouLook
 from napari_colorgan.widgets.colorize.comparison import Comparison
 from napari_colorgan.widgets.colorize.folder import FolderPanel
 from napari_colorgan.widgets.colorize.form import ColorizeForm
@@ -46,6 +47,7 @@ class ColorizeWidget(QWidget):
         self.form = ColorizeForm()
         self.models, self.model = self.form.models, self.form.model
         self.save = SaveButton(napari_viewer)
+        self.as_you_look = AsYouLook(napari_viewer)
         self.visible = VisibleRegion(napari_viewer, self.results)
         beside = (self.visible, self.save)
         self.running = RunPanel(napari_viewer, self.results, beside, self._on_running)
@@ -161,6 +163,9 @@ class ColorizeWidget(QWidget):
             show_failure(error)
             return
         self.preview.stop()
+        if self.as_you_look.wanted(layers):
+            self.as_you_look.run(layers, self._read(layers), wish, self.running)
+            return
         self.running.run(layers, self._read(layers), wish)
 
     def _on_running(self) -> None:
@@ -213,6 +218,7 @@ class ColorizeWidget(QWidget):
         """Show the first layer, with the model that fits it if it is a sample."""
         first = next(iter(self.layers.value), None)
         self.live.follow(first)
+        self.as_you_look.offer(self.layers.value)
         self._update()
         if first is not None and first is not self._suited():
             self._suited = weakref.ref(first)
@@ -235,6 +241,7 @@ class ColorizeWidget(QWidget):
             self.form.native,
             self.preview,
             self.live.doubt.native,
+            self.as_you_look.native,
             self.running.native,
             self.form.colors,
             heading("Like this picture"),
