@@ -28,7 +28,6 @@ PHASES = {"pixel loss": 0.0, "GAN phase": 1.0}
 PRECISIONS = ("float32", "bfloat16")
 WARM = 3  # steps
 BATCH = 4  # crops of a step, for each process
-BATCH = 4  # crops of a step, for each process
 
 
 def main(
