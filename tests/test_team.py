@@ -36,7 +36,7 @@ def pictures() -> list[Pair]:
     color = data.immunohistochemistry()
     mask = np.zeros((96, 96), bool)
     mask[:, :30] = True
-    masks = (mask, None, None, None)
+    masks = (None, mask, None, None)
     made = []
     for number, mask in enumerate(masks):
         part = color[:96, number * 96 : number * 96 + 96]
