@@ -123,6 +123,11 @@ class Source:
         fill = float(np.median(scale(finite, limits))) if finite.size else 0.5
         return replace(source, limits=limits, fill=fill)
 
+    def like(self, array: Any) -> "Source":
+        """Return a source of the same kind, of an array with the same dimensions."""
+        array = _in_order(_as_array(array, self.name), self.axes.order)
+        return replace(self, array=array)
+
     @property
     def leading(self) -> tuple[int, ...]:
         """Lengths of the leading axes."""

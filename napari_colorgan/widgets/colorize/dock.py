@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_colorgan.errors import BadSetting, ColorganError
 from napari_colorgan.sample_data import MODEL
+from napari_colorgan.widgets.colorize.as_you_look import AsYouLook
 from napari_colorgan.widgets.colorize.comparison import Comparison
 from napari_colorgan.widgets.colorize.folder import FolderPanel
 from napari_colorgan.widgets.colorize.form import ColorizeForm
@@ -61,6 +62,9 @@ class ColorizeWidget(QWidget):
         )
         self.show_preview, self.preview = self.form.preview, self.live.preview
         self.palette_panel, self.hints = self.live.palette, self.live.hints
+        self.as_you_look = AsYouLook(
+            napari_viewer, self.live, lambda: bool(self.form.live.value)
+        )
         self.learning = LearnPanel(napari_viewer, self.results)
         self.folder = FolderPanel(lambda: self.live.wish().made())
         self.copy = PushButton(
@@ -124,6 +128,9 @@ class ColorizeWidget(QWidget):
         self.run.changed.connect(self._on_run)
         self.visible.changed.connect(self._on_visible)
         self.copy.changed.connect(self._on_copy)
+        colors = self.palette_panel.changed, self.hints.changed
+        for wished in (*self.form.wished, *colors):
+            wished.connect(self.as_you_look.change_colors)
         self.model.changed.connect(self._update)
         self.layers.changed.connect(self._on_layers)
         for emitter, slot in self._watched():
@@ -141,11 +148,12 @@ class ColorizeWidget(QWidget):
 
     def _on_closed(self) -> None:
         """End what runs; from now on nothing may touch this widget."""
-        self.live.close_jobs()
-        self.comparison.close()
-        self.folder.close_jobs()
-        self.models.close_card()
         self.running.close_jobs()
+        self.folder.close_jobs()
+        self.live.close_jobs()
+        self.as_you_look.close_jobs()
+        self.comparison.close()
+        self.models.close_card()
         for emitter, slot in self._watched():
             emitter.disconnect(slot)
         models_changed.disconnect(self._on_models_changed)
@@ -161,6 +169,9 @@ class ColorizeWidget(QWidget):
             show_failure(error)
             return
         self.preview.stop()
+        if self.as_you_look.wanted(layers):
+            self.as_you_look.run(layers, self._read(layers), wish, self.running)
+            return
         self.running.run(layers, self._read(layers), wish)
 
     def _on_running(self) -> None:
@@ -213,6 +224,7 @@ class ColorizeWidget(QWidget):
         """Show the first layer, with the model that fits it if it is a sample."""
         first = next(iter(self.layers.value), None)
         self.live.follow(first)
+        self.as_you_look.offer(self.layers.value)
         self._update()
         if first is not None and first is not self._suited():
             self._suited = weakref.ref(first)
@@ -235,6 +247,7 @@ class ColorizeWidget(QWidget):
             self.form.native,
             self.preview,
             self.live.doubt.native,
+            self.as_you_look.native,
             self.running.native,
             self.form.colors,
             heading("Like this picture"),

@@ -74,14 +74,16 @@ class RunPanel(Container[Widget]):
             even_closed=True,  # the result's record is kept until the end
         )
 
-    def run_other(self, job: Job[Any], on_result: Slot, *, title: str) -> None:
+    def run_other(
+        self, job: Job[Any], on_result: Slot, *, title: str, doing: str
+    ) -> None:
         """Run what no colouring may disturb; nothing is done with what was stopped."""
 
         def take(made: Any) -> None:
             if not self.jobs.stopping:
                 on_result(made)
 
-        say(self.status, "Making a gray layer to be coloured...")
+        say(self.status, doing)
         self.jobs.run(job, take, title=title, on_end=self._on_end)
 
     def end_early(self, why: str) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from napari_colorgan.errors import Stopped
 from napari_colorgan.image_io import PixelSize, ResultFile, check_output
 from napari_colorgan.image_io.writing import SUFFIXES, make_folder
+from napari_colorgan.inference.as_seen import SeenArray, all_of, count_of
 from napari_colorgan.inference.axes import LEADING
 from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.widgets.colorize.results import LAYER_KEY
@@ -68,6 +69,8 @@ def save_job(path: Path, data: Any, attributes: dict[str, Any]) -> Job[list[str]
         On STOP; nothing is written then.
     """
     array = data[0] if attributes["multiscale"] else data
+    if isinstance(array, SeenArray):
+        return (yield from _seen_job(path, array, attributes))
     if not attributes["rgb"] or array.dtype != np.uint8 or array.shape[-1] != 3:
         return _by_napari(path, array, attributes | {"multiscale": False})
     order = _order(attributes["axis_labels"], array.ndim - 1)
@@ -84,6 +87,24 @@ def save_job(path: Path, data: Any, attributes: dict[str, Any]) -> Job[list[str]
         for done, index in enumerate(np.ndindex(shape[:-2]), 1):
             file.array[index] = np.asarray(array[index])
             if (yield Progress(done, total)) is STOP:
+                raise Stopped(f"'{path}' was not saved.")
+    return [str(path)]
+
+
+def _seen_job(
+    path: Path, array: SeenArray, attributes: dict[str, Any]
+) -> Job[list[str]]:
+    """Colour all of a layer that has colours where it was looked at, into a file."""
+    shape = array.seen.colors.levels[0].shape
+    letters = _letters(attributes, array.order)
+    check_output(path, shape, force=True)
+    made = attributes["metadata"].get(LAYER_KEY, {}) | {"complete": True, "why": ""}
+    size = _pixel_size(attributes, array.order)
+    with ResultFile(path, shape, letters, size, made=made) as file:
+        canvas: Any = file.array
+        for done, (index, region, rgb) in enumerate(all_of(array.seen), 1):
+            canvas[(*index, *region)] = rgb
+            if (yield Progress(done, count_of(array.seen))) is STOP:
                 raise Stopped(f"'{path}' was not saved.")
     return [str(path)]
 

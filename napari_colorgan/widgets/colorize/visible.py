@@ -59,7 +59,8 @@ class VisibleRegion(PushButton):
                 self._waits = self._is_seen(layer, source)
 
         title = f"Colorize: '{source.name}'"
-        running.run_other(_gray_job(source), add, title=title)
+        doing = "Making a gray layer to be coloured..."
+        running.run_other(_gray_job(source), add, title=title, doing=doing)
         return False
 
     def waits(self) -> bool:
