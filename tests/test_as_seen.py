@@ -122,3 +122,13 @@ def test_few_colors_are_kept_and_the_latest_come_first(flat):
     assert not array[2, :10, :10].any()
     seen.change(flat)
     assert not array[0, :10, :10].any()
+
+
+def test_what_is_no_longer_seen_is_no_longer_made(flat):
+    seen = SeenColors(flat)
+    array = SeenArray(seen, 0, (0, 1, 2))
+    array[0, :10, :10]
+    for _ in range(6):
+        array[1, :10, :10]
+    finish(seen.make_job())
+    assert [index for _, index in flat.made] == [(1,)]

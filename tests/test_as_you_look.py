@@ -48,6 +48,10 @@ def is_made(plane):
     return (np.asarray(plane)[..., 3] == 255).all()
 
 
+def is_gray(plane):
+    return is_made(plane) and np.ptp(plane[..., :3].astype(int), axis=-1).max() < 8
+
+
 def test_the_choice_is_there_for_layers_that_are_not_in_memory(viewer, gray):
     viewer.add_image(gray, name="in memory")
     dock = open_dock(viewer)
@@ -74,6 +78,11 @@ def test_a_stack_gets_colors_where_it_is_looked_at(viewer, qtbot, gray, tmp_path
     assert not result.metadata[LAYER_KEY]["complete"]
     viewer.dims.set_current_step(0, 2)
     qtbot.waitUntil(lambda: is_made(result.data[2]), timeout=ENOUGH)
+    dock.form.saturation.value = 0.0
+    qtbot.waitUntil(lambda: is_gray(result.data[2]), timeout=ENOUGH)
+    assert result.metadata[LAYER_KEY]["saturation"] == 0
+    dock.form.saturation.value = 1.0
+    qtbot.waitUntil(lambda: not is_gray(result.data[2]), timeout=ENOUGH)
     data, attributes, _ = result.as_layer_data_tuple()
     (path,) = write_layer(str(tmp_path / "saved.tif"), data, attributes)
     saved = tifffile.imread(path)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # torch
 BLOCK = 512  # px; side of what is made at once
 KEPT = 256 << 20
 """Bytes of colours that are kept."""
-_MOST_WANTED = 256  # blocks: what was wanted before these is no longer seen
+_LOOKS = 6  # the latest ones, that count: what was wanted before is no longer seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ class SeenColors:
         self.on_wanted: Callable[[], object] = lambda: None
         self._most = most
         self._kept: OrderedDict[Block, tuple[RGB, bool]] = OrderedDict()
-        self._wanted: OrderedDict[Block, None] = OrderedDict()
+        self._wanted: OrderedDict[Block, int] = OrderedDict()  # and at which look
+        self._looks = 0
         self._lock = threading.Lock()
         self._times = 0
 
@@ -70,17 +71,19 @@ class SeenColors:
         seen: list[RGB | None] = []
         wanted = False
         with self._lock:
+            self._looks += 1
             for block in blocks:
                 kept = self._kept.get(block)
                 if kept is None or kept[1]:
-                    self._wanted[block] = None
+                    self._wanted[block] = self._looks
                     self._wanted.move_to_end(block)
                     wanted = True
                 if kept is not None:
                     self._kept.move_to_end(block)
                 seen.append(None if kept is None else kept[0])
-            while len(self._wanted) > _MOST_WANTED:
-                self._wanted.popitem(last=False)
+            for block, look in list(self._wanted.items()):
+                if look <= self._looks - _LOOKS:
+                    del self._wanted[block]
         if wanted:
             self.on_wanted()
         return seen

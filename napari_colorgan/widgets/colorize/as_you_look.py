@@ -1,29 +1,35 @@
 """Results that get their colours where they are looked at, in a thread."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from magicgui.widgets import ComboBox, Container
 from napari.layers import Image
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_colorgan.errors import ColorganError
 from napari_colorgan.inference.planes import only_planes
 from napari_colorgan.job import Control, Job, Progress
+from napari_colorgan.widgets.colorize.live_colors import LiveColors
 from napari_colorgan.widgets.colorize.results import LAYER_KEY
 from napari_colorgan.widgets.colorize.run import Wish
 from napari_colorgan.widgets.colorize.run_panel import RunPanel
 from napari_colorgan.widgets.parts.layers import LayerSource, result_options
 from napari_colorgan.widgets.parts.pace import Pace
-from napari_colorgan.widgets.parts.worker import run_job, show_failure
+from napari_colorgan.widgets.parts.worker import LatestOnly, run_job, show_failure
 
 if TYPE_CHECKING:  # torch
     from napari_colorgan.inference.as_seen import SeenColors
     from napari_colorgan.inference.zoom import ZoomedColors
 
 NOW, LOOK = "now", "as you look"
+_SEEN = {"complete": False, "why": "only what was seen has colours"}
+_LOADED = ("model", "context", "device", "engine", "tile")  # for these, a model is
+_REST = 200  # ms without another wish
 _REDRAWN = 0.2  # s, from one time to the next at least
 
 
@@ -35,14 +41,28 @@ class Made:
     source: LayerSource
     colors: "ZoomedColors"
     record: dict[str, Any]
+    wish: Wish
 
 
 class AsYouLook(Container[Any]):
-    """The choice between a result now and one that is coloured where it is seen."""
+    """The choice between a result now and one that is coloured where it is seen.
 
-    def __init__(self, viewer: Any) -> None:
+    Parameters
+    ----------
+    live : says what is wanted, and of which layer
+    follows : whether results get other colours when others are wanted
+    """
+
+    def __init__(
+        self, viewer: Any, live: LiveColors, follows: Callable[[], bool]
+    ) -> None:
         super().__init__(labels=False)
         self._viewer = viewer
+        self._live, self._follows = live, follows
+        self._painters: WeakKeyDictionary[Image, _Painter] = WeakKeyDictionary()
+        self._latest = LatestOnly(self._on_changed, show_failure)
+        self._resting = QTimer(self.native, singleShot=True, interval=_REST)
+        self._resting.timeout.connect(self._on_rest)
         self.result = ComboBox(
             label="Result",
             choices=(NOW, LOOK),
@@ -77,6 +97,33 @@ class AsYouLook(Container[Any]):
         doing = "Loading the model..."
         running.run_other(job, self._add, title="Colorize: as you look", doing=doing)
 
+    def change_colors(self, *_: object) -> None:
+        """Hear that other colours are wanted; what is seen gets them in a moment."""
+        if self._live.layer in self._painters and self._follows():
+            self._resting.start()
+
+    def close_jobs(self) -> None:
+        """End what runs; results go on getting colours where they are looked at."""
+        self._resting.stop()
+        self._latest.stop()
+
+    def _on_rest(self) -> None:
+        layer = self._live.layer
+        painter = None if layer is None else self._painters.get(layer)
+        if painter is None or painter.closed:
+            return
+        try:
+            wish = self._live.wish()
+        except ColorganError as error:
+            show_failure(error)
+            return
+        made = painter.made
+        self._latest.request(lambda: _changed_job(painter, made, wish))
+
+    def _on_changed(self, changed: Any) -> None:
+        painter, made = changed
+        painter.change(made)
+
     def _add(self, made: Sequence[Made]) -> None:
         from napari_colorgan.inference.as_seen import SeenArray, SeenColors
 
@@ -95,7 +142,7 @@ class AsYouLook(Container[Any]):
                 metadata={LAYER_KEY: each.record},
                 **options,
             )
-            _Painter(self._viewer, added, seen)
+            self._painters[each.layer] = _Painter(self._viewer, added, seen, each)
 
 
 def is_lazy(layer: Image) -> bool:
@@ -131,9 +178,35 @@ def _made_job(
         colors = ZoomedColors(every, colorizer, hints)
         told = wish.hints if number == 0 else None
         record = record_of(source, colorizer, asked.name, hints=told, **asked.said)
-        record |= {"complete": False, "why": "only what was seen has colours"}
-        made.append(Made(layer, asked, colors, record))
+        made.append(Made(layer, asked, colors, record | _SEEN, wish))
     return made
+
+
+def _changed_job(painter: "_Painter", made: Made, wish: Wish) -> Job[Any]:
+    """Find other colours of a layer; of the same model, if this is still wanted."""
+    from napari_colorgan.inference.colorize import colorizer_job, record_of
+    from napari_colorgan.inference.live import LIVE_MEMORY
+    from napari_colorgan.inference.zoom import ZoomedColors
+
+    before, settings = made.wish.settings, wish.made()
+    loaded = {name: getattr(settings, name) for name in _LOADED}
+    if all(getattr(before, name) == value for name, value in loaded.items()):
+        colorizer = made.colors.colorizer.asked_for(
+            vividness=settings.vividness,
+            palette=settings.palette,
+            saturation=settings.saturation,
+            warmth=settings.warmth,
+        )
+    else:
+        colorizer = yield from colorizer_job(settings)
+        colorizer.remember(LIVE_MEMORY)
+    source = made.colors.levels[0]
+    hints = colorizer.checked(wish.hints_of(made.source), source.shape)
+    colors = ZoomedColors(made.colors.levels, colorizer, hints)
+    record = record_of(
+        source, colorizer, made.source.name, hints=wish.hints, **made.source.said
+    )
+    return painter, replace(made, colors=colors, record=record | _SEEN, wish=wish)
 
 
 class _Painter(QObject):
@@ -141,8 +214,11 @@ class _Painter(QObject):
 
     wanted = Signal()
 
-    def __init__(self, viewer: Any, layer: Image, seen: "SeenColors") -> None:
+    def __init__(
+        self, viewer: Any, layer: Image, seen: "SeenColors", made: Made
+    ) -> None:
         super().__init__()
+        self.made = made
         self._layers = viewer.layers
         self._layer, self._seen = layer, seen
         self._control: Control | None = None
@@ -152,6 +228,18 @@ class _Painter(QObject):
         seen.on_wanted = self.wanted.emit
         self._layers.events.removed.connect(self._on_removed)
         layer.refresh()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the layer is gone, or cannot be coloured."""
+        return self._closed
+
+    def change(self, made: Made) -> None:
+        """Take other colours."""
+        self.made = made
+        self._seen.change(made.colors)
+        self._layer.metadata[LAYER_KEY] = dict(made.record)
+        self._redraw()
 
     def _start(self) -> None:
         if self._control is None and not self._closed:

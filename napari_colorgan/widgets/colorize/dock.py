@@ -47,7 +47,6 @@ class ColorizeWidget(QWidget):
         self.form = ColorizeForm()
         self.models, self.model = self.form.models, self.form.model
         self.save = SaveButton(napari_viewer)
-        self.as_you_look = AsYouLook(napari_viewer)
         self.visible = VisibleRegion(napari_viewer, self.results)
         beside = (self.visible, self.save)
         self.running = RunPanel(napari_viewer, self.results, beside, self._on_running)
@@ -63,6 +62,9 @@ class ColorizeWidget(QWidget):
         )
         self.show_preview, self.preview = self.form.preview, self.live.preview
         self.palette_panel, self.hints = self.live.palette, self.live.hints
+        self.as_you_look = AsYouLook(
+            napari_viewer, self.live, lambda: bool(self.form.live.value)
+        )
         self.learning = LearnPanel(napari_viewer, self.results)
         self.folder = FolderPanel(lambda: self.live.wish().made())
         self.copy = PushButton(
@@ -126,6 +128,9 @@ class ColorizeWidget(QWidget):
         self.run.changed.connect(self._on_run)
         self.visible.changed.connect(self._on_visible)
         self.copy.changed.connect(self._on_copy)
+        colors = self.palette_panel.changed, self.hints.changed
+        for wished in (*self.form.wished, *colors):
+            wished.connect(self.as_you_look.change_colors)
         self.model.changed.connect(self._update)
         self.layers.changed.connect(self._on_layers)
         for emitter, slot in self._watched():
@@ -143,11 +148,12 @@ class ColorizeWidget(QWidget):
 
     def _on_closed(self) -> None:
         """End what runs; from now on nothing may touch this widget."""
-        self.live.close_jobs()
-        self.comparison.close()
-        self.folder.close_jobs()
-        self.models.close_card()
         self.running.close_jobs()
+        self.folder.close_jobs()
+        self.live.close_jobs()
+        self.as_you_look.close_jobs()
+        self.comparison.close()
+        self.models.close_card()
         for emitter, slot in self._watched():
             emitter.disconnect(slot)
         models_changed.disconnect(self._on_models_changed)

@@ -140,6 +140,12 @@ class ColorizeForm(Container[Any]):
         """Settings that seldom need a change; to be placed by the dock."""
         return self._more.native
 
+    @property
+    def wished(self) -> tuple[Any, ...]:
+        """Signals of what is applied to a result at once."""
+        sliders = (self.vividness, self.saturation, self.warmth)
+        return tuple(each.changed for each in (*sliders, self.model, self.context))
+
     def settings(self) -> ColorizerSettings:
         """Return what the form says, but for the palette."""
         context = self.context.value

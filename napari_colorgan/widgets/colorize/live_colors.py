@@ -143,11 +143,11 @@ class LiveColors(QObject):
 
     def close_jobs(self) -> None:
         """End what runs; from now on nothing may touch these widgets."""
-        self._resting.stop()
         self._looking.stop()
-        self.follow(None)
         self.preview.close_jobs()
         self._others.stop()
+        self.follow(None)
+        self._resting.stop()
         self.palette.close_jobs()
         self.hints.close_jobs()
         if self._on_mouse in self._viewer.mouse_move_callbacks:

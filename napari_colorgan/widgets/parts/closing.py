@@ -1,6 +1,7 @@
 """Hear that a dock is closed, or the viewer with it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject
@@ -16,7 +17,7 @@ class _CloseFilter(QObject):
         widget.installEventFilter(self)
         # the viewer's window takes its docks with it; not bound to the widget, or Qt
         # would disconnect it first
-        widget.destroyed.connect(self._call)
+        widget.destroyed.connect(self._on_destroyed)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
         """See the widget lose its parent: napari's dock was closed."""
@@ -24,7 +25,12 @@ class _CloseFilter(QObject):
             self._call()
         return False
 
-    def _call(self, *_: object) -> None:
+    def _on_destroyed(self, *_: object) -> None:
+        """Call the slot; at the end of a process, what it touches may be gone first."""
+        with suppress(RuntimeError):
+            self._call()
+
+    def _call(self) -> None:
         slot, self._slot = self._slot, None
         if slot is None:
             return
