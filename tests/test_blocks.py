@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skimage import data
 
 from napari_colorgan.errors import BadImageFile, ColorSource
-from napari_colorgan.image_io import read_image, tiff
+from napari_colorgan.image_io import ome_zarr, read_image, tiff
 from napari_colorgan.image_io.blocks import Blocks
 from napari_colorgan.inference import sampling
 from napari_colorgan.inference.source import Source
@@ -136,6 +136,16 @@ def test_plain_arrays_are_opened(tmp_path, version) -> None:
     group.create_array("other", data=STACK, chunks=(1, 64, 64))
     with pytest.raises(BadImageFile, match=r"'only', 'other'.*Give the path of"):
         read_image(tmp_path / "b.zarr")
+
+
+def test_chunks_of_many_planes_give_single_ones(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(ome_zarr, "_LARGE", 0)
+    deep = np.zeros((300, 600, 200), np.uint16)
+    zarr.create_array(tmp_path / "a.zarr", data=deep, chunks=(100, 200, 200))
+    image = read_image(tmp_path / "a.zarr", by_blocks=True)
+    assert image.array.sides == (1, 600, 200)
+    (note,) = image.notes
+    assert "chunks of 7 MB" in note
 
 
 def test_folders_that_hold_no_image_are_refused(tmp_path) -> None:

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from napari_colorgan import cli, colorize, colorize_file
 from napari_colorgan.checkpoints.store import save
-from napari_colorgan.errors import BadImageFile, ColorSource
+from napari_colorgan.errors import BadImageFile, ColorSource, Stopped
 from napari_colorgan.image_io import growing, ome_zarr_levels, read_image
 from napari_colorgan.image_io.blocks import Blocks
 from napari_colorgan.image_io.growing import halved, level_shapes
@@ -241,6 +241,16 @@ def test_a_stopped_run_is_gone_on_with_only_in_the_same_way(
         colorize_file(dark, result, colorizer, resume=True)
     colorize_file(dark, result, colorizer, force=True)
     assert np.array_equal(read(result), colorize(GRAY // 2, colorizer))
+
+
+def test_of_a_run_without_a_finished_chunk_nothing_is_left(
+    tmp_path, colorizer, monkeypatch
+) -> None:
+    monkeypatch.setattr(growing, "CHUNK", 512)
+    source = store(tmp_path / "a.zarr", GRAY)
+    with pytest.raises(Stopped, match="nothing was coloured"):
+        stop_after(1, source, tmp_path / "b.zarr", colorizer)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
 
 
 def test_what_cannot_be_begun_is_said(tmp_path, colorizer) -> None:

@@ -15,7 +15,7 @@ from napari_colorgan.arrays import Array
 Parts = tuple[slice, ...]
 """One slice per dimension, with explicit start and stop."""
 
-KEPT = 48 << 20
+KEPT = 32 << 20
 """Bytes of decoded blocks that an array keeps: neighbouring windows share them."""
 _LEAST = 512  # px; smaller chunks are read several at once
 _LEADING = 2  # axes at most that a block is made larger along: the last ones
@@ -138,18 +138,31 @@ class Blocks:
         with self._lock:
             self._kept[numbers] = block
             held = sum(each.nbytes for each in self._kept.values())
-            while held > KEPT:  # one that is larger than all is not kept, either
+            while held > KEPT and len(self._kept) > 1:
                 held -= self._kept.popitem(last=False)[1].nbytes
         return block
 
 
-def block_sides(chunks: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
-    """Sides of blocks of whole chunks, of which few have to be read."""
+def block_sides(
+    chunks: Sequence[int], shape: Sequence[int], itemsize: int
+) -> tuple[int, ...]:
+    """Sides of blocks of whole chunks, of which few have to be read.
+
+    Where chunks hold so many planes that no blocks of them could be kept, blocks hold
+    one plane of a chunk.
+
+    Parameters
+    ----------
+    itemsize : bytes of a value
+    """
     ahead = len(chunks) - _LEADING
-    return tuple(
+    sides = [
         min(length, side if place < ahead else -(-_LEAST // side) * side)
         for place, (side, length) in enumerate(zip(chunks, shape, strict=True))
-    )
+    ]
+    if math.prod(sides) * itemsize > KEPT // 4:
+        sides[:ahead] = [1] * ahead
+    return tuple(sides)
 
 
 def _arranged(blocks: Blocks, kept: tuple[int, ...]) -> Blocks:

@@ -1,5 +1,6 @@
 """OME-Zarr 0.4 and 0.5, and plain zarr arrays, as arrays that are read by blocks."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ RECORD = "colorgan"
 _MARKS = ("zarr.json", ".zgroup", ".zarray")
 _USUAL = "TCZYX"  # axes of OME-Zarr before they had names
 _LEADING = "TZCPRMQI"  # letters of `inference.axes`
+_LARGE = 256  # MB of a chunk that is better told
 _RGB = ("FF0000", "00FF00", "0000FF")
 
 
@@ -52,6 +54,7 @@ def read_ome_zarr(path: Path, axes: str | None = None) -> ImageFile:
         if isinstance(node, zarr.Group):
             node, about, notes = _image_of(path, node)
     array, about = _array_of(path, node, about)
+    notes += _note_on_chunks(path, array)
     blocks = open_array(Path(array.store_path.store.root).absolute(), array.path)
     letters, names = _letters(path, about, blocks.shape, axes)
     size = pixel_size.of_ome_zarr(names, _scale(about, len(names)))
@@ -83,7 +86,7 @@ def open_array(store: str | Path, path: str = "") -> Blocks:
     def read(parts: Parts) -> Array:
         return np.asarray(array[parts])
 
-    sides = block_sides(array.chunks, array.shape)
+    sides = block_sides(array.chunks, array.shape, array.dtype.itemsize)
     return Blocks(array.shape, array.dtype, sides, read, (open_array, (store, path)))
 
 
@@ -155,6 +158,16 @@ def _array_of(
             "be read here. Save it with chunks of one size, such as 512 x 512 px."
         )
     return node, about
+
+
+def _note_on_chunks(path: Path, array: Any) -> tuple[str, ...]:
+    megabytes = math.prod(array.chunks) * array.dtype.itemsize >> 20
+    if megabytes < _LARGE:
+        return ()
+    return (
+        f"'{path}' has chunks of {megabytes} MB, each of which has to be in memory at "
+        "once. Chunks of 512 x 512 px would need less.",
+    )
 
 
 def _letters(

@@ -48,7 +48,7 @@ def open_series(
     tail = (count,) if count else ()
     chunks = (*(1 for _ in leading), *_segment(page))
     shape = (*leading, page.imagelength, page.imagewidth)
-    sides = (*block_sides(chunks, shape), *tail)
+    sides = (*block_sides(chunks, shape, page.dtype.itemsize), *tail)
     reopen = open_series, (path, number, decode)
     return Blocks((*shape, *tail), samples.dtype, sides, read, reopen)  # type: ignore[arg-type]
 

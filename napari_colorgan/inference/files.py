@@ -278,6 +278,8 @@ def _grow_job(
             colors = _only(settings)
             yield from cluster_job(gray, colors, scheduler, file.write, **how)
             file.write_pyramid()
+        if not file.pixels:
+            raise Stopped(f"Stopped: nothing was coloured, '{result}' is not written.")
         if file.is_finished:
             file.complete(made | {"complete": True})
 
