@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_colorgan.inference.colorize import colorize as colorize
     from napari_colorgan.inference.colorize import colorize_region as colorize_region
     from napari_colorgan.inference.colorizer import Colorizer as Colorizer
+    from napari_colorgan.inference.files import colorize_file as colorize_file
     from napari_colorgan.inference.hints import Hints as Hints
     from napari_colorgan.inference.install import import_model as import_model
     from napari_colorgan.inference.lazy import colorize_lazy as colorize_lazy
@@ -44,6 +45,7 @@ _HOMES = {
     "Palette": "inference.palettes",
     "Source": "inference.source",
     "colorize": "inference.colorize",
+    "colorize_file": "inference.files",
     "colorize_lazy": "inference.lazy",
     "colorize_region": "inference.colorize",
     "evaluate": "training.evaluate",

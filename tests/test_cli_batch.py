@@ -18,10 +18,10 @@ from napari_colorgan.image_io import read_image
 from napari_colorgan.inference.batch import (
     BatchOutcome,
     BatchProgress,
-    Choices,
     Item,
     color_all_job,
 )
+from napari_colorgan.inference.files import Choices
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import Control, finish
 

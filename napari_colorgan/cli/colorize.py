@@ -1,6 +1,5 @@
 """`colorgan colorize`."""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,25 +15,16 @@ from napari_colorgan.cli._options import (
 )
 from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say, say_notes
-from napari_colorgan.errors import BadImageFile, BadSetting
+from napari_colorgan.errors import BadSetting
 from napari_colorgan.inference.batch import (
     BatchProgress,
-    Choices,
-    color_into_job,
     color_many_job,
-    gray_into_job,
     is_folder,
 )
-from napari_colorgan.inference.events import InvalidPixels, TileDone
+from napari_colorgan.inference.files import Choices, color_file_job
 from napari_colorgan.inference.hints import Hints, read_hints
 from napari_colorgan.inference.palettes import PRESETS, Palette, read_palette
-from napari_colorgan.inference.planes import (
-    hints_within,
-    only_planes,
-    record_of_planes,
-)
 from napari_colorgan.inference.settings import ENGINES, ColorizerSettings
-from napari_colorgan.job import Job, Progress
 
 _LISTED = ", ".join(PRESETS)
 
@@ -52,8 +42,9 @@ def colorize(
         Path,
         typer.Argument(
             metavar="OUT",
-            help="PNG, JPEG or TIFF; stacks: TIFF. For several: a folder, made if "
-            "there is none; names stay, types where they can be written.",
+            help="PNG, JPEG, TIFF or .zarr (OME-Zarr); stacks: TIFF or .zarr. For "
+            "several: a folder, made if there is none; names stay, types where they "
+            "can be written.",
         ),
     ],
     model: ModelName = zoo.DEFAULT,
@@ -154,6 +145,14 @@ def colorize(
             "prints, such as tcp://10.0.0.1:8786. Extra: cluster.",
         ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with an OUT that was begun, .zarr or .tif; of many: as "
+            "--skip-existing.",
+        ),
+    ] = False,
     skip: Annotated[
         bool,
         typer.Option(
@@ -166,7 +165,7 @@ def colorize(
     Ctrl-C keeps what is coloured by then and leaves the rest gray; of many, those that
     are finished. What cannot be coloured is named at the end (exit code 1).
     """
-    choices = Choices(axes, limits, from_color, force, read_planes(planes))
+    choices = Choices(axes, limits, from_color, force, read_planes(planes), resume)
     zoo.find(model)  # quick to say that there is none
     settings = ColorizerSettings(
         model=model,
@@ -187,7 +186,7 @@ def colorize(
         for option, value in {"--hints": hints, "--scheduler": scheduler}.items():
             if value is not None:
                 raise BadSetting(option, str(value), "left out for several pictures")
-        _colorize_many(sources, result, choices, settings, skip=skip)
+        _colorize_many(sources, result, choices, settings, skip=skip or resume)
     else:
         _colorize_one(sources[0], result, choices, settings, told, scheduler)
 
@@ -241,69 +240,28 @@ def _colorize_one(
     hints: Hints | None,
     scheduler: str | None,
 ) -> None:
-    image, whole = choices.read(source)
-    planes = choices.planes_of(whole)
-    gray = only_planes(whole, planes)
-    if result.exists() and result.samefile(source):
-        raise BadImageFile(
-            f"'{result}' is the picture to be coloured, which would be lost. Give "
-            "another name for the result."
-        )
-    if hints is not None:
-        hints.check(whole.shape)
-    told = hints_within(hints, planes)
-    file = choices.create(result, image, gray)
-    from napari_colorgan.inference.colorize import record_of
-
-    notes: list[str] = list(image.notes)
-    last: TileDone | None = None
-
-    def remember(event: Progress) -> None:
-        nonlocal last
-        if isinstance(event, InvalidPixels):
-            notes.append(str(event))
-        elif isinstance(event, TileDone):
-            last = event
-
     with Run("Colouring") as run:
-        with file:
-            job = color_job(gray, settings, file.array, told, scheduler)
-            colorizer = run.finish(job, remember)
-            if last is None:
-                run.exit_if_stopped(f"nothing was coloured, '{result}' is not written")
-            said = record_of_planes(planes, whole.leading)
-            file.made = record_of(gray, colorizer, source.name, last, hints, **said)
-        say_notes([*notes, colorizer.note])
+        job = color_file_job(
+            source, result, settings, choices, hints, scheduler=scheduler
+        )
+        outcome = run.finish(job)
+        gray, colorizer, last = outcome.gray, outcome.colorizer, outcome.last
+        say_notes([*outcome.notes, colorizer.note])
+        if outcome.had_all:
+            say(f"'{result}' is complete already.")
+            return
         used = "its lightness" if gray.channels == "color" else "gray values"
         say(
             f"'{result}': {' x '.join(map(str, gray.shape))} px, {_by(colorizer)} from "
             f"{used} {gray.limits.low:g} (black) to {gray.limits.high:g} (white)."
         )
-        if last is not None:
+        if last is not None and outcome.grows:
+            share = f"{last.done / last.total:.0%} is finished"
+            run.exit_if_stopped(f"{share}, the rest is black; --resume goes on with it")
+        elif last is not None:
             run.exit_if_stopped(
                 f"{last.done} of {last.total} tiles are coloured, the rest is gray"
             )
-
-
-def color_job(
-    gray: Any,
-    settings: ColorizerSettings,
-    out: Any,
-    hints: Hints | None = None,
-    scheduler: str | None = None,
-) -> Job[Any]:
-    """Load a model, colour into `out`, here or on a cluster; return the colorizer."""
-    if scheduler is not None:
-        from napari_colorgan.inference.cluster import array_writer, cluster_job
-
-        write, first = array_writer(out), partial(gray_into_job, gray, out)
-        how: dict[str, Any] = {"hints": hints, "first": first}
-        return (yield from cluster_job(gray, settings, scheduler, write, **how))
-    from napari_colorgan.inference.colorize import colorizer_job
-
-    colorizer = yield from colorizer_job(settings)
-    yield from color_into_job(gray, colorizer, out, hints)
-    return colorizer
 
 
 def _colorize_many(

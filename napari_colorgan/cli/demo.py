@@ -13,7 +13,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.cli._options import ModelName
 from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say
-from napari_colorgan.cli.colorize import color_job
+from napari_colorgan.inference.files import color_job
 from napari_colorgan.inference.settings import ColorizerSettings
 
 _QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")

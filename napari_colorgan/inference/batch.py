@@ -7,17 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from napari_colorgan.errors import BadImageFile, ColorganError, NoColors, Stopped, some
-from napari_colorgan.inference.events import InvalidPixels, TileDone
-from napari_colorgan.inference.hints import Hints
-from napari_colorgan.inference.planes import (
-    Planes,
-    Wanted,
-    only_planes,
-    planes_within,
-    record_of_planes,
-)
+from napari_colorgan.inference.events import TileDone
+from napari_colorgan.inference.files import Choices, FileOutcome, color_file_job
 from napari_colorgan.inference.settings import ColorizerSettings
-from napari_colorgan.job import STOP, Job, Progress, explain, finish
+from napari_colorgan.job import STOP, Job, Progress, explain
 
 _PARTS = 100  # of a picture, by which the bar moves
 _NAMED = 3
@@ -30,50 +23,6 @@ class Item:
     source: Path
     name: Path
     """Of the source within the folder that was given; the result's is like it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """How every picture is read, and whether results are replaced."""
-
-    axes: str | None
-    limits: tuple[float, float] | None
-    from_color: bool
-    force: bool
-    planes: Wanted = None
-
-    def planes_of(self, gray: Any) -> Planes:
-        """Return which planes of a `Source` are to be coloured."""
-        return planes_within(self.planes, gray.leading)
-
-    def read(self, source: Path) -> tuple[Any, Any]:
-        """Read a picture: its `ImageFile`, and its `Source`, of all planes."""
-        from napari_colorgan.image_io import read_image
-        from napari_colorgan.inference.source import Source
-
-        image = read_image(source, self.axes, by_blocks=True)
-        gray = Source.of(
-            image.array,
-            axes=image.axes,
-            limits=self.limits,
-            from_color=self.from_color,
-            name=f"'{source}'",
-        )
-        return image, gray
-
-    def create(self, result: Path, image: Any, gray: Any) -> Any:
-        """Make the `ResultFile` of a picture that was read, unless it may not be."""
-        from napari_colorgan.image_io import ResultFile, check_output
-
-        check_output(result, gray.shape, force=self.force)
-        return ResultFile(
-            result,
-            gray.shape,
-            gray.axes.leading,
-            image.pixel_size,
-            tags=image.tags,
-            made={"complete": False},
-        )
 
 
 @dataclass(slots=True)
@@ -162,7 +111,7 @@ def check_items(
 
     Parameters
     ----------
-    skip : leave out those whose results exist
+    skip : leave out those whose results exist, and are not only begun
 
     Returns
     -------
@@ -199,7 +148,7 @@ def check_items(
         return [
             item
             for item in items
-            if not any((out / named_like(item.name, n)).exists() for n in (1, 2))
+            if not any(_is_there(out / named_like(item.name, n)) for n in (1, 2))
         ]
     if present and not force:
         raise BadImageFile(
@@ -208,6 +157,12 @@ def check_items(
             "them, or --skip-existing to go on with the others."
         )
     return list(items)
+
+
+def _is_there(path: Path) -> bool:
+    from napari_colorgan.image_io.begun import is_begun
+
+    return path.exists() and not is_begun(path)
 
 
 def color_many_job(
@@ -222,7 +177,7 @@ def color_many_job(
 
     Parameters
     ----------
-    skip : leave out those whose results exist
+    skip : leave out those whose results exist, and are not only begun
 
     Raises
     ------
@@ -289,49 +244,28 @@ def _color_one_job(
 ) -> Job[None]:
     from napari_colorgan.image_io import named_like
     from napari_colorgan.image_io.writing import make_folder
-    from napari_colorgan.inference.colorize import record_of
 
-    image, whole = choices.read(item.source)
-    planes = choices.planes_of(whole)
-    gray = only_planes(whole, planes)
-    result = out / named_like(item.name, gray.count)
-    make_folder(result.parent)
-    last: TileDone | None = None
-    with choices.create(result, image, gray) as file:
-        outcome.notes += image.notes
-        for event in color_into_job(gray, outcome.colorizer, file.array):
-            if isinstance(event, InvalidPixels):
-                outcome.notes.append(f"'{item.source}': {event}")
-            elif isinstance(event, TileDone):
-                last = event
-            part = 0.0 if last is None else last.done / last.total
+    def result(planes: int) -> Path:
+        path = out / named_like(item.name, planes)
+        make_folder(path.parent)
+        return path
+
+    job = color_file_job(item.source, result, outcome.colorizer, choices, of_many=True)
+    answer, part = None, 0.0
+    try:
+        while True:
+            event = job.send(answer)
+            if isinstance(event, TileDone):
+                part = event.done / event.total
             shown = BatchProgress(round(_PARTS * (number + part)), _PARTS * count)
-            if (yield shown) is STOP and part < 1:
-                raise Stopped(f"'{result}' is not written.")
-        said = record_of_planes(planes, whole.leading)
-        name = item.source.name
-        file.made = record_of(gray, outcome.colorizer, name, last, **said)
-
-
-def color_into_job(
-    gray: Any, colorizer: Any, out: Any, hints: Hints | None = None
-) -> Job[None]:
-    """Colour into `out`, which becomes gray first."""
-    from napari_colorgan.inference.colorize import colorize_job
-
-    yield from gray_into_job(gray, out)
-    yield from colorize_job(gray, colorizer, out=out, hints=hints)
-
-
-def gray_into_job(gray: Any, out: Any) -> Job[None]:
-    """Write every plane in gray, one after the other: all may be more than memory."""
-    from napari_colorgan.inference.colorize import gray_canvas_job
-
-    for plane in gray.planes():
-        of_plane = replace(gray, array=gray.array[plane.index])
-        out[plane.index] = finish(gray_canvas_job(of_plane))
-        if (yield Progress(0, 1)) is STOP:
-            return
+            answer = yield shown
+    except StopIteration as end:
+        picture: FileOutcome = end.value
+        outcome.notes += picture.image.notes
+        known = len(picture.image.notes)
+        outcome.notes += [f"'{item.source}': {note}" for note in picture.notes[known:]]
+    finally:
+        job.close()
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -146,6 +146,13 @@ class Colorizer:
         """Whether statistics of a plane decide what its windows look like."""
         return self._meter is not None
 
+    def forgetful(self) -> "Colorizer":
+        """Return one that keeps nothing of what is said of windows; see `remember`."""
+        other = copy.copy(self)
+        other._memory, other._asks_all = Memory(), False
+        other._memory.most = 0
+        return other
+
     @property
     def remembers_windows(self) -> bool:
         """Whether there is room for what is said of a picture's windows."""

@@ -13,9 +13,9 @@ from napari_colorgan.errors import ColorganError
 from napari_colorgan.inference.batch import (
     BatchOutcome,
     BatchProgress,
-    Choices,
     color_many_job,
 )
+from napari_colorgan.inference.files import Choices
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import Progress, duration
 from napari_colorgan.widgets.parts.layout import explain, line_up, say, wrap
