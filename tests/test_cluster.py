@@ -2,11 +2,14 @@
 
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import dask.array
 import numpy as np
 import pytest
+import zarr
 from distributed import LocalCluster
 from PIL import Image
 from typer.testing import CliRunner
@@ -14,9 +17,11 @@ from typer.testing import CliRunner
 from napari_colorgan import ColorizerSettings, Source, cli, colorize
 from napari_colorgan.checkpoints.store import save
 from napari_colorgan.errors import BadSetting, CheckpointError
+from napari_colorgan.image_io import read_image
 from napari_colorgan.inference import cluster
 from napari_colorgan.inference.cluster import ClusterError, array_writer, cluster_job
 from napari_colorgan.inference.events import TileDone
+from napari_colorgan.inference.files import Choices, color_file_job
 from napari_colorgan.job import Control, finish
 
 
@@ -107,3 +112,44 @@ def test_a_command_colors_on_a_cluster(workers, settings, gray, tmp_path):
     expected = colorize(gray, replace(settings, context="whole", tile=None))
     made = np.asarray(Image.open(tmp_path / "out.png"))
     assert np.abs(made.astype(int) - expected).max() <= 1
+
+
+def test_a_killed_run_goes_on_with_what_is_missing(workers, settings, gray, tmp_path):
+    stack = np.stack([np.tile(gray, (5, 4)), np.tile(gray[::-1], (5, 4))])
+    zarr.create_array(tmp_path / "in.zarr", data=stack, chunks=(1, 300, 500))
+    result = tmp_path / "out.zarr"
+    program = [
+        sys.executable,
+        "-m",
+        "napari_colorgan",
+        "colorize",
+        tmp_path / "in.zarr",
+    ]
+    program += [result, "--model", settings.model, "--tile", "256", "--axes", "ZYX"]
+    program += ["--context", "local", "--scheduler", workers.scheduler_address]
+    first = subprocess.Popen(list(map(str, program)))
+    record = tmp_path / ".out.zarr.progress"
+    while first.poll() is None and not (record.exists() and len(lines(record)) > 2):
+        pass
+    first.kill()
+    assert first.wait() == -signal.SIGKILL
+    begun = lines(record)
+    events = []
+    choices = Choices(axes="ZYX", resume=True)
+    job = color_file_job(
+        tmp_path / "in.zarr",
+        result,
+        settings,
+        choices,
+        scheduler=workers.scheduler_address,
+    )
+    outcome = finish(job, events.append)
+    assert outcome.is_complete and len(begun) > 2
+    tiles = [event for event in events if isinstance(event, TileDone)]
+    assert 0 < len(tiles) == tiles[-1].total < 2 * 2 * 2
+    made = np.asarray(read_image(result).array)
+    assert np.abs(made.astype(int) - colorize(stack, settings)).max() <= 1
+
+
+def lines(record):
+    return record.read_bytes().splitlines()
