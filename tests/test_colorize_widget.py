@@ -1,9 +1,6 @@
 """The Colorize dock, used as a user would: click, wait, look at the layers."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 
@@ -971,30 +968,6 @@ def test_drawing_a_large_result_counts_too(viewer):
     here = View.of(viewer)
     drawn = [refresher.changed((), here) for _ in range(3)]  # at 0, 1 and 2 s
     assert drawn == [True, False, True]  # 20 megapixels take 0.2 s to draw
-
-
-def test_opening_the_dock_does_not_import_torch():
-    code = (
-        "import sys\n"
-        "import napari_colorgan.widgets.colorize.dock as module\n"
-        "from napari.components import ViewerModel\n"
-        "from qtpy.QtWidgets import QApplication\n"
-        "import numpy\n"
-        "app = QApplication([])\n"
-        "viewer = ViewerModel()\n"
-        "viewer.add_image(numpy.zeros((40, 40)))\n"
-        "widget = module.ColorizeWidget(viewer)\n"
-        "assert widget.run.enabled, widget.running.reason.value\n"
-        "assert 'torch' not in sys.modules\n"
-        # as a window that closes does: PyQt's own end may crash on what is left
-        "widget.deleteLater()\n"
-        "app.sendPostedEvents(None, 52)\n"
-    )
-    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_a_sample_chooses_the_model_that_fits_it(viewer, qtbot):

@@ -1,5 +1,9 @@
 """Docks opened from napari's Plugins menu share a place instead of stacking up."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from napari_colorgan.checkpoints import zoo
@@ -51,3 +55,44 @@ def test_a_dock_that_floats_stays_where_it_is(window, qtbot) -> None:
     qtbot.waitUntil(lambda: is_seen(other))
     assert window._qt_window.tabifiedDockWidgets(other) == []
     assert floating.isFloating() and floating.pos() == place and is_seen(floating)
+
+
+def test_opening_the_docks_imports_no_torch(tmp_path):
+    code = """
+import sys
+import numpy
+from napari.components import ViewerModel
+from qtpy.QtWidgets import QApplication
+from napari_colorgan.widgets.colorize.dock import ColorizeWidget
+from napari_colorgan.widgets.fine_tune.dock import FineTuneWidget
+from napari_colorgan.widgets.models.dock import ModelManagerWidget
+
+app = QApplication([])
+viewer = ViewerModel()
+manager = ModelManagerWidget(viewer)
+assert manager.models.count() >= 2
+manager.show()
+manager.buttons.download.native.click()
+viewer.add_image(numpy.zeros((40, 40)))
+viewer.add_image(numpy.zeros((40, 40, 3), numpy.uint8), rgb=True)
+fine_tune = FineTuneWidget(viewer)
+assert fine_tune.pairs.add.enabled
+colorize = ColorizeWidget(viewer)
+found = set(sys.modules)  # before its preview begins
+assert colorize.run.enabled, colorize.running.reason.value
+slow = {"torch", "matplotlib", "pooch", "requests", "zarr"}
+print(slow & found or "none of them")
+# as a window that closes does: PyQt's own end may crash on what is left
+for widget in (colorize, fine_tune, manager):
+    widget.deleteLater()
+app.sendPostedEvents(None, 52)
+"""
+    own = {f"XDG_{each}_HOME": str(tmp_path) for each in ("DATA", "CONFIG")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | own | {"QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "none of them"

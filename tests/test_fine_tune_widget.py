@@ -1,9 +1,6 @@
 """The Fine-tune dock, used as a user would: add pairs, train, watch, use the model."""
 
-import os
 import re
-import subprocess
-import sys
 
 import dask.array as da
 import numpy as np
@@ -964,31 +961,3 @@ def test_closing_while_a_pair_is_read(viewer, qtbot, photo, messages):
     viewer.window.remove_dock_widget(widget)
     wait_for_the_end(qtbot)
     assert not messages
-
-
-def test_opening_the_dock_does_not_import_torch(home):
-    code = (
-        "import sys\n"
-        "import napari_colorgan.widgets.fine_tune.dock as module\n"
-        "from napari.components import ViewerModel\n"
-        "from qtpy.QtWidgets import QApplication\n"
-        "import numpy\n"
-        "app = QApplication([])\n"
-        "viewer = ViewerModel()\n"
-        "viewer.add_image(numpy.zeros((40, 40, 3), numpy.uint8), rgb=True)\n"
-        "widget = module.FineTuneWidget(viewer)\n"
-        "assert widget.pairs.add.enabled\n"
-        "assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules\n"
-        # as a window that closes does: PyQt's own end may crash on what is left
-        "widget.deleteLater()\n"
-        "app.sendPostedEvents(None, 52)\n"
-    )
-    environment = os.environ | {
-        "QT_QPA_PLATFORM": "offscreen",
-        "XDG_DATA_HOME": str(home),
-        "XDG_CONFIG_HOME": str(home),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr

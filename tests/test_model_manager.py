@@ -3,9 +3,7 @@
 import functools
 import hashlib
 import io
-import os
 import re
-import subprocess
 import sys
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -856,26 +854,6 @@ def test_closing_the_dock_closes_what_it_asks(viewer, qtbot):
     assert question.isVisible()
     viewer.window.remove_dock_widget(manager)
     assert not question.isVisible()
-
-
-def test_opening_the_dock_does_not_import_torch():
-    code = (
-        "import sys\n"
-        "import napari_colorgan.widgets.models.dock as module\n"
-        "from napari.components import ViewerModel\n"
-        "from qtpy.QtWidgets import QApplication\n"
-        "app = QApplication([])\n"
-        "widget = module.ModelManagerWidget(ViewerModel())\n"
-        "assert widget.models.count() >= 2\n"
-        "widget.show()\n"
-        "widget.buttons.download.native.click()\n"
-        "assert not {'torch', 'pooch', 'requests'} & set(sys.modules)\n"
-    )
-    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_an_imported_model_colours(viewer, qtbot, pth, gray):
