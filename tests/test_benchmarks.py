@@ -410,11 +410,14 @@ def test_what_stands_out_is_an_object():
 
 def test_flicker_is_that_of_what_does_not_move():
     film = flicker.film_of(np.full((40, 60), 0.5))
-    gray, disks = film
-    assert gray.shape == disks.shape == (flicker.COUNT, 40, 60)
+    disks = film.disks
+    assert film.gray.shape == film.clean.shape == (flicker.COUNT, 40, 60)
     assert (disks.sum((1, 2)) > 40).all() and not (disks[0] & disks[4]).any()
-    lab = np.zeros((flicker.COUNT, 3, 40, 60))
+    assert np.ptp(film.clean[disks]) == 0 and film.gray[disks].std() > 0.01
+    true = np.zeros((flicker.COUNT, 3, 40, 60))
+    lab = true.copy()
     lab[::2, 1:] = 3.0
-    moved = lab.copy()
-    moved[:, 1][disks] += 4.0
-    assert flicker.figures(film, lab, moved) == pytest.approx((0, 3, 0, 4, 0))
+    lab[:, 1][disks] = lab[:, 2][disks] = 1.0
+    gray, colors, error, on_disk, _ = flicker.figures(disks, true, lab)
+    assert (gray, colors) == (0, 3)
+    assert error == pytest.approx(3 / 2**0.5) and on_disk == pytest.approx(2**0.5)

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from napari_colorgan import ColorizerSettings, Source, cli, colorize
 from napari_colorgan.checkpoints.store import save
 from napari_colorgan.errors import BadSetting, CheckpointError
-from napari_colorgan.image_io import read_image
+from napari_colorgan.image_io import growing, read_image
 from napari_colorgan.inference import cluster
 from napari_colorgan.inference.cluster import ClusterError, array_writer, cluster_job
 from napari_colorgan.inference.events import TileDone
@@ -113,6 +113,20 @@ def test_a_command_colors_on_a_cluster(workers, settings, gray, tmp_path):
     expected = colorize(gray, replace(settings, context="whole", tile=None))
     made = np.asarray(Image.open(tmp_path / "out.png"))
     assert np.abs(made.astype(int) - expected).max() <= 1
+
+
+def test_a_cluster_fills_a_store(workers, settings, gray, tmp_path, monkeypatch):
+    monkeypatch.setattr(growing, "CHUNK", 64)
+    monkeypatch.chdir(tmp_path)
+    zarr.create_array("in.zarr", data=gray, chunks=(64, 64))
+    arguments = ["in.zarr", "out.zarr", "--model", str(settings.model), "--resume"]
+    arguments += ["--scheduler", workers.scheduler_address, "--context", "whole"]
+    run = CliRunner().invoke(cli.app, ["colorize", *arguments])
+    assert run.exit_code == 0, run.output
+    expected = colorize(gray, replace(settings, context="whole", tile=None))
+    made = read_image(tmp_path / "out.zarr")
+    assert made.tags.made["complete"]
+    assert np.abs(made.array.astype(int) - expected).max() <= 1
 
 
 def test_a_killed_run_goes_on_with_what_is_missing(workers, settings, gray, tmp_path):

@@ -16,6 +16,15 @@ from napari_colorgan.job import Control, Job, Progress, finish
 R = TypeVar("R")
 
 
+def follow(job: Job[R]) -> R:
+    """Run a job of a process that is not the first of its team, and stay silent.
+
+    What Ctrl-C means is decided by the first one.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return finish(job)
+
+
 class Run:
     """Jobs of one command: a progress bar, and signals as the wish to stop.
 

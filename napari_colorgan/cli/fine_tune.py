@@ -19,12 +19,13 @@ from napari_colorgan.cli._options import (
     check_out,
     given,
 )
-from napari_colorgan.cli._run import Run
+from napari_colorgan.cli._run import Run, follow
 from napari_colorgan.cli._terminal import say, say_notes
 from napari_colorgan.errors import BadSetting, Stopped, some
 from napari_colorgan.job import STOP, Job, Progress, duration
 from napari_colorgan.training.runs import RunFolder, RunSettings
 from napari_colorgan.training.settings import START, FineTuneConfig, SchemeName
+from napari_colorgan.training.team import Team, joined, own_device
 
 
 def fine_tune(
@@ -112,6 +113,11 @@ def fine_tune(
         ),
     )
     start = _start(model, scheme)
+    device = own_device(device)
+    team = ctx.with_resource(joined(device))
+    if not team.leads:
+        follow(_following_job(color, gray, start, config, device, team, strict=strict))
+        return
     if name is not None:
         name = zoo.check_name(name, taken_too=replace)
     folder = RunFolder.named(name) if out is None and name is not None else None
@@ -152,7 +158,14 @@ def fine_tune(
         say_notes([*left_out, *notes])
         run.label = "Training"
         job = fine_tune_job(
-            pairs, start, config, device=device, out=out, resume=resume, about=about
+            pairs,
+            start,
+            config,
+            device=device,
+            out=out,
+            resume=resume,
+            about=about,
+            team=team,
         )
         result = run.finish(job, _News(run).tell, shown=StepDone)
         say_notes(_say_best(str(out if folder is None else name), result))
@@ -175,6 +188,23 @@ def fine_tune(
             run.exit_if_stopped("the report has the pictures so far")
     if folder is not None:
         folder.discard()  # all of it is in the model now
+
+
+def _following_job(
+    color: Path,
+    gray: Path | None,
+    start: str,
+    config: FineTuneConfig,
+    device: str,
+    team: Team,
+    *,
+    strict: bool,
+) -> Job[Any]:
+    """Train as a process that is not the first of its team."""
+    from napari_colorgan.training.fine_tune import fine_tune_job
+
+    pairs, _ = yield from _read_job(color, gray, strict=strict)
+    yield from fine_tune_job(pairs, start, config, device=device, team=team)
 
 
 def _say_best(label: str, result: Any) -> list[str]:

@@ -19,12 +19,13 @@ from napari_colorgan.cli._options import (
     check_out,
     given,
 )
-from napari_colorgan.cli._run import Run
+from napari_colorgan.cli._run import Run, follow
 from napari_colorgan.cli._terminal import say
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.job import Progress
 from napari_colorgan.training.recipe import ABOUT, GENERATORS, Recipe, find_recipe
 from napari_colorgan.training.settings import TrainConfig
+from napari_colorgan.training.team import joined, own_device
 
 
 class TrainCommand(TyperCommand):
@@ -50,6 +51,7 @@ class TrainCommand(TyperCommand):
 
 
 def train(
+    ctx: typer.Context,
     out: TrainedCheckpoint,
     folders: Annotated[
         list[Path] | None,
@@ -121,9 +123,11 @@ def train(
         made = replace(made, generator=GENERATORS[generator])
     about = {"name": out.stem} | {k: v for k, v in made.about.items() if v}
     made = replace(made, about=about | given(name=name))
+    device = own_device(device)
+    team = ctx.with_resource(joined(device))
     state = out.with_suffix(".state")
     check_out(out, ".safetensors")
-    if out.exists() and not state.exists():
+    if team.leads and out.exists() and not state.exists():
         raise BadSetting(
             "--out", str(out), f"a new file, for it exists and '{state}' does not"
         )
@@ -141,7 +145,11 @@ def train(
         judged=judge or (),
         judge_every=judge_every,
         strict=strict,
+        team=team,
     )
+    if not team.leads:
+        follow(job)
+        return
     with Run("Training") as run:
         trained = run.finish(job, lambda event: _tell(event, run))
         steps = made.config.steps

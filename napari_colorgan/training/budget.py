@@ -49,6 +49,7 @@ def plan_job(
     choices: Sequence[Precision],
     *,
     validation: float,
+    parts: int = 1,
 ) -> Job[Plan]:
     """Time steps on copies; nothing of the training is consumed by that.
 
@@ -59,6 +60,7 @@ def plan_job(
     make_copies : see `trainer_of_copies`
     choices : precisions to choose from; see `precision.precisions`
     validation : seconds that one validation takes
+    parts : into which a batch is divided, one for each process
 
     Raises
     ------
@@ -74,7 +76,7 @@ def plan_job(
         took = math.inf
         for number in range(_TIMED + 1):
             try:
-                step = _timed_step(trainer, sampler, 0)
+                step = _timed_step(trainer, sampler, 0, parts)
             except RuntimeError as error:
                 if choice == choices[0] or is_out_of_memory(error):
                     raise
@@ -89,7 +91,7 @@ def plan_job(
     if phase:
         trainer = make_copies(precision)
         for _ in range(2):
-            judged = _timed_step(trainer, sampler, 1)
+            judged = _timed_step(trainer, sampler, 1, parts)
             done += 1
             yield from tell_beforehand(Measuring(done, total))
     step = (1 - phase) * plain + phase * judged
@@ -125,10 +127,12 @@ def trainer_of_copies(
     )
 
 
-def _timed_step(trainer: Trainer, sampler: PatchSampler, number: int) -> float:
+def _timed_step(
+    trainer: Trainer, sampler: PatchSampler, number: int, parts: int
+) -> float:
     began = time.perf_counter()
     trainer.done = number
-    trainer.step(sampler.batch(number))
+    trainer.step(sampler.batch(number).part(0, parts))
     return time.perf_counter() - began
 
 

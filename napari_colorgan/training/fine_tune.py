@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
+import torch
+from torch import nn
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
@@ -17,6 +19,7 @@ from napari_colorgan.errors import BadSetting, NoPairs
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.device import choose_device
 from napari_colorgan.job import Job, Progress, finish
+from napari_colorgan.models.patchgan import PatchDiscriminator
 from napari_colorgan.training.budget import (
     Plan,
     plan_job,
@@ -25,7 +28,7 @@ from napari_colorgan.training.budget import (
 )
 from napari_colorgan.training.enough import warn_of_few
 from napari_colorgan.training.events import Planned, Preparing, Trained
-from napari_colorgan.training.loop import Course, Loop
+from napari_colorgan.training.loop import Course, Loop, follow_job
 from napari_colorgan.training.networks import (
     base_of,
     fitting_patch,
@@ -45,6 +48,7 @@ from napari_colorgan.training.settings import (
     FineTuneConfig,
 )
 from napari_colorgan.training.state import fitting
+from napari_colorgan.training.team import ALONE, Team
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.validation import Validation
 
@@ -60,6 +64,7 @@ def fine_tune_job(
     out: Path | None = None,
     resume: bool = False,
     about: Mapping[str, str] | None = None,
+    team: Team = ALONE,
 ) -> Job[Trained]:
     """Train on pairs; a part of them is held out, to judge by and to find the best.
 
@@ -73,6 +78,8 @@ def fine_tune_job(
         and NAME.csv, the loss every 100 steps
     resume : go on from NAME.state
     about : name, description and license of the checkpoint that is made
+    team : of processes that train it together, each with the same arguments; all but
+        the first follow what that decides, write nothing and do not hear STOP
 
     Raises
     ------
@@ -82,6 +89,7 @@ def fine_tune_job(
     """
     config = config or FineTuneConfig()
     place = choose_device(device)
+    team.check_batch(config.batch)
     if not pairs:
         raise NoPairs
     if out is not None and out.suffix != ".safetensors":
@@ -94,7 +102,7 @@ def fine_tune_job(
         "pairs": digest(pairs),
         "start": "" if base is None else base.digest,
     }
-    state = read_state_of_pairs(out, run) if resume else None
+    state = read_state_of_pairs(out, run) if resume and team.leads else None
     config = _fitted(config, base)
     task = decide_task(pairs) if config.task == "auto" else config.task
     parts = split(pairs, config.validation, config.seed)
@@ -108,6 +116,10 @@ def fine_tune_job(
     metadata = describe_fine_tuned(metadata, base, parts.train, config, about or {})
     discriminator = make_discriminator(config, task)
     yield from tell_beforehand(Preparing(1, 3))
+    make_trainer = partial(_trainer, generator, discriminator, config, place, team=team)
+    if not team.leads:
+        trainer = make_trainer(Plan(**team.told({})))
+        return (yield from follow_job(trainer, sampler, metadata))
     fresh = Checkpoint(metadata, generator.state_dict())
     before = Colorizer(base or fresh, place, engine="torch")
     validation = Validation.of_pairs(parts.held_out, metadata.context, before)
@@ -122,18 +134,12 @@ def fine_tune_job(
             config,
             precisions(config.precision, place),
             validation=took,
+            parts=team.size,
         )
     else:
         with fitting(out):
             plan = Plan(**state["plan"])
-    trainer = Trainer(
-        generator,
-        config,
-        place,
-        steps=plan.steps,
-        discriminator=discriminator,
-        precision=plan.precision,
-    )
+    trainer = make_trainer(Plan(**team.told(dataclasses.asdict(plan))))
     limit = _GRACE * plan.seconds if config.steps is None else None
     loop = Loop(
         trainer,
@@ -166,6 +172,26 @@ def fine_tune_job(
         history=loop.history,
     )
     return (yield from loop.run())
+
+
+def _trainer(
+    generator: nn.Module,
+    discriminator: PatchDiscriminator | None,
+    config: FineTuneConfig,
+    device: torch.device,
+    plan: Plan,
+    *,
+    team: Team,
+) -> Trainer:
+    return Trainer(
+        generator,
+        config,
+        device,
+        steps=plan.steps,
+        discriminator=discriminator,
+        precision=plan.precision,
+        team=team,
+    )
 
 
 def fine_tune(

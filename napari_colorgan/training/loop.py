@@ -4,6 +4,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from torch import Tensor
 
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint, save
+from napari_colorgan.errors import JobFailed
 from napari_colorgan.inference.colorizer import Colorizer
-from napari_colorgan.job import STOP, Job, Stop
+from napari_colorgan.job import STOP, Job, Progress, Stop
 from napari_colorgan.training.events import History, StepDone, Trained
 from napari_colorgan.training.logs import log_judgement, log_loss
 from napari_colorgan.training.record import Record, halved
@@ -111,6 +113,7 @@ class Loop:
     def run(self) -> Job[Trained]:
         """Train until the end, a stop, or no more progress; a pause costs no time."""
         job, answer = self._run(), None
+        self._trainer.share_state()
         try:
             while True:
                 event = job.send(answer)
@@ -122,6 +125,8 @@ class Loop:
             return trained
         finally:
             job.close()
+            with suppress(JobFailed):  # of others that have ended before
+                self._trainer.team.told(False)
 
     def _run(self) -> Job[Trained]:
         trainer = self._trainer
@@ -130,6 +135,7 @@ class Loop:
             yield from self._validate()
         ended = self._lost_patience()
         while trainer.done < trainer.steps and not ended:
+            trainer.team.told(True)
             try:
                 losses = trainer.step(self._sampler.batch(trainer.done))
             except Diverged as error:
@@ -303,3 +309,22 @@ class Loop:
     def _seconds(self) -> float:
         """Seconds of this run and of those that it goes on from."""
         return self._seconds_before + self._passed()
+
+
+def follow_job(trainer: Trainer, sampler: Sampler, metadata: Metadata) -> Job[Trained]:
+    """Do the steps of a process that is not the first of its team, until that ends.
+
+    It returns the weights that all of them have at the end, whichever were best.
+
+    Raises
+    ------
+    JobFailed
+        The first process has ended without a word.
+    """
+    trainer.share_state()
+    while trainer.team.told(False):
+        with suppress(Diverged):  # of which the first one tells
+            trainer.step(sampler.batch(trainer.done))
+        yield Progress(trainer.done, trainer.steps)
+    last = Checkpoint(metadata, halved(trainer.average))
+    return Trained(last, last, "the first process has ended", History(), 0.0)

@@ -17,7 +17,7 @@ from napari_colorgan.training.archives import Archive, is_archive
 from napari_colorgan.training.events import Trained
 from napari_colorgan.training.holding_out import Files, hold_out, keep
 from napari_colorgan.training.left_out import LeftOut
-from napari_colorgan.training.loop import Course, Loop
+from napari_colorgan.training.loop import Course, Loop, follow_job
 from napari_colorgan.training.networks import give_weights, make_discriminator
 from napari_colorgan.training.pairs import Pair, decide_task
 from napari_colorgan.training.picture_sampler import PictureSampler
@@ -32,6 +32,7 @@ from napari_colorgan.training.provenance import describe_trained
 from napari_colorgan.training.recipe import Recipe
 from napari_colorgan.training.resuming import read_state_of_folders
 from napari_colorgan.training.settings import Task
+from napari_colorgan.training.team import ALONE, Team
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.validation import HELD_OUT, read_validation_job
 
@@ -51,6 +52,7 @@ def train_job(
     judge_every: int | None = None,
     strict: bool = False,
     previews: bool = False,
+    team: Team = ALONE,
 ) -> Job[Trained]:
     """Train on the pictures below `folders`; write `out`, and go on from it next time.
 
@@ -76,6 +78,7 @@ def train_job(
     strict : raise the error of the first picture that cannot be used. Default: these
         are left out, if at least half can be, and `PicturesLeftOut` tells of them
     previews : whether a picture is coloured every minute, for `Previewed`
+    team : of processes that train it together, see `fine_tune_job`
 
     Raises
     ------
@@ -94,14 +97,18 @@ def train_job(
     if start is not None:
         recipe = recipe.starting_with(start.metadata)
     config = recipe.config
+    team.check_batch(config.batch)
     planned = build(GeneratorSpec(*recipe.spec))
     if config.crop % planned.stride:
         raise BadSetting("crop", config.crop, f"a multiple of {planned.stride} px")
     if config.addition_steps and start is None:
         expected = "0 where training starts from no model (--start)"
         raise BadSetting("addition_steps", config.addition_steps, expected)
-    state = read_state_of_folders(out, dataclasses.asdict(config))
-    if state is None and start is None and isinstance(planned, Compact):
+    state = None
+    if team.leads:
+        state = read_state_of_folders(out, dataclasses.asdict(config))
+    starts = team.leads and state is None
+    if starts and start is None and isinstance(planned, Compact):
         ENCODER.require()  # told before pictures are read, which may take an hour
     record = out.with_suffix(".split.json")
     left_out = LeftOut(strict=strict)
@@ -128,12 +135,15 @@ def train_job(
     task = config.task
     if task == "auto":
         task = _task(pictures) if state is None else state["run"]["settings"]["task"]
-    recipe = recipe.replaced(task=task)
+    agreed: Task = team.told(task)
+    recipe = recipe.replaced(task=agreed)
     config = recipe.config
     metadata = describe_trained(recipe.metadata, folders, start)
-    shown = _shown(parts.held_out, judged, left_out)
-    validation = yield from read_validation_job(shown, metadata.context, left_out)
-    yield from left_out.events()
+    validation = None
+    if team.leads:
+        shown = _shown(parts.held_out, judged, left_out)
+        validation = yield from read_validation_job(shown, metadata.context, left_out)
+        yield from left_out.events()
     sampler = PictureSampler(
         pictures,
         config,
@@ -143,18 +153,21 @@ def train_job(
     )
     torch.manual_seed(config.seed)
     generator = build(GeneratorSpec(metadata.generator, dict(metadata.options)))
-    if state is None:
+    if starts:
         give_weights(generator, start, sampler.batch(0).source.cpu())
-    if config.validation and not record.exists():
+    if team.leads and config.validation and not record.exists():
         keep(parts.held_out, record)
     trainer = Trainer(
         generator,
         config,
         device,
         steps=config.steps,
-        discriminator=make_discriminator(config, task),
-        precision=untimed_precision(device),
+        discriminator=make_discriminator(config, agreed),
+        precision=team.told(untimed_precision(device)),
+        team=team,
     )
+    if not team.leads:
+        return (yield from follow_job(trainer, sampler, metadata))
     settings = dataclasses.asdict(config)
     loop = Loop(
         trainer,

@@ -28,7 +28,6 @@ PHASES = {"pixel loss": 0.0, "GAN phase": 1.0}
 PRECISIONS = ("float32", "bfloat16")
 WARM = 3  # steps
 BATCH = 4  # crops of a step, for each process
-BATCH = 4  # crops of a step, for each process
 
 
 def main(
@@ -136,11 +135,9 @@ def make(gan_phase: float, precision: str, batch: int = BATCH, **together):
 
 def weak_scaling(steps: int) -> None:
     """Print crops per second of all processes, and of one of them."""
-    import torch
-
     from napari_colorgan.training.team import joined
 
-    with joined(torch.device("cpu")) as team:
+    with joined("cpu") as team:
         batch = BATCH * team.size
         trainer, sampler = make(0.0, "float32", batch, team=team)
         trainer.share_state()
