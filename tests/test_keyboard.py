@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QAbstractButton,
     QApplication,
     QLabel,
-    QLineEdit,
     QScrollBar,
     QWidget,
 )
@@ -23,6 +22,7 @@ from superqt.utils._qthreading import WorkerBase
 from napari_colorgan import save
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.inference.suggestions import Suggestion
+from napari_colorgan.widgets.models.questions import NameQuestion
 from napari_colorgan.widgets.parts import settings as dock_settings
 from napari_colorgan.widgets.parts.keyboard import CONTROLS
 from napari_colorgan.widgets.parts.split_picture import SplitPicture
@@ -75,18 +75,25 @@ def docks(make_napari_viewer, plugin, qtbot):
     qtbot.waitUntil(lambda: not WorkerBase._worker_set, timeout=ENOUGH)
 
 
-def controls_of(dock) -> list[QWidget]:
-    """What of a dock can be used now."""
+def controls_of(dock, *, every=False) -> list[QWidget]:
+    """What of a dock can be used now; or what may be at some time."""
     kinds = (*CONTROLS, QAbstractButton, TintPad, SplitPicture)
     return [
         part
         for part in dock.findChildren(QWidget)
         if isinstance(part, kinds)
         and not isinstance(part, QScrollBar)
-        and not (isinstance(part, QLineEdit) and isinstance(part.parent(), CONTROLS))
-        and part.isVisibleTo(dock)
-        and part.isEnabled()
+        and not is_inner(part)
+        and (every or (part.isVisibleTo(dock) and part.isEnabled()))
     ]
+
+
+def is_inner(control) -> bool:
+    """Whether it is a part of another control, such as a picker's list."""
+    above = control.parent()
+    while above is not None and not isinstance(above, CONTROLS):
+        above = above.parent()
+    return above is not None
 
 
 def name_of(control) -> str:
@@ -120,7 +127,9 @@ def test_every_control_is_reached_seen_and_named(docks):
         assert not missed, title
         places = [each.mapTo(dock, each.rect().topLeft()).y() for each in stops]
         assert all(b > a - 20 for a, b in pairwise(places)), title  # downwards
-        unnamed = [each for each in controls if not name_of(each).strip()]
+        every = controls_of(dock, every=True)
+        later = [each for each in every if isinstance(each, CONTROLS)]
+        unnamed = [each for each in [*controls, *later] if not name_of(each).strip()]
         assert not unnamed, title
 
 
@@ -149,3 +158,10 @@ def test_a_swatch_is_pressed_and_left_by_keys(qtbot, key):
     QTest.keyClick(second, key)
     assert taken == [BLUE]
     assert name_of(second) == "Likely here 2: #283cc8, 20%"
+
+
+def test_fields_of_questions_have_names(qtbot):
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    question = NameQuestion(parent, "Rename", "mine")
+    assert name_of(question.name.native) == "Name"
