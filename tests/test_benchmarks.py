@@ -21,6 +21,7 @@ import flicker
 import gpu
 import guidance
 import live
+import memory
 import micro_split
 import pack
 import presets
@@ -327,6 +328,17 @@ def test_times_of_a_click_are_in_order(make_checkpoint):
     assert sorted(told.values()) == list(told.values())
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+def test_memory_is_counted_above_the_loaded_model(make_checkpoint, tmp_path):
+    save(make_checkpoint("compact"), tmp_path / "a.safetensors")
+    source = memory.make_input(tmp_path, 200, "uint16")
+    assert memory.make_input(tmp_path, 200, "uint16") == source
+    call = source, tmp_path / "out.zarr", tmp_path / "a.safetensors", "torch"
+    peak, seconds = memory.one(*map(str, call))
+    assert (tmp_path / "out.zarr").is_dir()
+    assert -500 < peak < 500 and seconds > 0
+
+
 def test_packed_pictures_are_small_and_have_color(photos, tmp_path):
     folder = Collection("some", photos)
     pack.main(tmp_path, [folder], side=64, quality=80, limit=None, most=None)
@@ -410,11 +422,14 @@ def test_what_stands_out_is_an_object():
 
 def test_flicker_is_that_of_what_does_not_move():
     film = flicker.film_of(np.full((40, 60), 0.5))
-    gray, disks = film
-    assert gray.shape == disks.shape == (flicker.COUNT, 40, 60)
+    disks = film.disks
+    assert film.gray.shape == film.clean.shape == (flicker.COUNT, 40, 60)
     assert (disks.sum((1, 2)) > 40).all() and not (disks[0] & disks[4]).any()
-    lab = np.zeros((flicker.COUNT, 3, 40, 60))
+    assert np.ptp(film.clean[disks]) == 0 and film.gray[disks].std() > 0.01
+    true = np.zeros((flicker.COUNT, 3, 40, 60))
+    lab = true.copy()
     lab[::2, 1:] = 3.0
-    moved = lab.copy()
-    moved[:, 1][disks] += 4.0
-    assert flicker.figures(film, lab, moved) == pytest.approx((0, 3, 0, 4, 0))
+    lab[:, 1][disks] = lab[:, 2][disks] = 1.0
+    gray, colors, error, on_disk, _ = flicker.figures(disks, true, lab)
+    assert (gray, colors) == (0, 3)
+    assert error == pytest.approx(3 / 2**0.5) and on_disk == pytest.approx(2**0.5)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from PIL import Image
 from skimage import data
 from typer.testing import CliRunner, Result
@@ -89,6 +90,43 @@ def test_files_and_folders_may_be_mixed(run: Command) -> None:
     write("d.png")
     run("d.png", "out")  # as where a pattern of the shell matches one file
     assert files("out") == ["a.png", "b.png", "c.png", "d.png"]
+
+
+def test_patterns_are_expanded_also_where_the_shell_does_not(run: Command) -> None:
+    write("in/a.png", "in/b.png", "in/c.jpg", "in/sub/d.png")
+    assert "2 of 2 pictures" in run("in/*.png", "out").stdout
+    assert files("out") == ["a.png", "b.png"]
+    run("in/c.*", "one")  # one match is a folder's, too
+    assert files("one") == ["c.jpg"]
+    run("in/**/*.png", "all")
+    assert files("all") == ["a.png", "b.png", "d.png"]
+    assert "Nothing matches 'in/*.tif'" in run("in/*.tif", "out", code=2).stderr
+    Path("in/b.png").write_bytes(b"no picture")
+    result = run("in/*.png", "again", code=1)
+    assert "1 of 2 pictures" in result.stdout and "'in/b.png'" in result.stderr
+    assert files("again") == ["a.png"]
+
+
+def test_stores_of_a_folder_become_stores_and_are_gone_on_with(
+    run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("in/a.png")
+    for name in ("b", "c"):
+        zarr.create_array(f"in/{name}.zarr", data=GRAY, chunks=(32, 32))
+    run("in", "out")
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        "a.png",
+        "b.zarr",
+        "c.zarr",
+    ]
+    expected = read_image(Path("out/a.png")).array
+    assert np.array_equal(read_image(Path("out/b.zarr")).array, expected)
+    before = Path("out/.c.zarr.progress")
+    before.write_text("[{}, [1, 1, 1]]\n")  # as if it was only begun
+    shown = run("in", "out", "--resume", code=1)
+    assert "0 of 1 pictures" in shown.stdout and "was begun with" in shown.stderr
+    assert "3 of 3 pictures" in run("in", "out", "--force").stdout
+    assert "all results already" in run("in", "out", "--resume").stdout
 
 
 def test_equal_names_of_other_types_stay_apart(run: Command) -> None:

@@ -1,7 +1,7 @@
 """What napari is told of our work, and a user of work that ends with its dock."""
 
 import pytest
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_colorgan.job import STOP, Control, Progress, drive
@@ -125,3 +125,19 @@ def test_a_job_that_nobody_hears_any_more_ends_quietly(qtbot, ends):
     worker.run()
     with pytest.raises(RuntimeError):
         worker.signals.objectName()
+
+
+def test_what_a_process_that_ends_has_deleted_is_left_alone(qtbot):
+    parts, called = [QTimer()], []
+
+    def close():
+        called.append(True)
+        parts[0].stop()
+
+    dock = QWidget()
+    closing = on_close(dock, close)
+    parts[0].deleteLater()
+    QApplication.sendPostedEvents(parts[0], QEvent.Type.DeferredDelete.value)
+    dock.deleteLater()
+    QApplication.sendPostedEvents(dock, QEvent.Type.DeferredDelete.value)
+    assert called and closing

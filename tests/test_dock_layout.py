@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_colorgan.widgets.parts.keyboard import KeyButton
 from napari_colorgan.widgets.parts.layout import fold, show_focus, with_pages
 
 FOCUSABLE = [
@@ -28,6 +29,7 @@ FOCUSABLE = [
     QListWidget,
     QTreeWidget,
     QCheckBox,
+    KeyButton,
     lambda: QSlider(Qt.Orientation.Horizontal),
 ]
 

@@ -15,6 +15,7 @@ from napari_colorgan.inference.colorize import colorize_job, colorize_region
 from napari_colorgan.inference.live import LivePlane, PiecePainted, live_job
 from napari_colorgan.inference.source import Source
 from napari_colorgan.inference.steady import plane_in_stack, planes_in_order
+from napari_colorgan.inference.zoom import ZoomedColors
 from napari_colorgan.job import finish
 
 CONTEXTS = pytest.mark.parametrize("context", ["whole", "local"])
@@ -112,6 +113,9 @@ def test_a_part_has_the_colours_that_it_has_in_the_whole(make, film, context):
         if isinstance(event, PiecePainted):
             canvas[event.region] = event.rgb
     assert np.abs(canvas.astype(int) - whole[4]).max() <= 1
+
+    seen = ZoomedColors([source], colorizer, hints).paint(0, (2,), region)
+    assert np.abs(seen.astype(int) - whole[2][region]).max() <= 1
 
     first = finish(colorize_job(source, colorizer, first=(5,), hints=hints))
     assert np.abs(first.astype(int) - whole).max() <= 1

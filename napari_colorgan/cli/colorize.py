@@ -19,6 +19,7 @@ from napari_colorgan.errors import BadSetting
 from napari_colorgan.inference.batch import (
     BatchProgress,
     color_many_job,
+    expanded,
     is_folder,
 )
 from napari_colorgan.inference.files import Choices, color_file_job
@@ -34,8 +35,8 @@ def colorize(
         list[Path],
         typer.Argument(
             metavar="IN...",
-            help="PNG, JPEG, TIFF, WebP, BMP, GIF or zarr; or several, or folders of "
-            "them.",
+            help="PNG, JPEG, TIFF, WebP, BMP, GIF or zarr; or several, folders of "
+            "them, or a pattern such as 'scans/*.tif'.",
         ),
     ],
     result: Annotated[
@@ -180,8 +181,10 @@ def colorize(
         palette=_palette_of(reference, palette, tint, strength),
     )
     told = None if hints is None else read_hints(hints)
+    matched = expanded(sources)
     # one file and a folder, for a pattern of the shell may match one file only
-    into_folder = result.is_dir() and not result.suffix
+    into_folder = matched != sources or (result.is_dir() and not result.suffix)
+    sources = matched
     if len(sources) > 1 or is_folder(sources[0]) or into_folder:
         for option, value in {"--hints": hints, "--scheduler": scheduler}.items():
             if value is not None:

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_colorgan.errors import some
+from napari_colorgan.image_io.ome_zarr import is_zarr
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+
+LARGE = (".zarr", ".svs")
+"""Ends of the names of stores and slides, which are opened, not read."""
 
 # Pictures that cannot be read, which is told; of a text beside pictures nothing is.
 _OTHERS = frozenset(
@@ -56,19 +60,24 @@ class Listing:
         )
 
 
-def find_pictures(folder: Path, *, without: Path | None = None) -> Listing:
+def find_pictures(
+    folder: Path, *, without: Path | None = None, large: bool = False
+) -> Listing:
     """Find the picture files below `folder`, known by their suffixes.
 
     Parameters
     ----------
     without : a folder that is not searched, if it lies below `folder`
+    large : find zarr stores and slides, too, which may be larger than memory
     """
     files: list[Path] = []
     left_out: list[Path] = []
     unread: list[Path] = []
+    suffixes = SUFFIXES + LARGE if large else SUFFIXES
     for path in _pictures(folder, without):
-        usable = not is_hidden(path.relative_to(folder)) and path.is_file()
-        if path.suffix.lower() in SUFFIXES:
+        there = path.is_file() or (large and is_zarr(path))
+        usable = not is_hidden(path.relative_to(folder)) and there
+        if path.suffix.lower() in suffixes:
             (files if usable else left_out).append(path)
         elif usable:
             unread.append(path)
@@ -115,9 +124,11 @@ def _pictures(folder: Path, without: Path | None) -> Iterator[Path]:
         root = Path(place)
         if without is not None:
             inner[:] = [name for name in inner if not _is_same(root / name, without)]
-        for name in [*inner, *names]:
+        stores = [name for name in inner if is_zarr(root / name)]
+        inner[:] = [name for name in inner if name not in stores]
+        for name in [*inner, *stores, *names]:
             suffix = Path(name).suffix.lower()
-            if suffix in SUFFIXES or suffix in _OTHERS:
+            if suffix in SUFFIXES + LARGE or suffix in _OTHERS:
                 yield root / name
 
 

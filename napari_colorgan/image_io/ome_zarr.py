@@ -52,7 +52,7 @@ def read_ome_zarr(path: Path, axes: str | None = None) -> ImageFile:
         if isinstance(node, zarr.Group):
             node, about, notes = _image_of(path, node)
     array, about = _array_of(path, node, about)
-    blocks = open_array(array.store_path.store.root, array.path)
+    blocks = open_array(Path(array.store_path.store.root).absolute(), array.path)
     letters, names = _letters(path, about, blocks.shape, axes)
     size = pixel_size.of_ome_zarr(names, _scale(about, len(names)))
     record = about.get(RECORD)

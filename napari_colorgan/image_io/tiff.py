@@ -73,7 +73,7 @@ def _opened(path: Path, tiff: Any, series: Any) -> tuple[Any, str] | None:
     if series.nbytes <= _OPEN_ABOVE or _number(page, ORIENTATION, 1) != 1:
         return None
     try:
-        blocks = open_series(path, tiff.series.index(series), meaning_of)
+        blocks = open_series(path.absolute(), tiff.series.index(series), meaning_of)
         if blocks is None:
             return None
         blocks[(0,) * blocks.ndim]  # what cannot be decoded is better known now

@@ -80,7 +80,12 @@ def check_output(path: Path, shape: tuple[int, ...], *, force: bool = False) -> 
 
 def named_like(path: Path, planes: int = 1) -> Path:
     """Return the name of a result like its source's, with a type that can hold it."""
-    kind = _TYPES.get(path.suffix.lower())
+    suffix = path.suffix.lower()
+    if suffix == ".zarr":
+        return path
+    if suffix == ".svs":  # a slide
+        return path.with_suffix(".tif")
+    kind = _TYPES.get(suffix)
     if kind == "TIFF" or (kind is not None and planes == 1):
         return path
     return path.with_suffix(".png" if planes == 1 else ".tif")

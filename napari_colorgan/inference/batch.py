@@ -1,5 +1,6 @@
 """Many pictures coloured into a folder by one model: a bad one stops no other."""
 
+import glob
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -61,6 +62,31 @@ def is_folder(path: Path) -> bool:
     return path.is_dir() and not is_zarr(path)
 
 
+def expanded(sources: Sequence[Path]) -> list[Path]:
+    """Replace patterns such as scans/*.tif by what they match, sorted.
+
+    A shell may not have done so: on Windows, or where they are quoted.
+
+    Raises
+    ------
+    BadImageFile
+        One matches nothing.
+    """
+    paths: list[Path] = []
+    for source in sources:
+        if source.exists() or not glob.has_magic(str(source)):
+            paths.append(source)
+            continue
+        matched = sorted(map(Path, glob.glob(str(source), recursive=True)))
+        if not matched:
+            raise BadImageFile(
+                f"Nothing matches '{source}'. Give a pattern of files that are there, "
+                "such as 'scans/*.tif' ('scans/**/*.tif' for all folders below)."
+            )
+        paths += matched
+    return paths
+
+
 def list_items(sources: Sequence[Path], out: Path) -> tuple[list[Item], list[str]]:
     """Pictures of files and folders, and notes about what is left out.
 
@@ -71,7 +97,7 @@ def list_items(sources: Sequence[Path], out: Path) -> tuple[list[Item], list[str
     BadImageFile
         A folder holds no pictures.
     """
-    from napari_colorgan.image_io.folders import SUFFIXES, find_pictures
+    from napari_colorgan.image_io.folders import LARGE, SUFFIXES, find_pictures
 
     items: dict[Path, Item] = {}
     notes: list[str] = []
@@ -79,11 +105,11 @@ def list_items(sources: Sequence[Path], out: Path) -> tuple[list[Item], list[str
         if not is_folder(source):
             items.setdefault(source.absolute(), Item(source, Path(source.name)))
             continue
-        listing = find_pictures(source, without=out)
+        listing = find_pictures(source, without=out, large=True)
         if not listing.files:
             raise BadImageFile(
                 f"'{source}' holds no pictures. Give a folder with files of one of the "
-                f"types {', '.join(SUFFIXES)}."
+                f"types {', '.join(SUFFIXES + LARGE)}."
             )
         notes += listing.notes
         for path in listing.files:
@@ -124,9 +150,10 @@ def check_items(
         `force`; or one would take the place of a source.
     """
     from napari_colorgan.image_io import named_like
-    from napari_colorgan.image_io.folders import SUFFIXES
+    from napari_colorgan.image_io.folders import LARGE, SUFFIXES
 
-    if not out.is_dir() and (out.exists() or out.suffix.lower() in SUFFIXES):
+    named = out.suffix.lower() in SUFFIXES + LARGE
+    if not is_folder(out) and (out.exists() or named):
         raise BadImageFile(
             f"'{out}' is no folder, but there are several pictures to be coloured. "
             "Give the name of a folder last, which is created if there is none."

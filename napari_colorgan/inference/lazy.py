@@ -76,9 +76,6 @@ def colorize_lazy(
         settings = ColorizerSettings.of(model, **options)
         engine = "torch" if settings.engine == "auto" else settings.engine
         colorizer = Colorizer(replace(settings, engine=engine))
-    if (steady := colorizer.settings.steady) != 0:
-        expected = "0, for lazy planes are coloured one by one, in any order"
-        raise BadSetting("steady", steady, expected)
     check_chunks(array)
     source = Source.of(array, axes=axes, limits=limits, from_color=from_color)
     hints = colorizer.checked(hints, source.shape)
@@ -101,9 +98,17 @@ def planned(
     ----------
     colorizer : of the model
     hints : checked
+
+    Raises
+    ------
+    BadSetting
+        Colours are to be steady: planes are then no tasks of their own.
     """
     from dask.base import tokenize
 
+    if (steady := colorizer.settings.steady) != 0:
+        expected = "0 here, for Dask colours planes one by one, in any order"
+        raise BadSetting("steady", steady, expected)
     sides = _sides(source, colorizer, chunks)
     gray, again, source = _gray(source, sides)
     work = Work(model, replace(source, array=None))

@@ -23,6 +23,7 @@ from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.looking import working_shape
 from napari_colorgan.inference.source import Plane, Source
+from napari_colorgan.inference.steady import plane_in_stack
 from napari_colorgan.inference.tiling import rectangles, within
 from napari_colorgan.inference.views import (
     Local,
@@ -102,7 +103,7 @@ class ZoomedColors:
         ------
         NoColors, OutOfMemory, BadArray
         """
-        plane = self.levels[level].plane(index)
+        plane = plane_in_stack(self.levels[level], index)
         if self.colorizer.context == "whole":
             prepared = self._known(-1, index, self._whole)
         elif max(self._factors(level)) <= _QUICK:
@@ -131,7 +132,7 @@ class ZoomedColors:
 
     def _reduced(self, level: int, index: tuple[int, ...], region: Region) -> RGB:
         """Return the means of what is painted at full size."""
-        full = self.levels[0].plane(index)
+        full = plane_in_stack(self.levels[0], index)
         edges = [
             _edges(side, factor, length)
             for side, factor, length in zip(
@@ -174,7 +175,7 @@ class ZoomedColors:
 
     def _local(self, level: int, index: tuple[int, ...]) -> Prepared:
         """Find out what all of a plane decides at one size."""
-        plane = self.levels[level].plane(index)
+        plane = plane_in_stack(self.levels[level], index)
         told = None if self.hints is None else self.hints.of_plane(index)
         if told is not None and level:
             factors = np.array(self._factors(level))

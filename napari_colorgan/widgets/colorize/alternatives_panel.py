@@ -11,7 +11,7 @@ from napari_colorgan.widgets.parts.swatches import Thumbnails
 if TYPE_CHECKING:  # torch
     from napari_colorgan.inference.alternatives import Alternative
 
-_ASK = "Show a&lternatives"
+_ASK = "Show al&ternatives"
 _SETTLED = 100  # ms until what is shown has its place
 
 
@@ -24,7 +24,7 @@ class AlternativesPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.ask = QPushButton(_ASK)
-        self.found = Thumbnails()
+        self.found = Thumbnails(self.ask)
         self.taking = False
         """Whether one is just being taken; the others can still be taken instead."""
         layout = QVBoxLayout(self)

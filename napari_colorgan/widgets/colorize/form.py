@@ -43,7 +43,7 @@ class ColorizeForm(Container[Any]):
             "such labels along those that are displayed; current plane: the one that "
             "is displayed; range of planes: from one to another",
         )
-        self.between = PlanesRange()
+        self.between = PlanesRange(self.planes)
         self.between.visible = False
         self.limits = ComboBox(
             label="Gray limits",

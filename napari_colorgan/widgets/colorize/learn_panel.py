@@ -23,7 +23,7 @@ class LearnPanel(QWidget):
             "model a few examples to learn from."
         )
         text.setWordWrap(True)
-        self.examples = QPushButton("&Learn from examples...")
+        self.examples = QPushButton("Learn from e&xamples...")
         self.examples.setToolTip("Open the Fine-tune dock with this layer")
         self.corrections = QPushButton("Learn from my corrections...")
         self.corrections.setToolTip(

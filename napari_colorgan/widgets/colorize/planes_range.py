@@ -3,16 +3,24 @@
 from collections.abc import Sequence
 from typing import Any
 
-from magicgui.widgets import Container, SpinBox
+from magicgui.widgets import Container, SpinBox, Widget
+
+from napari_colorgan.widgets.parts.keyboard import name_controls, reach_after
 
 Row = tuple[SpinBox, SpinBox]
 
 
 class PlanesRange(Container[Any]):
-    """The first and the last plane along each axis that is stepped through."""
+    """The first and the last plane along each axis that is stepped through.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    after : the control that these stand below
+    """
+
+    def __init__(self, after: Widget) -> None:
         super().__init__(labels=False)
+        self._after = after
         self.margins = (0, 0, 0, 0)
         self.rows: list[Row] = []
         self._axes: list[tuple[str, int]] = []
@@ -31,6 +39,9 @@ class PlanesRange(Container[Any]):
             for number, (name, length) in enumerate(axes):
                 known = chosen[number] if number < len(chosen) else (0, length - 1)
                 self._add(name, length, *known)
+        name_controls(self.native)
+        ends = [end.native for row in self.rows for end in row]
+        reach_after(self._after.native, ends)
         self.changed.emit(self)
 
     def between(self) -> tuple[tuple[int, int], ...]:

@@ -28,7 +28,7 @@ class VisibleRegion(PushButton):
     """Makes a gray result where there is none; its colours are for others to paint."""
 
     def __init__(self, viewer: Any, results: Results) -> None:
-        super().__init__(text="&Visible region")
+        super().__init__(text="V&isible region")
         self._viewer = viewer
         self._results = results
         self._waits = False

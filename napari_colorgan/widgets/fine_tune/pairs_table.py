@@ -22,6 +22,7 @@ class PairsTable(QTreeWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setAccessibleName("Pairs")
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
         self.setHeaderLabels(_COLUMNS)

@@ -41,6 +41,7 @@ class UnfinishedPanel(QWidget):
         self._again.setInterval(_LOOK_EVERY)
         self.text = wrap(Label(value="", visible=False))
         self.list = QListWidget()
+        self.list.setAccessibleName("Stopped trainings")
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.resume = PushButton(text="Resume", tooltip="Go on with this training")

@@ -23,6 +23,7 @@ class ModelList(QListWidget):
     def __init__(self) -> None:
         super().__init__()
         self._models: Sequence[zoo.Model] = []
+        self.setAccessibleName("Models")
         self.setIconSize(QSize(_ICON, _ICON))
         self.setMinimumHeight(_LOWEST)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

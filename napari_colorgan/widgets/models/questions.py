@@ -19,6 +19,7 @@ from napari_colorgan.checkpoints.formats import (
 )
 from napari_colorgan.checkpoints.metadata import Context, Statistics
 from napari_colorgan.errors import BadSetting
+from napari_colorgan.widgets.parts.keyboard import name_controls
 from napari_colorgan.widgets.parts.layout import say, wrap
 
 if TYPE_CHECKING:  # torch; nothing here is read by a form
@@ -56,6 +57,7 @@ class Question(QDialog):
         for part in (self.about, self._rows, self.reason):
             layout.addWidget(part.native)
         layout.addWidget(buttons)
+        name_controls(self)
         self.setFixedWidth(_WIDTH)
         say(self.about, text)
         self._rows.changed.connect(self._update)

@@ -32,8 +32,13 @@ class _CloseFilter(QObject):
 
     def _call(self) -> None:
         slot, self._slot = self._slot, None
-        if slot is not None:
+        if slot is None:
+            return
+        try:
             slot()
+        except RuntimeError as error:  # a program that ends deletes in any order
+            if "deleted" not in str(error):
+                raise
 
 
 def on_close(widget: QWidget, slot: Callable[[], object]) -> QObject:

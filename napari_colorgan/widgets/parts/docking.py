@@ -1,4 +1,4 @@
-"""What every dock of ours does: it is a tab among the others and shows its focus.
+"""What every dock of ours does: it is a tab among the others, and serves keys, too.
 
 Docks below each other need more height than small screens have, and napari's own
 entries in the Plugins menu ignore what the manifest says about tabs.
@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
+from napari_colorgan.widgets.parts.keyboard import name_controls
 from napari_colorgan.widgets.parts.layout import show_focus
 
 _OURS = "colorgan_dock"
@@ -23,6 +24,7 @@ def make_dock(dock: QWidget) -> None:
     it is shown. Where the user moves it is left to them.
     """
     show_focus(dock)
+    name_controls(dock)
     _Shown(dock)
 
 
@@ -35,12 +37,26 @@ class _Shown(QObject):
         self._joined = False
         dock.setProperty(_OURS, True)
         dock.installEventFilter(self)
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            app.focusChanged.connect(self._on_focus)
 
     def eventFilter(self, _: Any, event: Any) -> bool:
-        """Wait until Qt has laid out what is shown; windows come back spontaneously."""
+        """Wait until Qt has laid out what is shown; windows come back spontaneously.
+
+        Behind another tab a dock is not hidden for Qt, and gets the focus by keys.
+        """
         if event.type() == QEvent.Type.Show and not event.spontaneous():
             QTimer.singleShot(0, self._come_up)
         return False
+
+    def _on_focus(self, _: Any, now: QWidget | None) -> None:
+        """Come to the front where a control behind another tab gets the focus."""
+        frame = self._dock.parentWidget()
+        if now is None or not isinstance(frame, QDockWidget):
+            return
+        if self._dock.isAncestorOf(now) and frame.visibleRegion().isEmpty():
+            frame.raise_()
 
     def _come_up(self) -> None:
         frame = self._dock.parentWidget()

@@ -29,6 +29,8 @@ _PAGES = 10  # clicks on a slider's track from end to end
 _FOCUS = "2px solid #2f7bf5"  # 3 : 1 or more against both of napari's themes
 _FOCUSED = f"""
 QPushButton:focus {{ border: {_FOCUS}; padding: 2px; }}
+QToolButton {{ border: 2px solid transparent; }}
+QToolButton:focus {{ border: {_FOCUS}; }}
 QComboBox:focus {{ border: {_FOCUS}; padding: 3px 8px 3px 6px; }}
 QLineEdit:focus {{ border: {_FOCUS}; padding: 0px; }}
 QAbstractSpinBox:focus {{ border: {_FOCUS}; padding: 0px 8px; }}

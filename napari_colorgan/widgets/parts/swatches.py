@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from napari_colorgan.arrays import RGB
 from napari_colorgan.inference.hints import to_hex
+from napari_colorgan.widgets.parts.keyboard import KeyButton, reach_after
 from napari_colorgan.widgets.parts.notices import plain
 from napari_colorgan.widgets.parts.picture import pixmap_of
 
@@ -17,7 +18,7 @@ _SIDE = 24  # px
 _THUMBNAIL = 68  # px
 
 
-class Swatch(QToolButton):
+class Swatch(KeyButton):
     """A button with a colour, which a screen reader can name."""
 
     def __init__(self, name: str) -> None:
@@ -79,11 +80,17 @@ class SwatchRow(QWidget):
 
 
 class Thumbnails(QWidget):
-    """Small pictures beside each other; hidden while there are none."""
+    """Small pictures beside each other; hidden while there are none.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    after : the control that they stand below
+    """
+
+    def __init__(self, after: QWidget) -> None:
         super().__init__()
-        self.pictures: list[QToolButton] = []
+        self._after = after
+        self.pictures: list[KeyButton] = []
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self.setVisible(False)
@@ -102,7 +109,7 @@ class Thumbnails(QWidget):
             button.deleteLater()
         self.pictures = []
         for number, (rgb, text) in enumerate(pictures):
-            button = QToolButton()
+            button = KeyButton()
             button.setIcon(QIcon(pixmap_of(rgb)))
             button.setIconSize(QSize(_THUMBNAIL, _THUMBNAIL))
             button.setText(text)
@@ -111,4 +118,5 @@ class Thumbnails(QWidget):
             button.clicked.connect(lambda _=False, at=number: on_click(at))
             self._row.addWidget(button)
             self.pictures.append(button)
+        reach_after(self._after, self.pictures)
         self.setVisible(bool(pictures))
