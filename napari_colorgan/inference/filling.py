@@ -14,6 +14,7 @@ from napari_colorgan.inference.events import InvalidPixels, TileDone
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.sampling import spread_planes
 from napari_colorgan.inference.source import Plane, Source
+from napari_colorgan.inference.steady import planes_in_order
 from napari_colorgan.inference.tiling import Tiling, intersection, rectangles, within
 from napari_colorgan.inference.views import Local, Prepared, paint, prepare
 from napari_colorgan.job import STOP, Job
@@ -45,7 +46,7 @@ def fill_job(
     colorizer = colorizer.forgetful()
     invalid = 0
     tiling: Tiling | None = None
-    for plane in source.planes():
+    for plane in planes_in_order(source):
         if not (missing := file.missing(plane.index)):
             continue
         told = None if hints is None else hints.of_plane(plane.index)
