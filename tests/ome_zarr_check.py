@@ -24,10 +24,11 @@ def write(folder: Path) -> None:
     from napari_colorgan.job import Control, finish
 
     growing.CHUNK = 128
-    gray = data.camera()[:300, :420]
+    gray = np.tile(data.camera(), (2, 2))[:600, :840]
     settings = ColorizerSettings(model="natural", device="cpu", engine="torch")
     for name in NAMES:
-        stack = np.stack([[gray, gray[::-1]]] * 2) if name == "stack" else gray
+        small = gray[:300, :420]
+        stack = np.stack([[small, small[::-1]]] * 2) if name == "stack" else gray
         zarr.create_array(folder / f"{name}.in.zarr", data=stack)
         control = Control()
         if name == "begun":
@@ -46,7 +47,7 @@ def test(folder: Path) -> None:
         image = Image.from_zarr(zarr.open_group(folder / f"{name}.zarr", mode="r"))
         attributes = image.attributes.ome
         (multiscale,) = attributes.multiscales
-        assert len(multiscale.datasets) == 3, multiscale.datasets
+        assert len(multiscale.datasets) > 2, multiscale.datasets
         shown = attributes.model_dump()["omero"]["channels"]
         assert [each["label"] for each in shown] == ["red", "green", "blue"], shown
         print(f"{name}: valid, axes {[axis.name for axis in multiscale.axes]}")

@@ -21,6 +21,7 @@ import flicker
 import gpu
 import guidance
 import live
+import memory
 import micro_split
 import pack
 import presets
@@ -325,6 +326,17 @@ def test_times_of_a_click_are_in_order(make_checkpoint):
     told = live.timed(plane, colorizer, live.clicks(2, 256))
     assert list(told) == ["preview", "first piece", "last piece"]
     assert sorted(told.values()) == list(told.values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+def test_memory_is_counted_above_the_loaded_model(make_checkpoint, tmp_path):
+    save(make_checkpoint("compact"), tmp_path / "a.safetensors")
+    source = memory.make_input(tmp_path, 200, "uint16")
+    assert memory.make_input(tmp_path, 200, "uint16") == source
+    call = source, tmp_path / "out.zarr", tmp_path / "a.safetensors", "torch"
+    peak, seconds = memory.one(*map(str, call))
+    assert (tmp_path / "out.zarr").is_dir()
+    assert -500 < peak < 500 and seconds > 0
 
 
 def test_packed_pictures_are_small_and_have_color(photos, tmp_path):

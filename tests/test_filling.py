@@ -313,6 +313,14 @@ def test_planes_of_a_stack_are_coloured_without_the_others(
     assert made["planes"] == [[1, 2]]
 
 
+def test_colours_of_stacks_are_steady_here_too(tmp_path, make_colorizer) -> None:
+    colorizer = make_colorizer("compact", context="whole").asked_for(steady=1.0)
+    stack = np.stack([GRAY, GRAY // 2 + 60])
+    source = store(tmp_path / "a.zarr", stack)
+    result = colorize_file(source, tmp_path / "b.zarr", colorizer, axes="TYX")
+    assert np.array_equal(read(result), colorize(stack, colorizer, axes="TYX"))
+
+
 def test_a_command_goes_on_with_what_it_began(
     tmp_path, colorizer, make_checkpoint, monkeypatch
 ) -> None:
