@@ -1,5 +1,7 @@
 """Layers that are coloured as they are looked at, in a viewer."""
 
+import tempfile
+
 import dask.array
 import numpy as np
 import pytest
@@ -7,8 +9,10 @@ import tifffile
 
 from napari_colorgan import colorize, save
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.image_io import read_image, temporary
+from napari_colorgan.job import finish
 from napari_colorgan.widgets.colorize.results import LAYER_KEY
-from napari_colorgan.widgets.colorize.saving import write_layer
+from napari_colorgan.widgets.colorize.saving import save_job, write_layer
 from napari_colorgan.widgets.parts import settings as dock_settings
 
 ENOUGH = 60_000  # ms; for what takes a second on an idle machine
@@ -100,3 +104,28 @@ def test_several_sizes_stay_several_and_end_with_the_layer(viewer, qtbot, gray):
     qtbot.waitUntil(lambda: is_made(shown[:]), timeout=ENOUGH)
     viewer.layers.remove(result)
     assert not shown[:].any()
+
+
+def test_a_result_larger_than_memory_is_on_disk_until_it_is_saved(
+    viewer, qtbot, gray, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(temporary, "_memory", lambda: 1000)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    stack = np.stack([np.tile(gray, (3, 3)), np.tile(gray[::-1], (3, 3))])
+    viewer.add_image(dask.array.from_array(stack, (1, 300, 300)), name="huge")
+    dock = open_dock(viewer)
+    dock.run.native.click()
+    qtbot.waitUntil(lambda: not dock.busy, timeout=ENOUGH)
+    result = viewer.layers[-1]
+    assert result.multiscale and result.rgb, dock.status.value
+    assert result.metadata[LAYER_KEY]["complete"]
+    folders = list(tmp_path.glob("napari-colorgan-*"))
+    assert len(folders) == 1
+    expected = colorize(stack, "tiny")
+    assert np.abs(np.asarray(result.data[0]).astype(int) - expected).max() <= 1
+    assert result.data[1].shape == (2, 384, 480, 3)
+    data, attributes, _ = result.as_layer_data_tuple()
+    finish(save_job(tmp_path / "saved.zarr", data, attributes))
+    saved = read_image(tmp_path / "saved.zarr")
+    assert saved.axes == "TYXS" and saved.tags.made["complete"]
+    assert np.array_equal(np.asarray(saved.array), np.asarray(result.data[0]))

@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import dask.array
@@ -19,6 +22,7 @@ from napari_colorgan.image_io import growing, read_image
 from napari_colorgan.inference import cluster
 from napari_colorgan.inference.cluster import ClusterError, array_writer, cluster_job
 from napari_colorgan.inference.events import TileDone
+from napari_colorgan.inference.files import Choices, color_file_job
 from napari_colorgan.job import Control, finish
 
 
@@ -26,7 +30,7 @@ from napari_colorgan.job import Control, finish
 def workers():
     """Two processes, and the scheduler they work for."""
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as both:
         yield both
 
@@ -123,3 +127,45 @@ def test_a_cluster_fills_a_store(workers, settings, gray, tmp_path, monkeypatch)
     made = read_image(tmp_path / "out.zarr")
     assert made.tags.made["complete"]
     assert np.abs(made.array.astype(int) - expected).max() <= 1
+
+
+def test_a_killed_run_goes_on_with_what_is_missing(workers, settings, gray, tmp_path):
+    settings = replace(settings, tile=640)
+    picture = np.tile(gray, (5, 4))
+    zarr.create_array(tmp_path / "in.zarr", data=picture, chunks=(300, 500))
+    result = tmp_path / "out.zarr"
+    program = [
+        sys.executable,
+        "-m",
+        "napari_colorgan",
+        "colorize",
+        tmp_path / "in.zarr",
+    ]
+    program += [result, "--model", settings.model, "--tile", "640"]
+    program += ["--context", "local", "--scheduler", workers.scheduler_address]
+    first = subprocess.Popen(list(map(str, program)))
+    record = tmp_path / ".out.zarr.progress"
+    while first.poll() is None and not (record.exists() and len(lines(record)) > 1):
+        time.sleep(0.02)
+    first.kill()
+    assert first.wait() == -signal.SIGKILL
+    begun = lines(record)
+    events = []
+    choices = Choices(resume=True)
+    job = color_file_job(
+        tmp_path / "in.zarr",
+        result,
+        settings,
+        choices,
+        scheduler=workers.scheduler_address,
+    )
+    outcome = finish(job, events.append)
+    assert outcome.is_complete and len(begun) > 1
+    tiles = [event for event in events if isinstance(event, TileDone)]
+    assert 0 < len(tiles) == tiles[-1].total < 2 * 2
+    made = np.asarray(read_image(result).array)
+    assert np.abs(made.astype(int) - colorize(picture, settings)).max() <= 1
+
+
+def lines(record):
+    return record.read_bytes().splitlines()

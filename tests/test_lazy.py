@@ -20,6 +20,7 @@ from napari_colorgan.errors import (
 from napari_colorgan.inference import travelling
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.lazy import as_array, planned
+from napari_colorgan.inference.planes import only_planes
 from napari_colorgan.inference.tiling import Tiling
 
 TILE = Tiling(192, 32, 32)
@@ -84,6 +85,17 @@ def test_axes_and_equal_samples_are_understood(gray, path):
     assert difference(colorize_lazy(rgb, colorizer), expected) <= 1
     turned = dask.array.from_array(gray.T, (90, 90))
     assert difference(colorize_lazy(turned, colorizer, axes="XY"), expected) <= 1
+
+
+def test_some_planes_are_some_chunks(gray, path):
+    stack = np.stack([gray, gray[::-1], gray[:, ::-1]])
+    colorizer = colorizer_of(path, context="local")
+    model = travelling.TravellingModel.of(colorizer.settings, colorizer)
+    for array in (stack, dask.array.from_array(stack, (2, 100, 100))):
+        source = only_planes(Source.of(array), (range(1, 3),))
+        plan = planned(source, model, colorizer)
+        assert isinstance(plan.gray.array, dask.array.Array)
+        assert difference(as_array(plan), colorize(stack, colorizer)[1:]) <= 1
 
 
 def test_samples_that_nobody_compared_are_compared(gray, path):

@@ -79,6 +79,10 @@ def test_the_command_line_counts_both_ends(stack, tmp_path):
     assert np.array_equal(image.array, colorize(stack, MODEL, steady=0.5)[2:5])
     made = image.tags.made
     assert made["planes"] == [[2, 4]] and made["steady"] == 0.5
+    result = CliRunner().invoke(app, ["colorize", "in.tif", "out.zarr", *options])
+    assert result.exit_code == 0, result.output
+    again = read_image(tmp_path / "out.zarr").array[...]
+    assert np.array_equal(again.reshape(image.array.shape), image.array)
     (tmp_path / "many").mkdir()
     words = ["colorize", "in.tif", "many", "--model", MODEL, "--planes", "3:3"]
     result = CliRunner().invoke(app, words)

@@ -39,6 +39,12 @@ def is_begun(path: Path) -> bool:
     return path.exists() and _record_of(path).exists()
 
 
+def discard(path: Path) -> None:
+    """Remove what was begun, and what is known of it."""
+    _record_of(path).unlink(missing_ok=True)
+    remove(path)
+
+
 def check_growing(
     path: Path, leading: str, *, force: bool = False, resume: bool = False
 ) -> None:

@@ -5,11 +5,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_colorgan.arrays import RGB, Array, Region
+from napari_colorgan.inference.by_planes import ByPlanes
 from napari_colorgan.inference.tiling import rectangles, within
 from napari_colorgan.job import STOP, Job, Progress
 
@@ -158,68 +159,22 @@ class SeenColors:
                 held -= self._kept.popitem(last=False)[1][0].nbytes
 
 
-@dataclass(frozen=True)
-class SeenArray:
+class SeenArray(ByPlanes):
     """One size as an array with colours (..., 4) where they are made, else see-through.
 
     What is read of it is wanted from then on, if it lies in one plane.
     """
 
-    seen: SeenColors
-    level: int
-    order: tuple[int, ...]
-    """Its dimensions as (leading..., Y, X)."""
+    samples = 4
+    cuts = False
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """With the dimensions as they are in the gray array, and four samples."""
-        lengths = self.seen.colors.levels[self.level].shape
-        shape = [0] * len(lengths)
-        for axis, length in zip(self.order, lengths, strict=True):
-            shape[axis] = length
-        return (*shape, 4)
+    def __init__(self, seen: SeenColors, level: int, order: Sequence[int]) -> None:
+        super().__init__(seen.colors.levels[level].shape, order)
+        self.seen = seen
+        self.level = level
 
-    @property
-    def dtype(self) -> np.dtype[np.uint8]:
-        """Of 8 bits."""
-        return np.dtype(np.uint8)
-
-    @property
-    def ndim(self) -> int:
-        """How many dimensions there are."""
-        return len(self.order) + 1
-
-    @property
-    def size(self) -> int:
-        """How many values there are."""
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """How much memory all of it would take."""
-        return self.size
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self[...], dtype)
-
-    def __getitem__(self, part: Any) -> Array:
-        wanted, single = _positions(part, self.shape)
-        *planes, rows, columns = (wanted[axis] for axis in self.order)
-        shape = [len(wanted[axis]) for axis in self.order]
-        out = np.zeros((*shape, 4), np.uint8)
-        if out.size and all(len(plane) == 1 for plane in planes):
-            index = tuple(plane[0] for plane in planes)
-            out[(0,) * len(planes)] = self._plane(index, rows, columns)
-        back = np.argsort(self.order)
-        result = out.transpose(*map(int, back), len(self.order))[..., wanted[-1]]
-        kept = [n for n, one in zip(result.shape, single, strict=True) if not one]
-        return result.reshape(kept)
-
-    def _plane(self, index: tuple[int, ...], rows: range, columns: range) -> Array:
-        region = _span(rows), _span(columns)
+    def part(self, index: tuple[int, ...], region: Region) -> Array:
+        """Return colours (y, x, 4) of a region of a plane, as far as they are made."""
         parts = list(rectangles(region, BLOCK))
         blocks = [Block(self.level, index, *map(_corner, part)) for part in parts]
         whole = np.zeros((*map(_length, region), 4), np.uint8)
@@ -228,12 +183,7 @@ class SeenArray:
                 into = whole[within(region, part)]
                 into[..., :3] = rgb[within(self.seen.region(block), part)]
                 into[..., 3] = 255
-        y, x = (
-            np.asarray(each) - side.start
-            for each, side in zip((rows, columns), region, strict=True)
-        )
-        picked: Array = whole[np.ix_(y, x)]
-        return picked
+        return whole
 
 
 def all_of(seen: SeenColors) -> Iterator[tuple[tuple[int, ...], Region, RGB]]:
@@ -256,25 +206,3 @@ def _corner(part: slice) -> int:
 
 def _length(side: slice) -> int:
     return int(side.stop - side.start)
-
-
-def _span(positions: range) -> slice:
-    """Return the px from the first to the last of some positions."""
-    return slice(min(positions), max(positions) + 1)
-
-
-def _positions(part: Any, shape: Sequence[int]) -> tuple[list[range], list[bool]]:
-    """Positions along every dimension, and whether it vanishes, of a basic index."""
-    parts = list(part) if isinstance(part, tuple) else [part]
-    if Ellipsis in [each for each in parts if each is Ellipsis]:
-        at = next(n for n, each in enumerate(parts) if each is Ellipsis)
-        parts[at : at + 1] = [slice(None)] * (len(shape) - len(parts) + 1)
-    parts += [slice(None)] * (len(shape) - len(parts))
-    single = [not isinstance(each, slice) for each in parts]
-    wanted = [
-        range(*each.indices(length))
-        if isinstance(each, slice)
-        else range(length)[int(each) : int(each) + 1 or None]
-        for each, length in zip(parts, shape, strict=True)
-    ]
-    return wanted, single

@@ -20,6 +20,7 @@ from napari_colorgan.inference.events import TileDone
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.lazy import planned
 from napari_colorgan.inference.lazy_graph import Graph, Key, Painted, Planner
+from napari_colorgan.inference.planes import cut_out
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Source
 from napari_colorgan.inference.travelling import TravellingModel
@@ -91,7 +92,7 @@ def cluster_job(
         _check_workers(client, address, model)
         if first is not None:
             yield from first()
-        in_memory = isinstance(source.array, np.ndarray)
+        in_memory = isinstance(cut_out(source).array, np.ndarray)
         yield from _colored_job(client, plan, left, write, in_memory=in_memory)
     return colorizer
 

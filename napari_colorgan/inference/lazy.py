@@ -15,6 +15,7 @@ from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.lazy_graph import Chunks, Planner
 from napari_colorgan.inference.lazy_tasks import Work
+from napari_colorgan.inference.planes import cut_out
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Source, equal_sample, lightness
 from napari_colorgan.inference.tiling import spans
@@ -106,6 +107,7 @@ def planned(
     """
     from dask.base import tokenize
 
+    source = cut_out(source)
     if (steady := colorizer.settings.steady) != 0:
         expected = "0 here, for Dask colours planes one by one, in any order"
         raise BadSetting("steady", steady, expected)

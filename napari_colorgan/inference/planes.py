@@ -52,6 +52,15 @@ class PlanesOf:
         return np.asarray(self[...], dtype)
 
 
+def cut_out(source: Source) -> Source:
+    """Return the same planes as an array that is numpy's or Dask's, if all of it is."""
+    array = source.array
+    if not (isinstance(array, PlanesOf) and hasattr(array.stack, "__array_ufunc__")):
+        return source  # of files: a part of it would be read here
+    part = tuple(slice(each.start, each.stop) for each in array.planes)
+    return replace(source, array=array.stack[part])
+
+
 def planes_within(wanted: Wanted, leading: Sequence[int]) -> Planes:
     """Return which planes are wanted of an array with these leading lengths.
 

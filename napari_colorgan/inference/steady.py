@@ -6,6 +6,7 @@ trail. Lightness is not touched. A plane is averaged with the same ones whicheve
 and whatever region are coloured.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
@@ -29,6 +30,10 @@ reach a little beyond the gray that they are of. With single cells, those where 
 had been were 2.7 instead of 2.3 units of ab from the truth (`flicker.py`, at 1)."""
 _CELL = {"whole": 1, "local": 4}
 """Px that are compared together; colours of windows are predicted as coarsely."""
+
+_MOST_KEPT = 1 << 26
+"""Px of planes whose windows are kept, about 4 MB a megapixel for all five; those of
+larger ones are looked at anew each time, which costs five times as much."""
 
 Seen = tuple[Tensor, Tensor]
 """Gray (1, 1, h, w), and scaled (a, b) of it, (1, 2, h, w)."""
@@ -128,8 +133,9 @@ def _remembered(
 ) -> Seen:
     known = plane.said.get(place)
     if known is None or known[0] is not colorizer.settings:
-        seen = _coarse(look(plane), cell)
-        known = plane.said[place] = colorizer.settings, seen
+        known = colorizer.settings, _coarse(look(plane), cell)
+        if math.prod(plane.shape) <= _MOST_KEPT:
+            plane.said[place] = known
     result: Seen = known[1]
     return result
 

@@ -28,7 +28,8 @@ from napari_colorgan.training.budget import (
 )
 from napari_colorgan.training.enough import warn_of_few
 from napari_colorgan.training.events import Planned, Preparing, Trained
-from napari_colorgan.training.loop import Course, Loop, follow_job
+from napari_colorgan.training.following import follow_job
+from napari_colorgan.training.loop import Course, Loop
 from napari_colorgan.training.networks import (
     base_of,
     fitting_patch,

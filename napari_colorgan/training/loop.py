@@ -15,7 +15,7 @@ from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.store import Checkpoint, save
 from napari_colorgan.errors import JobFailed
 from napari_colorgan.inference.colorizer import Colorizer
-from napari_colorgan.job import STOP, Job, Progress, Stop
+from napari_colorgan.job import STOP, Job, Stop
 from napari_colorgan.training.events import History, StepDone, Trained
 from napari_colorgan.training.logs import log_judgement, log_loss
 from napari_colorgan.training.record import Record, halved
@@ -309,22 +309,3 @@ class Loop:
     def _seconds(self) -> float:
         """Seconds of this run and of those that it goes on from."""
         return self._seconds_before + self._passed()
-
-
-def follow_job(trainer: Trainer, sampler: Sampler, metadata: Metadata) -> Job[Trained]:
-    """Do the steps of a process that is not the first of its team, until that ends.
-
-    It returns the weights that all of them have at the end, whichever were best.
-
-    Raises
-    ------
-    JobFailed
-        The first process has ended without a word.
-    """
-    trainer.share_state()
-    while trainer.team.told(False):
-        with suppress(Diverged):  # of which the first one tells
-            trainer.step(sampler.batch(trainer.done))
-        yield Progress(trainer.done, trainer.steps)
-    last = Checkpoint(metadata, halved(trainer.average))
-    return Trained(last, last, "the first process has ended", History(), 0.0)

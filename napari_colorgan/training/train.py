@@ -15,9 +15,10 @@ from napari_colorgan.models import GeneratorSpec, build
 from napari_colorgan.models.compact import Compact
 from napari_colorgan.training.archives import Archive, is_archive
 from napari_colorgan.training.events import Trained
+from napari_colorgan.training.following import follow_job
 from napari_colorgan.training.holding_out import Files, hold_out, keep
 from napari_colorgan.training.left_out import LeftOut
-from napari_colorgan.training.loop import Course, Loop, follow_job
+from napari_colorgan.training.loop import Course, Loop
 from napari_colorgan.training.networks import give_weights, make_discriminator
 from napari_colorgan.training.pairs import Pair, decide_task
 from napari_colorgan.training.picture_sampler import PictureSampler

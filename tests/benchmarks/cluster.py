@@ -45,7 +45,7 @@ def main(
 
 def timed(settings: ColorizerSettings, count: int, side: int) -> float:
     """Seconds for a picture of `side` columns and rows for all workers."""
-    with LocalCluster(count, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(count, threads_per_worker=1, dashboard_address=":0") as cluster:
         small = Source.of(picture(256, 1))
         address = cluster.scheduler_address
         finish(cluster_job(small, settings, address, forget))  # loads the model

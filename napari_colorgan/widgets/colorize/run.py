@@ -1,5 +1,6 @@
 """One run over gray layers: the job in its thread, and the result layers it fills."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from napari.layers import Image
 from napari.utils import progress
 
 from napari_colorgan.arrays import RGB
+from napari_colorgan.image_io.temporary import fits_memory
 from napari_colorgan.inference.events import (
     EnginesTried,
     InvalidPixels,
@@ -19,6 +21,7 @@ from napari_colorgan.inference.events import (
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.planes import hints_within
 from napari_colorgan.inference.settings import ColorizerSettings
+from napari_colorgan.inference.stored import StoreReady, stored_job
 from napari_colorgan.job import STOP, Job, Progress, duration
 from napari_colorgan.widgets.colorize.palette_panel import PaletteChoice
 from napari_colorgan.widgets.colorize.results import LAYER_KEY, Result, Results
@@ -91,10 +94,15 @@ def color_layers_job(
         source = layer.source()
         hints = wish.hints_of(layer) if number == 0 else None
         canvas = None if canvases is None else canvases[number]
-        if canvas is None:
-            canvas = yield from gray_canvas_job(source)
         told = wish.hints if number == 0 else None
         record = record_of(source, colorizer, layer.name, hints=told, **layer.said)
+        if canvas is None and not fits_memory(3 * math.prod(source.shape)):
+            yield from stored_job(number, source, colorizer, record, hints)
+            if (yield LayerDone(1, 1)) is STOP:
+                return
+            continue
+        if canvas is None:
+            canvas = yield from gray_canvas_job(source)
         if (yield CanvasReady(0, 1, number, canvas, record)) is STOP:
             return
         yield from colorize_job(
@@ -161,7 +169,7 @@ class LayerRun:
         match event:
             case ModelLoaded():
                 self.device_note = event.note
-            case CanvasReady():
+            case CanvasReady() | StoreReady():
                 self._add_result(event)
             case TileDone() if self._refresher is not None:
                 self._refresher.changed(event.index, View.of(self._viewer))
@@ -223,7 +231,7 @@ class LayerRun:
         self._forget_result()
         self._activity.close()
 
-    def _add_result(self, event: CanvasReady) -> None:
+    def _add_result(self, event: CanvasReady | StoreReady) -> None:
         """Show a canvas as a layer whose record says that it is not complete."""
         self._forget_result()
         self._last = Progress(0, 1)
@@ -236,16 +244,29 @@ class LayerRun:
             options = self._options[event.number] | {
                 "metadata": {LAYER_KEY: event.record}
             }
-            canvas = source.in_layer(event.canvas)
-            self._result = add_result(self._viewer, canvas, options)
-        self._results.note(
-            self._layers[event.number], Result(self._result, event.canvas, source)
-        )
+            self._result = self._shown(event, source, options)
+        if isinstance(event, CanvasReady):
+            result = Result(self._result, event.canvas, source)
+            self._results.note(self._layers[event.number], result)
         self._result.events.data.connect(self._on_data)
         self._refresher = Refresher(self._result, source.axes)
         self._began = time.perf_counter()
         self._record = event.record
         self._write(self._why or "in progress")
+
+    def _shown(
+        self,
+        event: CanvasReady | StoreReady,
+        source: LayerSource,
+        options: dict[str, Any],
+    ) -> Image:
+        if isinstance(event, CanvasReady):
+            canvas = source.in_layer(event.canvas)
+            return add_result(self._viewer, canvas, options)
+        sizes = event.stored.arrays(source.axes.order)
+        return self._viewer.add_image(
+            sizes, rgb=True, multiscale=True, cache=False, **options
+        )
 
     def _write(self, why: str) -> None:
         """Write the record into the result's metadata.

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_colorgan.image_io.writing import SUFFIXES
 from napari_colorgan.widgets.colorize.results import LAYER_KEY
 from napari_colorgan.widgets.colorize.saving import free_path, safe_name, save_job
+from napari_colorgan.widgets.colorize.saving_stores import SUFFIX
 from napari_colorgan.widgets.parts.layers import is_color
 from napari_colorgan.widgets.parts.notices import show_info
 from napari_colorgan.widgets.parts.worker import DockJobs
@@ -20,6 +21,7 @@ _TYPES = {
     ".ome.tif": "OME-TIFF (*.ome.tif *.ome.tiff)",
     ".png": "PNG (*.png)",
     ".jpg": "JPEG (*.jpg *.jpeg)",
+    ".zarr": "OME-Zarr (*.zarr)",
 }
 
 
@@ -77,7 +79,7 @@ class SaveButton(PushButton):
         if not name:
             return None
         path = Path(name)
-        if path.suffix.lower() in SUFFIXES:
+        if path.suffix.lower() in (*SUFFIXES, SUFFIX):
             return path
         # what Qt asked about before it replaces a file was the name without this
         end = next((end for end, title in _TYPES.items() if title == kind), suffix)

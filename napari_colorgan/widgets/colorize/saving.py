@@ -18,6 +18,7 @@ from napari_colorgan.inference.as_seen import SeenArray, all_of, count_of
 from napari_colorgan.inference.axes import LEADING
 from napari_colorgan.job import STOP, Job, Progress, finish
 from napari_colorgan.widgets.colorize.results import LAYER_KEY
+from napari_colorgan.widgets.colorize.saving_stores import SUFFIX, save_store_job
 
 LayerData = tuple[Any, dict[str, Any], str]
 """Data, attributes and type of a layer, as napari hands them to writers."""
@@ -69,6 +70,13 @@ def save_job(path: Path, data: Any, attributes: dict[str, Any]) -> Job[list[str]
         On STOP; nothing is written then.
     """
     array = data[0] if attributes["multiscale"] else data
+    made = attributes["metadata"].get(LAYER_KEY)
+    if path.suffix.lower() == SUFFIX:
+        order = tuple(getattr(array, "order", ())) or _order(
+            attributes["axis_labels"], array.ndim - 1
+        )
+        letters, size = _letters(attributes, order), _pixel_size(attributes, order)
+        return (yield from save_store_job(path, array, order, letters, size, made))
     if isinstance(array, SeenArray):
         return (yield from _seen_job(path, array, attributes))
     if not attributes["rgb"] or array.dtype != np.uint8 or array.shape[-1] != 3:
@@ -79,7 +87,6 @@ def save_job(path: Path, data: Any, attributes: dict[str, Any]) -> Job[list[str]
     shape = array.shape[:-1]
     letters, size = _letters(attributes, order), _pixel_size(attributes, order)
     check_output(path, shape, force=True)
-    made = attributes["metadata"].get(LAYER_KEY)
     if made is not None and not isinstance(made, dict):
         made = {"record": str(made)}
     total = int(np.prod(shape[:-2]))
