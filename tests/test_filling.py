@@ -121,6 +121,17 @@ def test_the_pyramid_is_made_of_means(tmp_path, colorizer) -> None:
     assert scales[1][1]["translation"] == [0, 0.5, 0.5]
 
 
+@pytest.mark.parametrize("name", ["b.zarr", "b.tif"])
+def test_black_chunks_are_finished_too(tmp_path, colorizer, name) -> None:
+    dark = GRAY.copy()
+    dark[:150, :150] = 0
+    source = store(tmp_path / "a.zarr", dark)
+    result = colorize_file(source, tmp_path / name, colorizer, resume=True)
+    made = read(result)
+    assert not made[:CHUNK, :CHUNK].any()
+    assert np.array_equal(made, colorize(dark, colorizer))
+
+
 def test_axes_pixel_size_and_words_are_kept(tmp_path, colorizer) -> None:
     stack = np.stack([GRAY[:70, :80]] * 6).reshape(2, 3, 70, 80)
     about = {"axes": "TZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25}

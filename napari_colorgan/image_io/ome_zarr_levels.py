@@ -50,7 +50,11 @@ class OmeZarrLevels:
         self._leading = leading
         self._stored = stored_axes(leading)
         count = len(self._group.attrs["ome"]["multiscales"][0]["datasets"])
-        self._arrays = [self._group[str(level)] for level in range(count)]
+        # black chunks, too, are files: what is there is done
+        all_written = {"write_empty_chunks": True}
+        self._arrays = [
+            self._group[str(level)].with_config(all_written) for level in range(count)
+        ]
 
     @classmethod
     def create(
@@ -82,7 +86,6 @@ class OmeZarrLevels:
                 compressors=BloscCodec(
                     cname="zstd", clevel=1, shuffle="bitshuffle", typesize=1
                 ),
-                config={"write_empty_chunks": True},  # a chunk that is there is done
             )
         name = path.name.removesuffix(".zarr").removesuffix(".ome")
         about = _attributes(name, stored, size, len(growing.level_shapes(shape[-2:])))
