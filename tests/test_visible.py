@@ -8,6 +8,7 @@ from superqt.utils._qthreading import WorkerBase
 
 from napari_colorgan import colorize, save
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.widgets.colorize import visible
 from napari_colorgan.widgets.colorize.results import corners
 from napari_colorgan.widgets.parts import settings as dock_settings
 
@@ -124,3 +125,17 @@ def test_what_is_seen_of_a_coarse_level_counts_in_full_resolution(gray):
     layer.data_level = 1
     layer.corner_pixels = np.array([[10, 5], [19, 69]])
     assert corners(layer).tolist() == [[20, 10], [39, 139]]
+
+
+def test_what_does_not_fit_into_memory_is_for_as_you_look(
+    viewer, gray, messages, monkeypatch
+):
+    needed = []
+    monkeypatch.setattr(visible, "fits_memory", lambda n: needed.append(n) or False)
+    viewer.add_image(np.stack([gray] * 3), name="slide")
+    widget = open_dock(viewer)
+    widget.visible.native.click()
+    (message,) = messages
+    assert "does not fit into memory" in message and "as you look" in message
+    assert needed == [9 * gray.size]
+    assert len(viewer.layers) == 1 and not widget.busy

@@ -1,11 +1,13 @@
 """One click colours what is seen of a layer, as a run would colour it."""
 
+import math
 from typing import Any
 
 from magicgui.widgets import PushButton
 from napari.layers import Image
 
 from napari_colorgan.arrays import RGB
+from napari_colorgan.image_io.temporary import fits_memory
 from napari_colorgan.job import Job
 from napari_colorgan.widgets.colorize.results import LAYER_KEY, Result, Results, corners
 from napari_colorgan.widgets.colorize.run_panel import RunPanel
@@ -52,6 +54,13 @@ class VisibleRegion(PushButton):
             return False
         if self._results.shows(layer, source):
             return self._is_seen(layer, source)
+        if not fits_memory(3 * math.prod(map(len, source.planes)) * _pixels(source)):
+            show_info(
+                f"A result of '{layer.name}' does not fit into memory. Choose another "
+                "range of planes, or the result 'as you look', and press Colorize: it "
+                "gets colours where you look."
+            )
+            return False
 
         def add(canvas: RGB) -> None:
             if layer in self._viewer.layers:
@@ -80,6 +89,12 @@ class VisibleRegion(PushButton):
         added = add_result(self._viewer, source.in_layer(canvas), options)
         added.corner_pixels = corners(layer)  # until it is drawn for the first time
         self._results.note(layer, Result(added, canvas, source, True, seen_only=True))
+
+
+def _pixels(source: LayerSource) -> int:
+    """Of a plane."""
+    shape = source.array.shape
+    return int(shape[source.axes.y]) * int(shape[source.axes.x])
 
 
 def _gray_job(source: LayerSource) -> Job[RGB]:
