@@ -32,7 +32,8 @@ def fill_job(
     """Colour what is missing of `file`, and hold no plane in memory.
 
     Each window is predicted once for all chunks that it has a part in, but for those at
-    the borders of stripes 16,384 px wide. Events of pieces count px of chunks that are finished; these are kept, whatever ends this.
+    the borders of stripes 16,384 px wide. Events of pieces count px of chunks that are
+    finished; these are kept, whatever ends this.
 
     Returns
     -------
