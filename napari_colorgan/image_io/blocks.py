@@ -15,7 +15,7 @@ from napari_colorgan.arrays import Array
 Parts = tuple[slice, ...]
 """One slice per dimension, with explicit start and stop."""
 
-KEPT = 32 << 20
+KEPT = 24 << 20
 """Bytes of decoded blocks that an array keeps: neighbouring windows share them."""
 _LEAST = 512  # px; smaller chunks are read several at once
 _LEADING = 2  # axes at most that a block is made larger along: the last ones

@@ -19,7 +19,7 @@ from napari_colorgan.inference.tiling import Tiling, intersection, rectangles, w
 from napari_colorgan.inference.views import Local, Prepared, paint, prepare
 from napari_colorgan.job import STOP, Job
 
-_WIDE = 1 << 15  # px; of wider planes one part is painted after the other
+_WIDE = 1 << 14  # px; of wider planes one part is painted after the other
 _PROBES, _PROBE = 4, 64  # parts along each side of a plane, and their side in px
 
 
@@ -31,8 +31,9 @@ def fill_job(
 ) -> Job[bool]:
     """Colour what is missing of `file`, and hold no plane in memory.
 
-    Each window is predicted once for all chunks that it has a part in. Events of pieces
-    count px of chunks that are finished; these are kept, whatever ends this.
+    Each window is predicted once for all chunks that it has a part in, but for those at
+    the borders of stripes 16,384 px wide. Events of pieces count px of chunks that are
+    finished; these are kept, whatever ends this.
 
     Returns
     -------
