@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -267,6 +268,7 @@ def test_of_a_run_without_a_finished_chunk_nothing_is_left(
 def test_what_cannot_be_begun_is_said(tmp_path, colorizer) -> None:
     source = store(tmp_path / "a.zarr", GRAY)
     (tmp_path / "folder.zarr").mkdir()
+    (tmp_path / "link.zarr").symlink_to(tmp_path / "foreign.zarr")
     (tmp_path / "folder.zarr" / "mine.txt").touch()
     zarr.create_array(tmp_path / "foreign.zarr", shape=(9, 9), dtype=np.uint8)
     for name, options, message in (
@@ -275,10 +277,50 @@ def test_what_cannot_be_begun_is_said(tmp_path, colorizer) -> None:
         ("foreign.zarr", {"resume": True}, "was not begun here"),
         ("b.png", {"resume": True}, "written at once"),
         ("a.zarr", {"force": True}, "would be lost"),
+        ("a.zarr/c/b.zarr", {}, "would be lost"),
+        ("link.zarr", {"force": True}, "is a link to the store .* remove the link"),
     ):
         with pytest.raises(BadImageFile, match=message):
             colorize_file(source, tmp_path / name, colorizer, **options)
     assert (tmp_path / "folder.zarr" / "mine.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "result"),
+    [("0", "../s.zarr"), ("0", "1/b.zarr"), ("0", "../link.zarr"), ("", "0/b.zarr")],
+)
+def test_a_store_is_not_lost_to_its_own_colours(
+    tmp_path, colorizer, given, result
+) -> None:
+    group = tmp_path / "s.zarr"
+    zarr.create_group(group)
+    array = store(group / "0", GRAY[:70, :80])
+    (tmp_path / "link.zarr").symlink_to(group)
+    with pytest.raises(BadImageFile, match=r"would be lost\. Choose another"):
+        colorize_file(group / given, group / result, colorizer, force=True)
+    assert np.array_equal(read(array), GRAY[:70, :80])
+
+
+@pytest.mark.parametrize("name", ["a.zarr", "a.tif"])
+def test_a_change_between_what_is_probed_is_another_picture(
+    tmp_path, colorizer, name
+) -> None:
+    wide = np.tile(GRAY, (1, 2))
+    source, result = tmp_path / name, tmp_path / "b.zarr"
+    write = store if name == "a.zarr" else tifffile.imwrite
+    write(source, wide)
+    stop_after(4, source, result, colorizer)
+    copied = tmp_path / f"copied-{name}"
+    shutil.copytree(source, copied) if source.is_dir() else shutil.copy2(source, copied)
+    if source.is_dir():
+        zarr.open_array(source, mode="r+")[70, 70] = 0
+    else:
+        tifffile.memmap(source)[70, 70] = 0
+        os.utime(source, ns=(0, 0))
+    with pytest.raises(BadImageFile, match="begun with another picture"):
+        colorize_file(source, result, colorizer, resume=True)
+    colorize_file(copied, result, colorizer, resume=True)
+    assert np.array_equal(read(result), colorize(wide, colorizer))
 
 
 def test_a_full_disk_loses_nothing_that_is_finished(

@@ -8,6 +8,7 @@ import napari_builtins
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from napari.components import ViewerModel
 from napari.layers import Image
 from npe2 import PluginManifest
@@ -15,6 +16,8 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io import PixelSize, read_image, tags
+from napari_colorgan.image_io.growing import GrowingFile
+from napari_colorgan.job import finish
 from napari_colorgan.widgets.colorize import saving
 from napari_colorgan.widgets.colorize.dock import ColorizeWidget
 from napari_colorgan.widgets.colorize.results import LAYER_KEY
@@ -256,6 +259,40 @@ def test_a_failing_button_says_why(viewer, photo, tmp_path, qtbot, answer, messa
     click(widget, qtbot)
     assert any("Choose a folder that exists" in text for text in messages)
     assert widget.save.enabled
+
+
+def test_no_store_that_is_read_is_replaced(
+    viewer, photo, tmp_path, qtbot, answer, messages
+):
+    array = zarr.create_array(tmp_path / "g.zarr", data=photo[..., 0], chunks=(64, 64))
+    lazy = da.from_zarr(tmp_path / "g.zarr").rechunk(50)
+    blocks = read_image(tmp_path / "g.zarr", by_blocks=True).array
+    (tmp_path / "link").symlink_to(tmp_path)
+    add(viewer, photo)
+    widget = ColorizeWidget(viewer)
+    qtbot.addWidget(widget)
+    answer["answer"] = (str(tmp_path / "link" / "g.zarr"), "OME-Zarr (*.zarr)")
+    for gray in (array, lazy, lazy.map_blocks(np.negative), blocks):
+        layer = viewer.add_image(gray, contrast_limits=(0, 255))
+        messages.clear()
+        click(widget, qtbot)
+        assert any("is read from" in text for text in messages)
+        viewer.layers.remove(layer)
+    assert np.array_equal(array[...], photo[..., 0])
+    click(widget, qtbot)  # nobody reads it any longer
+    assert np.array_equal(read_image(tmp_path / "g.zarr").array, photo)
+    assert sorted(os.listdir(tmp_path)) == ["g.zarr", "link"]
+
+
+def test_a_failed_save_keeps_the_store_that_was_there(photo, tmp_path, monkeypatch):
+    zarr.create_array(tmp_path / "a.zarr", data=photo[..., 0])
+    data, attributes, _ = Image(photo, rgb=True).as_layer_data_tuple()
+    job = saving.save_job(tmp_path / "a.zarr", data, attributes)
+    monkeypatch.setattr(GrowingFile, "complete", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        finish(job)
+    assert os.listdir(tmp_path) == ["a.zarr"]
+    assert np.array_equal(read_image(tmp_path / "a.zarr").array, photo[..., 0])
 
 
 def test_a_stopped_save_leaves_nothing(photo, tmp_path):

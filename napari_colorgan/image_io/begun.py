@@ -1,6 +1,10 @@
 """Begin growing files, and go on with those that were begun."""
 
+import contextlib
 import json
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +49,51 @@ def discard(path: Path) -> None:
     remove(path)
 
 
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path for what takes the place of `path` at the end of the block.
+
+    If the block raises, what was there stays. Where nothing was, it is `path` itself.
+
+    Raises
+    ------
+    BadImageFile
+    """
+    if not path.exists():
+        yield path
+        return
+    try:
+        ahead, end = f".{path.name}.", ".new"
+        folder = Path(tempfile.mkdtemp(prefix=ahead, suffix=end, dir=path.parent))
+    except OSError as error:
+        raise _unreplaced(path, error) from error
+    try:
+        yield folder / path.name
+        _swap(path, folder / path.name, folder / "old")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _swap(path: Path, new: Path, old: Path) -> None:
+    try:
+        path.rename(old)
+        try:
+            new.rename(path)
+        except OSError:
+            old.rename(path)
+            raise
+        _record_of(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise _unreplaced(path, error) from error
+
+
+def _unreplaced(path: Path, error: OSError) -> BadImageFile:
+    return BadImageFile(
+        f"'{path}' cannot be replaced: {error.strerror or error}. Close what has it "
+        "open, or give another name, in a folder that may be written to."
+    )
+
+
 def check_growing(
     path: Path, leading: str, *, force: bool = False, resume: bool = False
 ) -> None:
@@ -73,6 +122,11 @@ def check_growing(
         raise BadImageFile(
             f"'{path}' is a folder and no zarr store, so it is not replaced. Give "
             "another name."
+        )
+    if path.is_dir() and path.is_symlink():
+        raise BadImageFile(
+            f"'{path}' is a link to the store '{path.resolve()}', and no link is "
+            "replaced. Give the name of the store itself, or remove the link only."
         )
     if not force:
         raise BadImageFile(

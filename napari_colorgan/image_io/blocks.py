@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ class Blocks:
     sides : of a block, one per dimension; those at the far ends are smaller
     read : reads a block as it is stored
     reopen : a function and its arguments that give the same array in another process
+    path : of the file, or of the folder of the array in a store
     """
 
     def __init__(
@@ -41,7 +43,9 @@ class Blocks:
         sides: Sequence[int],
         read: Callable[[Parts], Array],
         reopen: tuple[Callable[..., "Blocks"], tuple[Any, ...]],
+        path: Path | None = None,
     ) -> None:
+        self.path = path
         self.shape = tuple(int(n) for n in shape)
         self.dtype = np.dtype(dtype)
         self.sides = tuple(int(n) for n in sides)
@@ -118,6 +122,7 @@ class Blocks:
             [self.sides[axis] for axis in kept],
             read,
             (_arranged, (self, kept)),
+            self.path,
         )
 
     transpose = arranged

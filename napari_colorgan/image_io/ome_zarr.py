@@ -87,7 +87,9 @@ def open_array(store: str | Path, path: str = "") -> Blocks:
         return np.asarray(array[parts])
 
     sides = block_sides(array.chunks, array.shape, array.dtype.itemsize)
-    return Blocks(array.shape, array.dtype, sides, read, (open_array, (store, path)))
+    reopen = open_array, (store, path)
+    folder = Path(store, path)
+    return Blocks(array.shape, array.dtype, sides, read, reopen, folder)
 
 
 def import_zarr(path: Path) -> Any:

@@ -22,6 +22,7 @@ _MAP_ABOVE = 1 << 28  # bytes; smaller files are safer read: they may change mea
 _LEADING = "TZCPRMQI"  # letters of `inference.axes`; files know some twenty more
 _THUMBNAIL = 4  # a first picture with less than 1 / 4 of the pixels of another is one
 _PHOTOMETRIC, _INK_SET, _ICC, _NODATA = 262, 332, 34675, 42113  # tags
+_NOT_PACKED = 1  # value of Compression
 _NOT_CMYK = 2  # value of InkSet
 # Compressions that know nothing of colour; others decode YCbCr to RGB themselves.
 _OF_BYTES = frozenset([1, 5, 8, 32773, 32946, 34925, 50000])
@@ -276,6 +277,11 @@ def _by_pillow(path: Path, series: Any, error: Exception) -> tuple[Array, str]:
         planes = []
     shapes = {plane.shape for plane in planes}
     if len(planes) != math.prod(leading) or len(shapes) != 1:
+        if series.keyframe.compression == _NOT_PACKED:
+            raise BadImageFile(
+                f"'{path}' is damaged, or only a part of it is there ({error}). Copy "
+                "it again, or save it anew in the program that made it."
+            ) from error
         raise BadImageFile(
             f"'{path}' is damaged, or packed ({series.keyframe.compression.name}, "
             f"{series.keyframe.photometric.name}) in a way that cannot be read here "

@@ -50,7 +50,8 @@ def open_series(
     shape = (*leading, page.imagelength, page.imagewidth)
     sides = (*block_sides(chunks, shape, page.dtype.itemsize), *tail)
     reopen = open_series, (path, number, decode)
-    return Blocks((*shape, *tail), samples.dtype, sides, read, reopen)  # type: ignore[arg-type]
+    shape = (*shape, *tail)
+    return Blocks(shape, samples.dtype, sides, read, reopen, path)  # type: ignore[arg-type]
 
 
 class _Pages:

@@ -151,6 +151,7 @@ def check_items(
     """
     from napari_colorgan.image_io import named_like
     from napari_colorgan.image_io.folders import LARGE, SUFFIXES
+    from napari_colorgan.image_io.places import endangered
 
     named = out.suffix.lower() in SUFFIXES + LARGE
     if not is_folder(out) and (out.exists() or named):
@@ -165,11 +166,11 @@ def check_items(
             "by one, each under a name of its own."
         )
     present = [path for path in results if path.exists()]
-    sources = {_identity(item.source) for item in items if item.source.exists()}
-    if lost := [path for path in present if _identity(path) in sources]:
+    possible = [out / named_like(item.name, n) for item in items for n in (1, 2)]
+    if lost := endangered(dict.fromkeys(possible), [item.source for item in items]):
         raise BadImageFile(
             f"{some(lost, _NAMED)} would take the place of a picture that is to be "
-            "coloured. Give another folder."
+            "coloured, or hold one or lie in one. Give another folder."
         )
     if skip:
         return [
@@ -293,8 +294,3 @@ def _color_one_job(
         outcome.notes += [f"'{item.source}': {note}" for note in picture.notes[known:]]
     finally:
         job.close()
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino

@@ -67,7 +67,7 @@ class FileOutcome:
     """Its `ImageFile`."""
     gray: Any
     """Its `Source`, of the planes that are coloured."""
-    name: str
+    source: Path
     result: Path
     said: dict[str, Any]
     """What the record says of planes."""
@@ -83,6 +83,12 @@ class FileOutcome:
     """Whether the result is written chunk by chunk."""
     had_all: bool = False
     """Whether it was complete before."""
+
+    @property
+    def read_from(self) -> Path:
+        """The file that is read, or the folder of the array in a store."""
+        path: Path | None = getattr(self.image.array, "path", None)
+        return path or self.source
 
     @property
     def is_complete(self) -> bool:
@@ -103,7 +109,7 @@ class FileOutcome:
 
         said = self.said | more
         return record_of(
-            self.gray, self.colorizer, self.name, self.last, self.told, **said
+            self.gray, self.colorizer, self.source.name, self.last, self.told, **said
         )
 
 
@@ -137,6 +143,7 @@ def color_file_job(
         On STOP, if nothing is kept.
     """
     from napari_colorgan.image_io.begun import grows, is_begun
+    from napari_colorgan.image_io.places import endangered
 
     image, whole = choices.read(source)
     planes = choices.planes_of(whole)
@@ -145,15 +152,15 @@ def color_file_job(
         result = result(gray.count)
     if of_many:
         choices = replace(choices, resume=is_begun(result) and not choices.force)
-    if result.exists() and result.samefile(source):
+    if endangered([result], [source]):
         raise BadImageFile(
-            f"'{result}' is the picture to be coloured, which would be lost. Give "
-            "another name for the result."
+            f"'{result}' is the picture to be coloured, or holds it or lies in it, "
+            "which would be lost. Choose another name for the result."
         )
     if hints is not None:
         hints.check(whole.shape)
     said = record_of_planes(planes, whole.leading)
-    outcome = FileOutcome(image, gray, source.name, result, said)
+    outcome = FileOutcome(image, gray, source, result, said)
     outcome.notes += image.notes
     outcome.told, outcome.hints = hints, hints_within(hints, planes)
     outcome.grows = grows(result, gray.shape, resume=choices.resume)
@@ -260,8 +267,8 @@ def _grow_job(
         settings = replace(_only(settings), engine="torch")
     give_back_freed()
     outcome.colorizer = colorizer = yield from _loaded_job(settings)
-    made = outcome.record(picture=digest_of(gray))
     image = outcome.image
+    made = outcome.record(picture=digest_of(gray, outcome.read_from))
     where = result, gray.shape, leading, image.pixel_size
     file = open_growing(*where, tags=image.tags, made=made, resume=choices.resume)
     if file is None:

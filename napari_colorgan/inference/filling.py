@@ -4,11 +4,14 @@ import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from napari_colorgan.arrays import RGB, Region
+from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io.growing import GrowingFile
+from napari_colorgan.image_io.places import stamp_of
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.events import InvalidPixels, TileDone
 from napari_colorgan.inference.hints import Hints
@@ -66,9 +69,28 @@ def fill_job(
     return True
 
 
-def digest_of(source: Source) -> str:
-    """Return what tells pictures apart: of their shape, type and some of their px."""
+def digest_of(source: Source, path: Path | None = None) -> str:
+    """Return what tells pictures apart: of their shape, type and some of their px.
+
+    Parameters
+    ----------
+    path : of the file, or of the folder of the array in a store: sizes and times of its
+        files count, too. Without, as for plain arrays, a change between the px that are
+        looked at, 4 x 4 squares of 64 px of some planes, is not seen
+
+    Raises
+    ------
+    BadImageFile
+    """
     digest = hashlib.sha256()
+    if path is not None:
+        try:
+            digest.update(stamp_of(path).encode())
+        except OSError as error:
+            raise BadImageFile(
+                f"'{path}' cannot be read: {error.strerror or error}. Check whether it "
+                "is still there, and its permissions."
+            ) from error
     digest.update(f"{source.shape} {source.array.dtype} {source.axes.letters}".encode())
     for index in spread_planes(source.leading):
         rows, columns = (_probes(length) for length in source.plane_shape)

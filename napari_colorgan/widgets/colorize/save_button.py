@@ -62,7 +62,18 @@ class SaveButton(PushButton):
         if path is None:
             return
         data, attributes, _ = layer.as_layer_data_tuple()
-        self._jobs.run(save_job(path, data, attributes), self._on_saved)
+        job = save_job(path, data, attributes, self._read())
+        self._jobs.run(job, self._on_saved)
+
+    def _read(self) -> list[Any]:
+        """Arrays of all layers, and files of gray ones, in memory or not."""
+        read: list[Any] = []
+        for layer in self._viewer.layers:
+            if isinstance(layer, Image):
+                read += list(layer.data) if layer.multiscale else [layer.data]
+                if layer.source.path and not layer.rgb:
+                    read.append(Path(layer.source.path).absolute())
+        return read
 
     def _ask(self, layer: Image) -> Path | None:
         """Ask where to save; None if the user does not want to."""

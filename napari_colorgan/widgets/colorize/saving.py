@@ -11,8 +11,10 @@ from typing import Any
 import npe2
 import numpy as np
 
-from napari_colorgan.errors import Stopped
+from napari_colorgan.errors import BadImageFile, Stopped
 from napari_colorgan.image_io import PixelSize, ResultFile, check_output
+from napari_colorgan.image_io.places import endangered
+from napari_colorgan.image_io.reads import files_of
 from napari_colorgan.image_io.writing import SUFFIXES, make_folder
 from napari_colorgan.inference.as_seen import SeenArray, all_of, count_of
 from napari_colorgan.inference.axes import LEADING
@@ -51,13 +53,17 @@ def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
     return written
 
 
-def save_job(path: Path, data: Any, attributes: dict[str, Any]) -> Job[list[str]]:
+def save_job(
+    path: Path, data: Any, attributes: dict[str, Any], read: Sequence[Any] = ()
+) -> Job[list[str]]:
     """Save a layer as `path`, which is replaced if it is there.
 
     Parameters
     ----------
     data : of a layer; the finest level of a multiscale one is saved
     attributes : as of `layer.as_layer_data_tuple()`
+    read : paths, and arrays whose files are not replaced either, beside those that
+        `data` itself is read from
 
     Returns
     -------
@@ -69,7 +75,13 @@ def save_job(path: Path, data: Any, attributes: dict[str, Any]) -> Job[list[str]
     Stopped
         On STOP; nothing is written then.
     """
-    array = data[0] if attributes["multiscale"] else data
+    levels = list(data) if attributes["multiscale"] else [data]
+    array = levels[0]
+    if endangered([path], files_of(*levels, *read)):
+        raise BadImageFile(
+            f"'{path}' is a picture that a layer is read from, or holds one or lies in "
+            "one, which would be lost. Choose another name."
+        )
     made = attributes["metadata"].get(LAYER_KEY)
     if path.suffix.lower() == SUFFIX:
         order = tuple(getattr(array, "order", ())) or _order(

@@ -8,7 +8,12 @@ from typing import Any
 from napari_colorgan.arrays import RGB, Region
 from napari_colorgan.errors import Stopped
 from napari_colorgan.image_io import PixelSize
-from napari_colorgan.image_io.begun import check_growing, discard, open_growing
+from napari_colorgan.image_io.begun import (
+    check_growing,
+    discard,
+    open_growing,
+    replacing,
+)
 from napari_colorgan.image_io.growing import CHUNK
 from napari_colorgan.inference.as_seen import SeenArray
 from napari_colorgan.inference.axes import indices
@@ -28,7 +33,7 @@ def save_store_job(
     size: PixelSize | None,
     made: Any,
 ) -> Job[list[str]]:
-    """Save colours into a store that is new, or takes the place of another one.
+    """Save colours into a store that is new, or in the end takes the place of another.
 
     Parameters
     ----------
@@ -45,20 +50,21 @@ def save_store_job(
     shape = tuple(int(array.shape[axis]) for axis in order)
     check_growing(path, letters, force=True)
     record = {"made": made} if not isinstance(made, dict) else made
-    file = open_growing(path, shape, letters, size, made=record)
-    assert file is not None  # it is new
     total = math.prod(shape[:-2]) * math.prod(-(-side // CHUNK) for side in shape[-2:])
-    stopped = False
-    with file:
-        for done, (index, region, rgb) in enumerate(_parts(array, order, shape), 1):
-            file.write(index, region, rgb)
-            if stopped := (yield Progress(done, total)) is STOP and done < total:
-                break
-        else:
-            file.complete(record | {"complete": True})
-    if stopped:
-        discard(path)
-        raise Stopped(f"'{path}' was not saved.")
+    with replacing(path) as place:
+        file = open_growing(place, shape, letters, size, made=record)
+        assert file is not None  # it is new
+        stopped = False
+        with file:
+            for done, (index, region, rgb) in enumerate(_parts(array, order, shape), 1):
+                file.write(index, region, rgb)
+                if stopped := (yield Progress(done, total)) is STOP and done < total:
+                    break
+            else:
+                file.complete(record | {"complete": True})
+        if stopped:
+            discard(place)
+            raise Stopped(f"'{path}' was not saved.")
     return [str(path)]
 
 
