@@ -100,8 +100,9 @@ def test_a_scheduler_that_does_not_answer_is_named(settings, gray, monkeypatch):
     write = array_writer(np.zeros((*gray.shape, 3)))
     with pytest.raises(ClusterError, match=r"'tcp://127.0.0.1:9' does not answer"):
         finish(cluster_job(Source.of(gray), settings, "tcp://127.0.0.1:9", write))
-    with pytest.raises(BadSetting, match="an address such as"):
-        finish(cluster_job(Source.of(gray), settings, "over there", write))
+    for address in ("over there", "banana", "tcp://there"):
+        with pytest.raises(BadSetting, match="an address such as"):
+            finish(cluster_job(Source.of(gray), settings, address, write))
 
 
 def test_a_command_colors_on_a_cluster(workers, settings, gray, tmp_path):

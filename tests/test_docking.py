@@ -66,7 +66,9 @@ from qtpy.QtWidgets import QApplication
 from napari_colorgan.widgets.colorize.dock import ColorizeWidget
 from napari_colorgan.widgets.fine_tune.dock import FineTuneWidget
 from napari_colorgan.widgets.models.dock import ModelManagerWidget
+from napari_colorgan.widgets.parts.worker import JobWorker
 
+JobWorker.start = lambda _: None  # a preview begins at once, and needs torch
 app = QApplication([])
 viewer = ViewerModel()
 manager = ModelManagerWidget(viewer)
@@ -78,10 +80,9 @@ viewer.add_image(numpy.zeros((40, 40, 3), numpy.uint8), rgb=True)
 fine_tune = FineTuneWidget(viewer)
 assert fine_tune.pairs.add.enabled
 colorize = ColorizeWidget(viewer)
-found = set(sys.modules)  # before its preview begins
 assert colorize.run.enabled, colorize.running.reason.value
 slow = {"torch", "matplotlib", "pooch", "requests", "zarr"}
-print(slow & found or "none of them")
+print(slow & set(sys.modules) or "none of them")
 # as a window that closes does: PyQt's own end may crash on what is left
 for widget in (colorize, fine_tune, manager):
     widget.deleteLater()

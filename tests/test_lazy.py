@@ -95,7 +95,12 @@ def test_some_planes_are_some_chunks(gray, path):
         source = only_planes(Source.of(array), (range(1, 3),))
         plan = planned(source, model, colorizer)
         assert isinstance(plan.gray.array, dask.array.Array)
-        assert difference(as_array(plan), colorize(stack, colorizer)[1:]) <= 1
+        expected = colorize(stack, colorizer)[1:]
+        assert difference(as_array(plan), expected) <= 1
+        asked = colorize_lazy(array, colorizer, planes=range(1, 3))
+        assert difference(asked, expected) <= 1
+    with pytest.raises(BadArray, match=r"is a path: 'slide.zarr'.* colorize_file"):
+        colorize_lazy("slide.zarr", colorizer)
 
 
 def test_samples_that_nobody_compared_are_compared(gray, path):

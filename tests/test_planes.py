@@ -51,7 +51,11 @@ def test_planes_have_the_limits_and_hints_that_they_have_among_all(stack):
 
 
 @pytest.mark.parametrize(
-    "planes", [range(4, 9), range(0, 6, 2), slice(5, 2), (slice(0, 1), slice(0, 1))]
+    "planes",
+    [
+        *(range(4, 9), range(0, 6, 2), slice(5, 2), (slice(0, 1), slice(0, 1))),
+        *(2, [], [-1], [1, 2], "1:2"),
+    ],
 )
 def test_planes_that_there_are_not_are_refused(planes):
     with pytest.raises(BadSetting, match="planes is"):

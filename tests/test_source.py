@@ -80,7 +80,7 @@ def test_lists_and_tensors_are_arrays(gray):
     [
         (np.zeros((4, 4), complex), "The array holds complex numbers"),
         (np.zeros((4, 4), object), "type object"),
-        ("camera.png", "The array holds"),
+        ("camera.png", "is a path"),
         (None, "type object"),
         (np.zeros((4, 4), "M8[s]"), "datetime64"),
         (np.zeros((0, 4)), r"The array is empty: its shape is \(0, 4\)"),

@@ -194,11 +194,11 @@ def colorize(
         _colorize_one(sources[0], result, choices, settings, told, scheduler)
 
 
-def read_planes(options: list[str] | None) -> tuple[slice, ...] | None:
+def read_planes(options: list[str] | None) -> tuple[slice | range, ...] | None:
     """Read values of --planes: the first and the last plane along an axis."""
     if not options:
         return None
-    parts = []
+    parts: list[slice | range] = []
     for option in options:
         first, _, last = option.partition(":")
         try:
@@ -208,7 +208,7 @@ def read_planes(options: list[str] | None) -> tuple[slice, ...] | None:
         if ":" not in option or start < 0 or (stop is not None and stop <= start):
             expected = "the first and the last plane, such as 3:7, counted from 0"
             raise BadSetting("--planes", option, expected)
-        parts.append(slice(start, stop))
+        parts.append(slice(start, None) if stop is None else range(start, stop))
     return tuple(parts)
 
 

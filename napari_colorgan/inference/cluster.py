@@ -3,6 +3,7 @@
 import logging
 import math
 import queue
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -26,6 +27,7 @@ from napari_colorgan.inference.source import Source
 from napari_colorgan.inference.travelling import TravellingModel
 from napari_colorgan.job import STOP, Job, Progress
 
+_ADDRESS = "an address such as tcp://10.0.0.1:8786"
 _ANSWER = 10  # s, in which a scheduler has to answer
 _ALONE = 60  # s without a worker, after which nobody waits for another one
 _HEARD = 0.4  # s; a stop is heard so soon
@@ -215,6 +217,8 @@ def _client(address: str) -> Iterator[Any]:
     """Connect to a scheduler."""
     from distributed import Client
 
+    if re.fullmatch(r"([a-z]+://)?[^/\s]+:\d+/?", address) is None:
+        raise BadSetting("--scheduler", address, _ADDRESS)
     logger = logging.getLogger("distributed")
     level = logger.level
     logger.setLevel(logging.CRITICAL)  # what matters is raised, in our words
@@ -223,8 +227,7 @@ def _client(address: str) -> Iterator[Any]:
             connect: Any = Client  # untyped
             client = connect(address, timeout=_ANSWER, set_as_default=False)
         except ValueError as error:
-            expected = "an address such as tcp://10.0.0.1:8786"
-            raise BadSetting("--scheduler", address, expected) from error
+            raise BadSetting("--scheduler", address, _ADDRESS) from error
         except (OSError, TimeoutError) as error:
             raise ClusterError(
                 f"The scheduler '{address}' does not answer within {_ANSWER} s. Check "

@@ -15,7 +15,13 @@ from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.intensity import Limits
 from napari_colorgan.inference.lazy_graph import Chunks, Planner
 from napari_colorgan.inference.lazy_tasks import Work
-from napari_colorgan.inference.planes import cut_out
+from napari_colorgan.inference.planes import (
+    Wanted,
+    cut_out,
+    hints_within,
+    only_planes,
+    planes_within,
+)
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.source import Source, equal_sample, lightness
 from napari_colorgan.inference.tiling import spans
@@ -33,6 +39,7 @@ def colorize_lazy(
     limits: Limits | Sequence[float] | None = None,
     from_color: bool = False,
     hints: Hints | None = None,
+    planes: Wanted = None,
     chunks: int | tuple[int, int] | None = None,
     **options: Any,
 ) -> Any:
@@ -50,8 +57,8 @@ def colorize_lazy(
         chunks may be of any sizes, if these are known
     model : a model's name, the path of a checkpoint, or settings of these; of a
         colorizer, its settings. `engine` is `torch` unless one is asked for
-    axes, limits, from_color, hints : as for `colorize`; default limits are found from a
-        sample, which is computed at once
+    axes, limits, from_color, hints, planes : as for `colorize`; default limits are
+        found from a sample, which is computed at once
     chunks : rows and columns of the result's chunks in px. Default: in `local` context
         how far windows are apart, so that four windows make a chunk; in `whole`, those
         of the array, or about 1024
@@ -79,7 +86,9 @@ def colorize_lazy(
         colorizer = Colorizer(replace(settings, engine=engine))
     check_chunks(array)
     source = Source.of(array, axes=axes, limits=limits, from_color=from_color)
-    hints = colorizer.checked(hints, source.shape)
+    chosen = planes_within(planes, source.leading)
+    hints = hints_within(colorizer.checked(hints, source.shape), chosen)
+    source = only_planes(source, chosen)
     travelling = TravellingModel.of(settings, colorizer)
     plan = planned(source, travelling, colorizer, hints=hints, chunks=chunks)
     return as_array(plan)

@@ -75,7 +75,7 @@ def planes_within(wanted: Wanted, leading: Sequence[int]) -> Planes:
     """
     if wanted is None:
         return tuple(map(range, leading))
-    parts = [wanted] if isinstance(wanted, slice | range) else list(wanted)
+    parts = [wanted] if isinstance(wanted, slice | range) else _listed(wanted)
     if len(parts) > len(leading):
         expected = f"planes along {len(leading)} axes, for there are no others"
         raise BadSetting("planes", wanted, expected if leading else "left out")
@@ -114,6 +114,15 @@ def record_of_planes(planes: Planes, leading: Sequence[int]) -> dict[str, Any]:
     if all(len(each) == 1 for each in planes):
         return {"plane": tuple(each.start for each in planes)}
     return {"planes": [(each.start, each.stop - 1) for each in planes]}
+
+
+def _listed(wanted: Any) -> list[slice | range]:
+    """Return what is wanted along several axes."""
+    parts = list(wanted) if isinstance(wanted, Sequence) else []
+    if not parts or not all(isinstance(each, slice | range) for each in parts):
+        expected = "a range such as range(2, 5), a slice, or one for each leading axis"
+        raise BadSetting("planes", wanted, expected)
+    return parts
 
 
 def _along(wanted: slice | range, length: int) -> range:

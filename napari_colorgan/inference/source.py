@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -375,6 +376,11 @@ def block_sums(values: npt.NDArray[Any], factor: int) -> npt.NDArray[np.float64]
 
 def _as_array(array: Any, name: str) -> Any:
     """`array` itself if it is like numpy's, otherwise numpy's view of it."""
+    if isinstance(array, str | PathLike):
+        raise BadArray(
+            f"{name} is a path: {str(array)!r}. Open it and give its array, or use "
+            "colorize_file."
+        )
     if hasattr(array, "dims") and hasattr(array, "data"):  # xarray's names for numpy's
         array = array.data
     if hasattr(array, "shape") and isinstance(getattr(array, "dtype", None), np.dtype):

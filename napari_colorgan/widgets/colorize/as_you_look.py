@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from magicgui.widgets import ComboBox, Container
 from napari.layers import Image
+from napari.utils import progress
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_colorgan.errors import ColorganError
@@ -222,6 +223,7 @@ class _Painter(QObject):
         self._layers = viewer.layers
         self._layer, self._seen = layer, seen
         self._control: Control | None = None
+        self._bar: Any = None
         self._closed = False
         self._pace = Pace(_REDRAWN)
         self.wanted.connect(self._start)  # from whatever thread it is told
@@ -251,6 +253,15 @@ class _Painter(QObject):
                 on_error=self._on_error,
                 on_end=self._on_end,
             )
+            name = self._layer.name
+            self._bar = progress(total=0, desc=f"Colouring what you see of '{name}'")
+            if self._control is None:  # a bar lets Qt go on, and it has ended meanwhile
+                self._close_bar()
+
+    def _close_bar(self) -> None:
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            bar.close()
 
     def _on_event(self, event: Progress) -> None:
         from napari_colorgan.inference.as_seen import BlockSeen
@@ -268,6 +279,7 @@ class _Painter(QObject):
 
     def _on_end(self) -> None:
         self._control = None
+        self._close_bar()
         self._redraw()  # and want what has come into sight
 
     def _redraw(self) -> None:

@@ -52,7 +52,10 @@ class _Shown(QObject):
 
     def _on_focus(self, _: Any, now: QWidget | None) -> None:
         """Come to the front where a control behind another tab gets the focus."""
-        frame = self._dock.parentWidget()
+        try:
+            frame = self._dock.parentWidget()
+        except RuntimeError:  # it is being destroyed, and loses the focus
+            return
         if now is None or not isinstance(frame, QDockWidget):
             return
         if self._dock.isAncestorOf(now) and frame.visibleRegion().isEmpty():
