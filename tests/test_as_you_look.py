@@ -6,9 +6,11 @@ import dask.array
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from napari_colorgan import colorize, save
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io import read_image, temporary
 from napari_colorgan.job import finish
 from napari_colorgan.widgets.colorize.results import LAYER_KEY
@@ -68,8 +70,9 @@ def test_the_choice_is_there_for_layers_that_are_not_in_memory(viewer, gray):
 
 def test_a_stack_gets_colors_where_it_is_looked_at(viewer, qtbot, gray, tmp_path):
     stack = np.stack([gray, gray[::-1], gray[:, ::-1]])
+    zarr.create_array(tmp_path / "in.zarr", data=stack, chunks=(1, 100, 100))
     source = viewer.add_image(
-        dask.array.from_array(stack, (1, 100, 100)), name="lazy", scale=(2, 3, 3)
+        dask.array.from_zarr(tmp_path / "in.zarr"), name="lazy", scale=(2, 3, 3)
     )
     viewer.dims.set_current_step(0, 1)
     dock = open_dock(viewer)
@@ -88,6 +91,9 @@ def test_a_stack_gets_colors_where_it_is_looked_at(viewer, qtbot, gray, tmp_path
     dock.form.saturation.value = 1.0
     qtbot.waitUntil(lambda: not is_gray(result.data[2]), timeout=ENOUGH)
     data, attributes, _ = result.as_layer_data_tuple()
+    for name in ("in.zarr", "in.zarr/c/b.zarr"):
+        with pytest.raises(BadImageFile, match="is read from"):
+            finish(save_job(tmp_path / name, data, attributes))
     (path,) = write_layer(str(tmp_path / "saved.tif"), data, attributes)
     saved = tifffile.imread(path)
     assert np.abs(saved.astype(int) - expected).max() <= 1

@@ -127,6 +127,8 @@ def test_stores_of_a_folder_become_stores_and_are_gone_on_with(
     assert "0 of 1 pictures" in shown.stdout and "was begun with" in shown.stderr
     assert "3 of 3 pictures" in run("in", "out", "--force").stdout
     assert "all results already" in run("in", "out", "--resume").stdout
+    refused = run("in", "in/b.zarr/out", "--force", code=2).stderr
+    assert "lie in one" in refused and not Path("in/b.zarr/out").exists()
 
 
 def test_equal_names_of_other_types_stay_apart(run: Command) -> None:

@@ -357,6 +357,7 @@ def test_truncated(tmp_path: Path, astronaut, name: str) -> None:
     with pytest.raises(BadImageFile, match=f"{name}.*damaged") as caught:
         read_image(path)
     assert "\n" not in str(caught.value)
+    assert "without compression" not in str(caught.value)
 
 
 def test_foreign_missing_empty(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from napari_colorgan.image_io.ome_zarr import is_zarr
@@ -16,16 +17,17 @@ def endangered(results: Iterable[Path], sources: Iterable[Path]) -> list[Path]:
 
     Links are followed, and an array in a zarr store stands for all of the store.
     """
+    identity = cache(_identity)  # thousands of pictures share their folders
     places = {place for source in sources for place in _places(source)}
-    kept = {_identity(place) for place in places}
-    above = {_identity(parent) for place in places for parent in place.parents}
+    kept = {identity(place) for place in places}
+    above = {identity(parent) for place in places for parent in place.parents}
     lost = []
     for result in results:
         real = result.resolve()
-        own = _identity(real)
+        own = identity(real)
         # a folder that is no store is never replaced, whatever lies in it
         holds = own in above and (is_zarr(real) or real.suffix.lower() == ".zarr")
-        within = any(_identity(parent) in kept for parent in real.parents)
+        within = any(identity(parent) in kept for parent in real.parents)
         if own in kept or holds or within:
             lost.append(result)
     return lost
