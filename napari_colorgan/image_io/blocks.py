@@ -1,7 +1,6 @@
 """Arrays of files that are read block by block, when they are needed."""
 
 import math
-import operator
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_colorgan.arrays import Array
+from napari_colorgan.image_io.parts import InParts, positions
 
 Parts = tuple[slice, ...]
 """One slice per dimension, with explicit start and stop."""
@@ -22,7 +22,7 @@ _LEAST = 512  # px; smaller chunks are read several at once
 _LEADING = 2  # axes at most that a block is made larger along: the last ones
 
 
-class Blocks:
+class Blocks(InParts):
     """An array with shape, dtype and numpy's basic indexing, read block by block.
 
     A few of the blocks that were used last are kept. Safe to use from several threads;
@@ -57,29 +57,8 @@ class Blocks:
     def __reduce__(self) -> tuple[Callable[..., "Blocks"], tuple[Any, ...]]:
         return self._reopen
 
-    @property
-    def ndim(self) -> int:
-        """How many dimensions there are."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """How many values there are."""
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """How much memory all of it would take."""
-        return self.size * self.dtype.itemsize
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self[...], dtype)
-
     def __getitem__(self, index: Any) -> Array:
-        wanted, single = _positions(index, self.shape)
+        wanted, single = positions(index, self.shape)
         ahead = [each if each.step > 0 else each[::-1] for each in wanted]
         out = np.empty([len(each) for each in ahead], self.dtype)
         touched = [
@@ -172,37 +151,6 @@ def block_sides(
 
 def _arranged(blocks: Blocks, kept: tuple[int, ...]) -> Blocks:
     return blocks.arranged(kept)
-
-
-def _positions(
-    index: Any, shape: tuple[int, ...]
-) -> tuple[list[range], tuple[bool, ...]]:
-    """Positions along every axis, and whether the axis vanishes.
-
-    Raises
-    ------
-    IndexError
-        It is no basic index, or outside.
-    """
-    parts = list(index) if isinstance(index, tuple) else [index]
-    gaps = [place for place, part in enumerate(parts) if part is Ellipsis]
-    if len(gaps) > 1 or len(parts) - len(gaps) > len(shape):
-        raise IndexError(f"{len(shape)} dimensions cannot be indexed by {index!r}")
-    filling = [slice(None)] * (len(shape) - len(parts) + len(gaps))
-    place = gaps[0] if gaps else len(parts)
-    parts[place : place + 1] = filling
-    wanted, single = [], []
-    for part, length in zip(parts, shape, strict=True):
-        if isinstance(part, slice):
-            wanted.append(range(*part.indices(length)))
-        else:
-            try:
-                at = range(length)[operator.index(part)]
-            except TypeError:
-                raise IndexError(f"{part!r} is no basic index") from None
-            wanted.append(range(at, at + 1))
-        single.append(not isinstance(part, slice))
-    return wanted, tuple(single)
 
 
 def _touched(wanted: range, side: int) -> Iterator[tuple[int, slice, slice]]:

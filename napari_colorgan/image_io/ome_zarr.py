@@ -152,7 +152,7 @@ def _array_of(
         node = node[name]
     try:
         chunks = tuple(node.chunks)
-    except NotImplementedError:
+    except NotImplementedError:  # zarr has no answer for chunks of different sizes
         chunks = ()
     if len(chunks) != len(node.shape) or 0 in chunks:
         raise BadImageFile(

@@ -71,15 +71,14 @@ class OmeZarrLevels:
 
         stored = stored_axes(leading)
         lengths = dict(zip(leading, shape, strict=False)) | {"C": 3}
+        chunks = {"C": 3, "Y": growing.CHUNK, "X": growing.CHUNK}
+        planes = growing.level_shapes(shape[-2:])
         group = zarr.create_group(str(path), zarr_format=3)
-        for level, plane in enumerate(growing.level_shapes(shape[-2:])):
+        for level, plane in enumerate(planes):
             lengths |= dict(zip("YX", plane, strict=True))
-            chunks = {"C": 3, "Y": growing.CHUNK, "X": growing.CHUNK}
             group.create_array(
                 str(level),
-                shape=[
-                    (lengths | dict(zip("YX", plane, strict=True)))[c] for c in stored
-                ],
+                shape=[lengths[letter] for letter in stored],
                 chunks=[chunks.get(letter, 1) for letter in stored],
                 dtype=np.uint8,
                 dimension_names=list(stored.lower()),
@@ -88,7 +87,7 @@ class OmeZarrLevels:
                 ),
             )
         name = path.name.removesuffix(".zarr").removesuffix(".ome")
-        about = _attributes(name, stored, size, len(growing.level_shapes(shape[-2:])))
+        about = _attributes(name, stored, size, len(planes))
         group.attrs.update({"ome": about, RECORD: made})
         return cls(path, leading)
 

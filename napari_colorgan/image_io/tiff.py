@@ -78,6 +78,7 @@ def _opened(path: Path, tiff: Any, series: Any) -> tuple[Any, str] | None:
         if blocks is None:
             return None
         blocks[(0,) * blocks.ndim]  # what cannot be decoded is better known now
+    # the same as where all of it is read, which is then tried, and says why it cannot
     except (ValueError, NotImplementedError, RuntimeError):
         return None
     leading = series.axes[: series.axes.index("Y")]

@@ -11,6 +11,7 @@ import numpy as np
 import tifffile
 
 from napari_colorgan.arrays import Array
+from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io.blocks import Blocks, Parts, block_sides
 
 _JPEGS = (6, 7, 34892, 33007)  # compressions whose tables may stand in the page
@@ -49,9 +50,20 @@ def open_series(
     chunks = (*(1 for _ in leading), *_segment(page))
     shape = (*leading, page.imagelength, page.imagewidth)
     sides = (*block_sides(chunks, shape, page.dtype.itemsize), *tail)
-    reopen = open_series, (path, number, decode)
+    reopen = _reopened, (path, number, decode)
     shape = (*shape, *tail)
-    return Blocks(shape, samples.dtype, sides, read, reopen, path)  # type: ignore[arg-type]
+    return Blocks(shape, samples.dtype, sides, read, reopen, path)
+
+
+def _reopened(path: Path, number: int, decode: Any) -> Blocks:
+    """Open in another process what could be opened in this one."""
+    blocks = open_series(path, number, decode)
+    if blocks is None:
+        raise BadImageFile(
+            f"'{path}' has changed since it was opened and cannot be read in parts "
+            "any more. Open it again."
+        )
+    return blocks
 
 
 class _Pages:

@@ -1,16 +1,16 @@
 """Arrays of colours with numpy's basic indexing, whose planes are read part by part."""
 
-import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from napari_colorgan.arrays import Array, Region
+from napari_colorgan.image_io.parts import InParts, positions
 
 
-class ByPlanes(ABC):
+class ByPlanes(InParts):
     """Colours (..., samples) uint8 with the dimensions of a layer.
 
     Parameters
@@ -35,29 +35,8 @@ class ByPlanes(ABC):
     def part(self, index: tuple[int, ...], region: Region) -> Array:
         """Return colours (y, x, samples) of a region of one plane."""
 
-    @property
-    def ndim(self) -> int:
-        """How many dimensions there are."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """How many values there are."""
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """How much memory all of it would take."""
-        return self.size
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self[...], dtype)
-
     def __getitem__(self, index: Any) -> Array:
-        wanted, single = _positions(index, self.shape)
+        wanted, single = positions(index, self.shape)
         *planes, rows, columns = (wanted[axis] for axis in self.order)
         out = np.zeros((*map(len, (*planes, rows, columns)), self.samples), np.uint8)
         if out.size and (self.cuts or all(len(plane) == 1 for plane in planes)):
@@ -82,20 +61,3 @@ class ByPlanes(ABC):
 def _span(positions: range) -> slice:
     """Return the px from the first to the last of some positions."""
     return slice(min(positions), max(positions) + 1)
-
-
-def _positions(index: Any, shape: Sequence[int]) -> tuple[list[range], list[bool]]:
-    """Positions along every dimension, and whether it vanishes, of a basic index."""
-    parts = list(index) if isinstance(index, tuple) else [index]
-    if gaps := [n for n, each in enumerate(parts) if each is Ellipsis]:
-        filling = [slice(None)] * (len(shape) - len(parts) + 1)
-        parts[gaps[0] : gaps[0] + 1] = filling
-    parts += [slice(None)] * (len(shape) - len(parts))
-    single = [not isinstance(each, slice) for each in parts]
-    wanted = [
-        range(*each.indices(length))
-        if isinstance(each, slice)
-        else range(length)[int(each) : int(each) + 1 or None]
-        for each, length in zip(parts, shape, strict=True)
-    ]
-    return wanted, single

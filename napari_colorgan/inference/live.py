@@ -19,7 +19,14 @@ from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.source import Plane
 from napari_colorgan.inference.tiling import intersection, rectangles, within
-from napari_colorgan.inference.views import Prepared, Whole, paint, prepare, resample
+from napari_colorgan.inference.views import (
+    Prepared,
+    Whole,
+    paint,
+    painted,
+    prepare,
+    resample,
+)
 from napari_colorgan.job import STOP, Job, Progress
 
 LIVE_MEMORY = 12 << 20
@@ -99,7 +106,7 @@ def live_job(
     prepared = prepare(plane, colorizer, hints=hints)
     shown = _seen(plane, prepared, side, (y, x))
     if region is not None and shown is not None and _holds(region, shown):
-        rgb = _painted(plane, colorizer, prepared, region)
+        rgb = painted(plane, prepared, region, colorizer)
         small = _as_rgb(plane.gray(shown)), rgb[within(region, shown)]
         if (yield PreviewReady(0, 1, *small)) is not STOP:
             yield PiecePainted(1, 1, region, rgb)
@@ -128,7 +135,7 @@ def neutral_tint(
     """
     prepared = prepare(plane, colorizer, hints=hints)
     _, small = _small(plane, colorizer, prepared, _NEAR, place)
-    patch = _painted(plane, colorizer, prepared, around(plane, place, _PATCH))
+    patch = painted(plane, prepared, around(plane, place, _PATCH), colorizer)
     now, there = (_mean_ab(rgb) for rgb in (small, patch))
     a, b = (now - there).tolist()
     return a, b
@@ -180,18 +187,7 @@ def _small(
         decoded = colorizer.decode(torch.from_numpy(gray)[None, None], prediction)
         return _as_rgb(gray), decoded[0].numpy()
     part = around(plane, place, side)
-    return _as_rgb(plane.gray(part)), _painted(plane, colorizer, prepared, part)
-
-
-def _painted(
-    plane: Plane, colorizer: Colorizer, prepared: Prepared, part: Region
-) -> RGB:
-    """Colours of a part of a plane, (Y, X, 3)."""
-    shape = tuple(side.stop - side.start for side in part)
-    rgb = np.zeros((*shape, 3), np.uint8)
-    for piece in paint(plane, prepared, part, colorizer):
-        rgb[within(part, piece.region)] = piece.rgb
-    return rgb
+    return _as_rgb(plane.gray(part)), painted(plane, prepared, part, colorizer)
 
 
 def around(plane: Plane, place: tuple[int, int], side: int) -> Region:

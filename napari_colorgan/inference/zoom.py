@@ -29,7 +29,7 @@ from napari_colorgan.inference.views import (
     Local,
     Predictions,
     Prepared,
-    paint,
+    painted,
     prepare,
 )
 from napari_colorgan.job import STOP, Job, Progress
@@ -110,7 +110,7 @@ class ZoomedColors:
             return self._reduced(level, index, region)
         else:
             prepared = self._known(level, index, self._corrected)
-        return self._painted(plane, prepared, region)
+        return painted(plane, prepared, region, self.colorizer)
 
     def exact_job(
         self, level: int, index: tuple[int, ...], region: Region
@@ -122,12 +122,6 @@ class ZoomedColors:
             rgb[within(region, piece)] = self._reduced(level, index, piece)
             if (yield Progress(done, len(pieces))) is STOP:
                 return None
-        return rgb
-
-    def _painted(self, plane: Plane, prepared: Prepared, region: Region) -> RGB:
-        rgb = np.zeros((*(side.stop - side.start for side in region), 3), np.uint8)
-        for piece in paint(plane, prepared, region, self.colorizer):
-            rgb[within(region, piece.region)] = piece.rgb
         return rgb
 
     def _reduced(self, level: int, index: tuple[int, ...], region: Region) -> RGB:
@@ -143,7 +137,8 @@ class ZoomedColors:
             slice(int(edges[0][0]), int(edges[0][-1])),
             slice(int(edges[1][0]), int(edges[1][-1])),
         )
-        rgb = self._painted(full, self._known(0, index, self._local), whole)
+        prepared = self._known(0, index, self._local)
+        rgb = painted(full, prepared, whole, self.colorizer)
         if level == 0:
             return rgb
         means = _means(rgb, [side - side[0] for side in edges])

@@ -68,6 +68,7 @@ class Depthwise(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Filter (N, C, H, W), which is used up."""
         if _is_trained_on_cpu(self, x):
+            # torch has no types for what a function of its own is called by
             filtered: Tensor = _CutAndFilter.apply(  # type: ignore[no-untyped-call]
                 x, self.weight, self.bias, self.stride[0]
             )
@@ -79,6 +80,7 @@ class Depthwise(nn.Conv2d):
 def doubled(x: Tensor) -> Tensor:
     """Double the sides of (N, C, H, W), bilinearly."""
     if x.device.type == "cpu" and x.requires_grad:
+        # as above
         larger: Tensor = _Doubled.apply(x)  # type: ignore[no-untyped-call]
         return larger
     return F.interpolate(x, scale_factor=2, mode="bilinear")
