@@ -46,7 +46,7 @@ def run(name: str, seed: int, seconds: float) -> Tally:
             text=True,
             errors="replace",
             cwd=Path(__file__).parents[2],
-            env=os.environ | {name: folder for name in _HOMES},
+            env=os.environ | dict.fromkeys(_HOMES, folder),
             start_new_session=True,  # so that all of its processes can be ended
         )
         try:
