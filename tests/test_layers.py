@@ -31,6 +31,7 @@ ORDER = [
         "arrays",
         "drafts",
         "job",
+        "regular",
         "__init__",
     },
 ]
