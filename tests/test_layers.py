@@ -31,6 +31,7 @@ ORDER = [
         "arrays",
         "drafts",
         "job",
+        "printable",
         "regular",
         "__init__",
     },

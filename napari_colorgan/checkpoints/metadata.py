@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 
 from napari_colorgan.checkpoints.foreign import HEAD, ZIP, refusal
 from napari_colorgan.errors import CheckpointError, shown, some
+from napari_colorgan.printable import all_printable, one_line
 from napari_colorgan.regular import open_regular
 
 SCHEMA = 1
@@ -26,6 +27,9 @@ _MAX_HEADER = 1 << 20  # bytes; ours have about 40 kB
 _MAX_TENSORS = 4096
 _MAX_FILE = 1 << 31  # bytes
 _DEEPEST = 16  # lists and dictionaries in each other; ours have 4
+
+_LINES = ("generator", "name", "description", "license")
+_TEXTS = ("provenance", "options", "training")
 
 CodecName = Literal["lab", "rgb"]
 Context = Literal["whole", "local"]
@@ -73,6 +77,15 @@ class Metadata:
     def takes_palette(self) -> bool:
         """Whether it can be told which colours there are."""
         return self.takes_hints and bool(self.options.get("alternatives"))
+
+    def printable(self) -> Self:
+        """Return the same with texts that may be shown; titles and the like in a line.
+
+        A file from elsewhere says what it likes, and its digest covers that.
+        """
+        lines = {name: one_line(getattr(self, name)) for name in _LINES}
+        texts = {name: all_printable(getattr(self, name)) for name in _TEXTS}
+        return dataclasses.replace(self, **lines, **texts)
 
     def to_json(self) -> str:
         """Serialise, with the schema version; what is None is left out.
@@ -169,7 +182,7 @@ def _is_vividness(value: object) -> bool:
 
 
 def read_metadata(path: Path) -> Metadata:
-    """Read the metadata of a checkpoint file, not its weights.
+    """Read the metadata of a checkpoint file, not its weights; all texts are printable.
 
     Raises
     ------
@@ -177,7 +190,7 @@ def read_metadata(path: Path) -> Metadata:
         The file cannot be read, is no checkpoint of ours, or has another schema.
     """
     header = read_header(path)
-    return Metadata.from_json(header["__metadata__"][METADATA_KEY], path)
+    return Metadata.from_json(header["__metadata__"][METADATA_KEY], path).printable()
 
 
 def read_header(path: Path) -> dict[str, Any]:
