@@ -6,6 +6,8 @@ derives from `RuntimeError`: napari's generator worker swallows that one.
 
 from collections.abc import Iterable, Sequence
 
+_LONGEST = 200  # characters of a value in a sentence
+
 
 class ColorganError(Exception):
     """Base of all errors a user may see; its text is one or two plain sentences."""
@@ -25,7 +27,7 @@ class BadSetting(ColorganError, ValueError):
     """A setting lies outside what is possible."""
 
     def __init__(self, name: str, value: object, expected: str) -> None:
-        super().__init__(f"{name} is {value!r}; it must be {expected}.")
+        super().__init__(f"{name} is {shown(value)}; it must be {expected}.")
 
 
 class BadArray(ColorganError, ValueError):
@@ -137,6 +139,15 @@ class ColorganWarning(UserWarning):
 
 def _by(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
+
+
+def shown(value: object) -> str:
+    """Return a value for a sentence: one line of at most 200 characters."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # of a type that we know nothing of, or a number of 5000 digits
+        text = f"a value of type {type(value).__name__}"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def some(names: Iterable[object], most: int = 5) -> str:
