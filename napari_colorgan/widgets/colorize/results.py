@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # torch
 
 LAYER_KEY = "colorgan"
 """Where a result layer's metadata says how it was made."""
+REPLACED = "its data were replaced"
+"""Why a result is not complete."""
 _AT_ONCE = 1 << 20  # px of a plane that is painted as a whole, seen or not
 
 
@@ -102,17 +104,28 @@ class Results:
         )
         return (y, x) if y.stop - y.start > 1 and x.stop - x.start > 1 else None
 
-    def paint(self, gray: Image, event: "PiecePainted", asked: Asked) -> None:
-        """Give a piece of a result its new colours."""
+    def paint(
+        self,
+        gray: Image,
+        event: "PiecePainted",
+        asked: Asked,
+        record: dict[str, Any],
+    ) -> None:
+        """Give a piece of a result its new colours.
+
+        Parameters
+        ----------
+        record : how it is made
+        """
         result = self.of(gray)
         index = None if result is None else result.index(asked.source)
         if result is None or index is None:
             return
         where: tuple[int | slice, ...] = (*index, *event.region)
         result.canvas[where] = event.rgb
-        if not result.touched:
+        if not result.touched or event.done == 1:
             result.touched = True
-            self._write(result, complete=False)
+            self._write(result, complete=False, record=record | result.source.said)
         if event.done == event.total or event.done == 1:
             result.layer.refresh(extent=False, thumbnail=False, highlight=False)
 
@@ -128,6 +141,15 @@ class Results:
         self._write(result, complete=whole and single, record=record)
         result.layer.refresh()
 
+    def fail(self, gray: Image, asked: Asked, why: str) -> None:
+        """Write why what is seen of a result has not got its colours."""
+        result = self.of(gray)
+        if result is None or asked.region is None or result.index(asked.source) is None:
+            return
+        if result.touched:
+            said = {"complete": False, "why": why}
+            result.layer.metadata[LAYER_KEY] = result.layer.metadata[LAYER_KEY] | said
+
     def _write(
         self, result: Result, *, complete: bool, record: dict[str, Any] | None = None
     ) -> None:
@@ -135,6 +157,18 @@ class Results:
         latest = "colours" if result.seen_only else "the latest colours"
         why = "" if complete else f"only what was seen has {latest}"
         result.layer.metadata[LAYER_KEY] = known | {"complete": complete, "why": why}
+
+
+def watch(layer: Image) -> None:
+    """Let the record of a result say so once its data are replaced, for good."""
+    layer.events.data.connect(_on_replaced)
+
+
+def _on_replaced(event: Any) -> None:
+    record = event.source.metadata.get(LAYER_KEY)
+    if isinstance(record, dict):
+        said = {"complete": False, "why": REPLACED}
+        event.source.metadata[LAYER_KEY] = record | said
 
 
 def corners(layer: Image) -> npt.NDArray[np.intp]:

@@ -9,7 +9,13 @@ from napari.layers import Image
 from napari_colorgan.arrays import RGB
 from napari_colorgan.image_io.temporary import fits_memory
 from napari_colorgan.job import Job
-from napari_colorgan.widgets.colorize.results import LAYER_KEY, Result, Results, corners
+from napari_colorgan.widgets.colorize.results import (
+    LAYER_KEY,
+    Result,
+    Results,
+    corners,
+    watch,
+)
 from napari_colorgan.widgets.colorize.run_panel import RunPanel
 from napari_colorgan.widgets.parts.layers import (
     LayerSource,
@@ -88,6 +94,7 @@ class VisibleRegion(PushButton):
         options = result_options(layer, source) | {"metadata": {LAYER_KEY: record}}
         added = add_result(self._viewer, source.in_layer(canvas), options)
         added.corner_pixels = corners(layer)  # until it is drawn for the first time
+        watch(added)
         self._results.note(layer, Result(added, canvas, source, True, seen_only=True))
 
 
