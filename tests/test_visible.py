@@ -9,8 +9,8 @@ from superqt.utils._qthreading import WorkerBase
 from napari_colorgan import colorize, save
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.widgets.colorize import visible
-from napari_colorgan.widgets.colorize.results import corners
 from napari_colorgan.widgets.parts import settings as dock_settings
+from napari_colorgan.widgets.parts.levels import corners
 
 MODEL = "listening"
 ENOUGH = 60_000  # ms; for what takes a second on an idle machine

@@ -126,6 +126,7 @@ class ColorizeWidget(QWidget):
 
     def _connect(self) -> None:
         self.run.changed.connect(self._on_run)
+        self.picker.lightness.changed.connect(self._on_lightness)
         self.visible.changed.connect(self._on_visible)
         self.copy.changed.connect(self._on_copy)
         colors = self.palette_panel.changed, self.hints.changed
@@ -216,6 +217,10 @@ class ColorizeWidget(QWidget):
             self.choose_model(new)
         else:
             self.models.reset_choices()
+
+    def _on_lightness(self) -> None:
+        if not self.busy:
+            self.picker.take_lightness(self.running)
 
     def _on_copy(self) -> None:
         clipboard = QApplication.clipboard()

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 from napari.layers import Image
 
 from napari_colorgan.arrays import RGB, Region
 from napari_colorgan.widgets.colorize.studio import Asked
 from napari_colorgan.widgets.parts.layers import LayerSource
+from napari_colorgan.widgets.parts.levels import corners, full_resolution
 from napari_colorgan.widgets.parts.world import View
 
 if TYPE_CHECKING:  # torch
@@ -63,7 +63,7 @@ class Results:
         result = self._known.get(gray)
         if result is None or result.layer not in self._viewer.layers:
             return None
-        shown = np.may_share_memory(result.layer.data, result.canvas)
+        shown = np.may_share_memory(full_resolution(result.layer), result.canvas)
         return result if shown and LAYER_KEY in result.layer.metadata else None
 
     def shows(self, gray: Image, source: LayerSource) -> bool:
@@ -94,7 +94,7 @@ class Results:
             return slice(0, height), slice(0, width)
         if View.of(self._viewer).ndisplay != 2:
             return None
-        low, high = np.asarray(result.layer.corner_pixels)
+        low, high = corners(result.layer)
         y, x = (
             slice(max(0, int(low[axis])), min(length, int(high[axis]) + 1))
             for axis, length in (
@@ -115,7 +115,7 @@ class Results:
 
         Parameters
         ----------
-        record : how it is made
+        record : how it is made, for a result of which nothing is known yet
         """
         result = self.of(gray)
         index = None if result is None else result.index(asked.source)
@@ -123,9 +123,11 @@ class Results:
             return
         where: tuple[int | slice, ...] = (*index, *event.region)
         result.canvas[where] = event.rgb
-        if not result.touched or event.done == 1:
+        known = result.layer.metadata[LAYER_KEY]
+        made = known if "model" in known else record | result.source.said
+        if not result.touched or made is not known:
             result.touched = True
-            self._write(result, complete=False, record=record | result.source.said)
+            self._write(result, complete=False, record=made)
         if event.done == event.total or event.done == 1:
             result.layer.refresh(extent=False, thumbnail=False, highlight=False)
 
@@ -169,12 +171,3 @@ def _on_replaced(event: Any) -> None:
     if isinstance(record, dict):
         said = {"complete": False, "why": REPLACED}
         event.source.metadata[LAYER_KEY] = record | said
-
-
-def corners(layer: Image) -> npt.NDArray[np.intp]:
-    """Return what is seen of a layer, (2, ndim) in px of its full resolution."""
-    seen = np.asarray(layer.corner_pixels)
-    if layer.multiscale:
-        factors = np.asarray(layer.downsample_factors[layer.data_level])
-        seen = np.stack([seen[0] * factors, (seen[1] + 1) * factors - 1])
-    return seen.astype(np.intp)

@@ -273,7 +273,7 @@ class LayerRun:
     ) -> Image:
         if isinstance(event, CanvasReady):
             canvas = source.in_layer(event.canvas)
-            return add_result(self._viewer, canvas, options)
+            return add_result(self._viewer, canvas, options, source.axes)
         sizes = event.stored.arrays(source.axes.order)
         return self._viewer.add_image(
             sizes, rgb=True, multiscale=True, cache=False, **options

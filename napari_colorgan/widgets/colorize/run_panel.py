@@ -81,7 +81,12 @@ class RunPanel(Container[Widget]):
     def run_other(
         self, job: Job[Any], on_result: Slot, *, title: str, doing: str
     ) -> None:
-        """Run what no colouring may disturb; nothing is done with what was stopped."""
+        """Run what no colouring may disturb; nothing is done with what was stopped.
+
+        Parameters
+        ----------
+        doing : what the dock says meanwhile
+        """
 
         def take(made: Any) -> None:
             if not self.jobs.stopping:
@@ -89,7 +94,12 @@ class RunPanel(Container[Widget]):
 
         self._begin(doing)
         self.jobs.run(
-            job, take, title=title, on_error=self._on_error, on_end=self._on_end
+            job,
+            take,
+            title=title,
+            on_event=self._show_progress,
+            on_error=self._on_error,
+            on_end=self._on_end,
         )
 
     def fail(self, error: BaseException) -> None:
@@ -153,10 +163,13 @@ class RunPanel(Container[Widget]):
         self._run.on_event(event)
         if self._stopped:
             return  # as is said
+        self._show_progress(event)
+        say(self.status, self._run.describe(event))
+
+    def _show_progress(self, event: Progress) -> None:
         self.progress.visible = True
         self.progress.max = max(1, event.total)
         self.progress.value = event.done
-        say(self.status, self._run.describe(event))
 
     def _on_error(self, error: BaseException) -> None:
         self._error = sentence(error)
