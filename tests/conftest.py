@@ -1,11 +1,8 @@
 """Fixtures for all tests, and a display for them on a Linux machine without one."""
 
-import atexit
 import ctypes
-import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +14,10 @@ from npe2 import PluginManifest
 from numpy.typing import NDArray
 from PIL import Image
 from skimage import color, data
+
+sys.path.append(str(Path(__file__).parents[1]))  # as for `python -m tests.soak`
+
+from tests.display import has_display, start_xvfb
 
 # a busy machine is no failure, and no file is left beside the tests
 settings.register_profile("ours", deadline=None, database=None)
@@ -52,10 +53,6 @@ def missing_packages() -> list[str]:
     return missing
 
 
-def has_display() -> bool:
-    return "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
-
-
 MISSING = missing_packages()
 
 # `-p no:napari` in the options keeps napari's fixtures from being loaded before this
@@ -71,29 +68,13 @@ def pytest_configure() -> None:
             f"sudo apt-get install {' '.join(MISSING)}"
         )
     if sys.platform.startswith("linux") and not has_display():
-        start_xvfb()
+        try:
+            start_xvfb()
+        except RuntimeError as error:
+            raise pytest.UsageError(str(error)) from None
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # a shell's background jobs start so, and the programs we stop would inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def start_xvfb() -> None:
-    # Qt's offscreen platform has no OpenGL: napari cannot show an image with it.
-    read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1600x1200x24"],
-        pass_fds=[write],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    atexit.register(server.wait)
-    atexit.register(server.terminate)  # first: the last one registered runs first
-    os.close(write)
-    with os.fdopen(read) as answer:
-        number = answer.readline().strip()
-    if not number:
-        raise pytest.UsageError("Xvfb does not start: run `Xvfb :99` to see why.")
-    os.environ["DISPLAY"] = f":{number}"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -30,6 +30,7 @@ ORDER = [
         "errors",
         "arrays",
         "job",
+        "regular",
         "__init__",
     },
 ]

@@ -7,12 +7,14 @@ read, since the format itself promises nothing about time or memory.
 
 import dataclasses
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from napari_colorgan.checkpoints.foreign import HEAD, ZIP, refusal
 from napari_colorgan.errors import CheckpointError
+from napari_colorgan.regular import open_regular
 
 SCHEMA = 1
 """Version of the metadata below; raised when an older reader would misread a file."""
@@ -166,8 +168,8 @@ def read_metadata(path: Path) -> Metadata:
 def read_header(path: Path) -> dict[str, Any]:
     """JSON header of a checkpoint file, its size and layout checked."""
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
             head = file.read(HEAD)
             length = int.from_bytes(head[:8], "little")
             if 2 <= length <= _MAX_HEADER:
