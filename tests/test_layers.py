@@ -29,6 +29,7 @@ ORDER = [
         "sample_data",
         "errors",
         "arrays",
+        "drafts",
         "job",
         "regular",
         "__init__",
