@@ -1,11 +1,8 @@
 """Fixtures for all tests, and a display for them on a Linux machine without one."""
 
-import atexit
 import ctypes
-import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +14,10 @@ from npe2 import PluginManifest
 from numpy.typing import NDArray
 from PIL import Image
 from skimage import color, data
+
+sys.path.append(str(Path(__file__).parents[1]))  # as for `python -m tests.soak`
+
+from tests.display import has_display, start_xvfb
 
 # a busy machine is no failure, and no file is left beside the tests
 settings.register_profile("ours", deadline=None, database=None)
@@ -52,10 +53,6 @@ def missing_packages() -> list[str]:
     return missing
 
 
-def has_display() -> bool:
-    return "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
-
-
 MISSING = missing_packages()
 
 # `-p no:napari` in the options keeps napari's fixtures from being loaded before this
@@ -71,29 +68,13 @@ def pytest_configure() -> None:
             f"sudo apt-get install {' '.join(MISSING)}"
         )
     if sys.platform.startswith("linux") and not has_display():
-        start_xvfb()
+        try:
+            start_xvfb()
+        except RuntimeError as error:
+            raise pytest.UsageError(str(error)) from None
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # a shell's background jobs start so, and the programs we stop would inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def start_xvfb() -> None:
-    # Qt's offscreen platform has no OpenGL: napari cannot show an image with it.
-    read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1600x1200x24"],
-        pass_fds=[write],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    atexit.register(server.wait)
-    atexit.register(server.terminate)  # first: the last one registered runs first
-    os.close(write)
-    with os.fdopen(read) as answer:
-        number = answer.readline().strip()
-    if not number:
-        raise pytest.UsageError("Xvfb does not start: run `Xvfb :99` to see why.")
-    os.environ["DISPLAY"] = f":{number}"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -116,6 +97,40 @@ def plugin(plugin_settings, npe2pm) -> PluginManifest:
     return manifest
 
 
+@pytest.fixture
+def user_folders(tmp_path, monkeypatch) -> Path:
+    """An empty folder that holds the user's models, trainings and last settings."""
+    from napari_colorgan.checkpoints import zoo
+    from napari_colorgan.training import runs
+    from napari_colorgan.widgets.parts import settings as dock_settings
+
+    (tmp_path / "models").mkdir()
+    monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
+    monkeypatch.setattr(runs, "training_folder", lambda: tmp_path / "training")
+    monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
+    return tmp_path
+
+
+@pytest.fixture
+def home(user_folders, listening) -> Path:
+    """The user's folders, with a model that listens to hints and palettes."""
+    from napari_colorgan import save
+
+    name = listening.metadata.name
+    save(listening, user_folders / "models" / f"{name}.safetensors")
+    return user_folders
+
+
+@pytest.fixture
+def viewer(make_napari_viewer, plugin, qtbot):
+    """A viewer that is not shown; what docks still do is waited for at the end."""
+    from superqt.utils._qthreading import WorkerBase
+
+    viewer = make_napari_viewer()
+    yield viewer
+    qtbot.waitUntil(lambda: not WorkerBase._worker_set, timeout=60_000)
+
+
 @pytest.fixture(scope="session")
 def photo() -> NDArray[np.uint8]:
     """A colour photograph with a face: (256, 320, 3) uint8."""
@@ -126,6 +141,12 @@ def photo() -> NDArray[np.uint8]:
 def gray(photo) -> NDArray[np.uint8]:
     """The same photograph without its colour: (256, 320) uint8."""
     return np.rint(color.rgb2gray(photo) * 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def camera() -> NDArray[np.uint8]:
+    """A part of a gray photograph: (128, 150) uint8."""
+    return np.ascontiguousarray(data.camera()[100:228, 150:300])
 
 
 @pytest.fixture(scope="session")
@@ -191,6 +212,13 @@ def make_listening():
         return Checkpoint(about, network.state_dict())
 
     return make
+
+
+@pytest.fixture(scope="session")
+def listening(make_listening):
+    """A checkpoint that sees pictures whole and tells how sure colours are."""
+    about = {"context": "whole", "working_size": 64, "name": "listening"}
+    return make_listening(std=0.1, vividness=0.5, **about)
 
 
 @pytest.fixture(scope="session")

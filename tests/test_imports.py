@@ -67,11 +67,11 @@ def test_a_file_is_read_once(file, monkeypatch):
 def test_what_is_absent_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="cannot be read: No such file"):
         read_model(tmp_path / "absent.safetensors")
-    with pytest.raises(CheckpointError, match="it is a folder or a device"):
+    with pytest.raises(CheckpointError, match="it is a folder, not a file"):
         read_model(tmp_path)
     if hasattr(os, "mkfifo"):  # reading it would never end
         os.mkfifo(tmp_path / "pipe.pth")
-        with pytest.raises(CheckpointError, match="it is a folder or a device"):
+        with pytest.raises(CheckpointError, match="it is a pipe, not a file"):
             read_model(tmp_path / "pipe.pth")
 
 

@@ -29,7 +29,9 @@ ORDER = [
         "sample_data",
         "errors",
         "arrays",
+        "drafts",
         "job",
+        "regular",
         "__init__",
     },
 ]

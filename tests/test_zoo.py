@@ -9,6 +9,7 @@ import pytest
 from napari_colorgan.checkpoints import deleted, zoo
 from napari_colorgan.checkpoints.changes import NotYours, duplicate, rename
 from napari_colorgan.checkpoints.deleted import delete, deleted_models, restore
+from napari_colorgan.checkpoints.metadata import read_metadata
 from napari_colorgan.checkpoints.store import load
 from napari_colorgan.errors import BadSetting, CheckpointError, UnknownModel
 
@@ -57,6 +58,13 @@ class Full:
 
         self.full = True
         monkeypatch.setattr(Path, "replace", fail)
+
+
+def test_a_pipe_among_the_models_hides_none(mine, folder):
+    os.mkfifo(folder / "pipe.safetensors")  # to read it would never end
+    assert "mine" in [model.name for model in zoo.list_models()]
+    with pytest.raises(CheckpointError, match="it is a pipe, not a file"):
+        read_metadata(folder / "pipe.safetensors")
 
 
 # -- what is told of a model

@@ -9,7 +9,6 @@ import io
 import pickle
 import pickletools
 import re
-import stat
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,6 +24,7 @@ from napari_colorgan.checkpoints.foreign import (
     zip_refusal,
 )
 from napari_colorgan.errors import CheckpointError, some
+from napari_colorgan.regular import read_regular
 
 _MAX_FILE = 1 << 30  # bytes; a U-Net of 10 halvings has 0.3 GB
 _MAX_PICKLE = 1 << 20  # bytes; what is no tensor, in a U-Net 20 kB
@@ -59,13 +59,7 @@ def read_bounded(path: Path) -> bytes:
     CheckpointError
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe may never end
-            raise CheckpointError(
-                f"'{path}' cannot be read as a model: it is a folder or a device. "
-                "Choose a file."
-            )
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE + 1)
+        content = read_regular(path, _MAX_FILE)
     except OSError as error:
         raise CheckpointError(
             f"'{path}' cannot be read: {error.strerror}. Check the path and its "

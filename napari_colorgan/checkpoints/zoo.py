@@ -21,6 +21,7 @@ from napari_colorgan.errors import (
     ColorganError,
     UnknownModel,
 )
+from napari_colorgan.regular import is_regular, read_regular
 
 if TYPE_CHECKING:
     from napari_colorgan.checkpoints.store import Checkpoint
@@ -118,7 +119,7 @@ class Model:
     def picture(self) -> Path | None:
         """JPEG of examples side by side, the first of them square; None without."""
         picture = self.path.with_suffix(PICTURE)
-        return picture if _is_file(picture) else None
+        return picture if is_regular(picture) else None
 
 
 def user_folder() -> Path:
@@ -154,10 +155,10 @@ def find(name: str | Path) -> Model:
     """
     for folder, shipped in ((_shipped_folder(), True), (user_folder(), False)):
         path = folder / f"{name}{_SUFFIX}"
-        if path.parent == folder and _is_file(path):
+        if path.parent == folder and is_regular(path):
             return Model(str(name), path, read_metadata(path), shipped)
     path = Path(os.path.expanduser(name))  # Path.expanduser raises for unknown users
-    if _is_file(path):
+    if is_regular(path):
         return Model(path.stem, path, read_metadata(path))
     raise UnknownModel(str(name), (model.name for model in list_models()))
 
@@ -310,21 +311,11 @@ def _size(path: Path) -> int:
 
 def read_beside(path: Path) -> bytes:
     """Content of what came with a model; empty for what is no file, or endless."""
-    if not _is_file(path):
-        return b""
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BESIDE + 1)
+        content = read_regular(path, _MOST_BESIDE)
     except OSError:
         return b""
     return content if len(content) <= _MOST_BESIDE else b""
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long for the file system, or with NUL
-        return False
 
 
 def _names(folder: Path) -> set[str]:

@@ -1,0 +1,43 @@
+"""Row: files of strangers, each in each place where a user may meet it."""
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+from tests.soak.case import Case, Trying
+from tests.soak.row import Row, Trial
+
+_SOURCES: tuple[str, ...] = ("hostile_cards",)
+"""Modules of this package with a function `cases`."""
+
+
+def all_cases() -> list[Case]:
+    """Every case; those that import least come first."""
+    cases = [
+        case
+        for name in _SOURCES
+        for case in import_module(f"tests.soak.{name}").cases()
+    ]
+    names = [f"{case.act.name}, {case.name}" for case in cases]
+    assert len(set(names)) == len(names), "two cases of one name"
+    return sorted(cases, key=lambda case: len(case.act.needs))
+
+
+def _trials(_: np.random.Generator, folder: Path) -> Iterator[Trial]:
+    if not sys.platform.startswith("linux"):
+        yield Trial(kind="not tried: it needs limits that only Linux has")
+        return
+    trying = Trying(folder)
+    for case in all_cases():
+        yield trying.attempt(case)
+
+
+ROW = Row(
+    "hostile files",
+    "each is refused within 1 s of CPU and 256 MB, or harmless; nothing is run",
+    count=1000,
+    trials=_trials,
+)
