@@ -6,7 +6,7 @@ derives from `RuntimeError`: napari's generator worker swallows that one.
 
 from collections.abc import Iterable, Sequence
 
-_LONGEST = 200  # characters of a value in a sentence
+_LONGEST = 300  # letters of a value in a sentence; of a path, on some systems, 260
 
 
 class ColorganError(Exception):
@@ -141,17 +141,17 @@ def _by(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
 
 
-def shown(value: object) -> str:
-    """Return a value for a sentence: one line of at most 200 characters."""
-    try:
-        text = " ".join(repr(value).split())
-    except Exception:  # of a type that we know nothing of, or a number of 5000 digits
-        text = f"a value of type {type(value).__name__}"
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
-
-
 def some(names: Iterable[object], most: int = 5) -> str:
     """Names or paths for a sentence: the first ones, and how many more there are."""
     listed = [f"'{name}'" for name in names]
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(listed[:most]) + more or "none"
+
+
+def shown(value: object) -> str:
+    """Write a value for a sentence, in one line, whatever it is and however long."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # of lists in lists in lists, of numbers of 5,000 digits
+        text = f"a {type(value).__name__} that is too large to be shown"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -30,6 +30,7 @@ ORDER = [
         "errors",
         "declared",
         "arrays",
+        "drafts",
         "job",
         "regular",
         "__init__",

@@ -265,17 +265,29 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, monkeypatch) -> None:
     assert digest(load_pairs(path)) == digest(pairs)
 
 
-def changed(path: Path, **changes) -> None:
+def changed(path: Path, *, compressed=False, **changes) -> None:
     with np.load(path) as old:
         arrays = dict(old)
     for name, value in changes.items():
         arrays[name] = value
     with path.open("wb") as file:
-        np.savez(file, **arrays)
+        (np.savez_compressed if compressed else np.savez)(file, **arrays)
 
 
 def encoded(about) -> np.ndarray:
     return np.frombuffer(json.dumps(about).encode(), np.uint8)
+
+
+def renamed(path: Path, old: bytes, new: bytes) -> None:
+    path.write_bytes(path.read_bytes().replace(old, new))
+
+
+def hide_the_mask(path: Path) -> None:
+    """Let the entry before it say that it has a comment, which ends after it."""
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"color_0.npy") - 46  # in the list at the file's end
+    content[place + 32] = 46 + len("mask_0.npy")
+    path.write_bytes(content)
 
 
 DAMAGE = {
@@ -296,6 +308,9 @@ DAMAGE = {
     ),
     "another shape": lambda path: changed(path, gray_0=np.zeros((4, 4), np.float32)),
     "another type": lambda path: changed(path, mask_0=GRAY_STACK[0]),
+    "a mask under another name": lambda path: renamed(path, b"mask_0", b"mask_4"),
+    "a mask that is hidden": hide_the_mask,
+    "compressed": lambda path: changed(path, compressed=True),
     "objects": lambda path: changed(path, gray_0=np.array([{}], object)),
 }
 

@@ -1,6 +1,7 @@
 """A state comes back from disk as it was; an older file is never harmed."""
 
 import errno
+import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -11,8 +12,14 @@ import torch
 
 from napari_colorgan.errors import CheckpointError
 from napari_colorgan.job import STOP, Control, finish
+from napari_colorgan.training import array_file
 from napari_colorgan.training import state as module
-from napari_colorgan.training.state import Saving, read_state, write_state_job
+from napari_colorgan.training.state import (
+    Saving,
+    read_plain,
+    read_state,
+    write_state_job,
+)
 
 NESTED = {
     "numbers": {0: 1.5, 7: -3, "x": None, "yes": True},
@@ -260,3 +267,70 @@ def test_progress_counts_bytes(tmp_path, monkeypatch):
     with pytest.raises(StopIteration):
         while True:
             job.send(STOP)
+
+
+# -- what a bit can do, and how large a file may say it is
+
+
+def bits_flipped(content, place):
+    """Copies of a file with one bit changed."""
+    for bit in range(8):
+        yield (
+            content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :]
+        )
+
+
+def test_a_bit_in_the_header_of_an_array_is_noticed(old):
+    content = old.read_bytes()
+    first = content.index(b"\x93NUMPY")
+    for place in range(first + 6, first + 80, 3):  # the version, its length, the shape
+        for flipped in bits_flipped(content, place):
+            old.write_bytes(flipped)
+            with pytest.raises(CheckpointError, match="damaged"):
+                read_state(old)
+
+
+def test_a_file_that_is_compressed_is_not_unpacked(tmp_path):
+    path = tmp_path / "a.state"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("state.json", '{"dict": [["a", {"tensor": 0}]]}')
+        with archive.open("0.npy", "w") as entry:
+            np.lib.format.write_array(entry, np.zeros(1 << 22, np.uint8))
+    assert path.stat().st_size < 1 << 14
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_state(path)
+
+
+def test_an_array_is_read_once_however_often_it_is_named(tmp_path):
+    write(tmp_path / "a.state", {"a": torch.rand(3)})
+    with zipfile.ZipFile(tmp_path / "a.state") as archive:
+        array = archive.read("0.npy")
+    for index in ('[["a", [{"tensor": 0}, {"tensor": 0}]]]', "[]"):
+        text = f'{{"dict": {index}}}'
+        zip_of(tmp_path / "a.state", {"state.json": text, "0.npy": array})
+        with pytest.raises(CheckpointError, match="damaged"):
+            read_state(tmp_path / "a.state")
+
+
+def test_a_state_larger_than_the_training_is_refused_before_it_is_read(
+    old, monkeypatch
+):
+    monkeypatch.setattr(array_file.ArrayFile, "array", pytest.fail)
+    with pytest.raises(CheckpointError, match=r"has 0 MB, .* at most 0 MB\. Start"):
+        read_state(old, most=100)
+
+
+def test_all_of_a_state_is_checked_before_its_tensors_are_needed(old):
+    assert read_plain(old) == {"step": 1, "weights": None}
+    content = bytearray(old.read_bytes())
+    content[content.index(np.arange(5.0, dtype=np.float32).tobytes()) + 6] ^= 1
+    old.write_bytes(content)
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_plain(old)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such files there")
+def test_what_is_no_regular_file_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "a.state")
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_state(tmp_path / "a.state")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from napari_colorgan.checkpoints.foreign import HEAD, ZIP, refusal
-from napari_colorgan.errors import CheckpointError
+from napari_colorgan.errors import CheckpointError, shown, some
 from napari_colorgan.regular import open_regular
 
 SCHEMA = 1
@@ -25,6 +25,7 @@ DIGEST_KEY = "napari_colorgan_sha256"
 _MAX_HEADER = 1 << 20  # bytes; ours have about 40 kB
 _MAX_TENSORS = 4096
 _MAX_FILE = 1 << 31  # bytes
+_DEEPEST = 16  # lists and dictionaries in each other; ours have 4
 
 CodecName = Literal["lab", "rgb"]
 Context = Literal["whole", "local"]
@@ -99,14 +100,20 @@ class Metadata:
             ) from None
         if type(schema) is not int or schema != SCHEMA:
             raise CheckpointError(
-                f"'{where}' has metadata of version {schema!r}, this napari-colorgan "
-                f"reads version {SCHEMA}. Update napari-colorgan."
+                f"'{where}' has metadata of version {shown(schema)}, this "
+                f"napari-colorgan reads version {SCHEMA}. Update napari-colorgan."
+            )
+        if not _is_shallow(values, _DEEPEST):
+            raise CheckpointError(
+                f"'{where}' has metadata of more than {_DEEPEST} levels, which no "
+                "napari-colorgan writes. Download or export it again."
             )
         known = {f.name: f for f in dataclasses.fields(cls)}
         if unknown := sorted(set(values) - set(known)):
             raise CheckpointError(
-                f"'{where}' has unknown metadata: {', '.join(unknown)}. Update "
-                "napari-colorgan or export the file again."
+                f"'{where}' has unknown metadata: "
+                f"{some(name[:60] for name in unknown)}. Update napari-colorgan or "
+                "export the file again."
             )
         choices = {
             "codec": ("lab", "rgb"),
@@ -117,8 +124,8 @@ class Metadata:
         types = {"options": dict, "training": dict, "working_size": int}
         if not _is_vividness(values.get("vividness")):
             raise CheckpointError(
-                f"'{where}' says vividness is {values['vividness']!r}, which is not "
-                "possible. Download or export it again."
+                f"'{where}' says vividness is {shown(values['vividness'])}, which is "
+                "not possible. Download or export it again."
             )
         for name, value in values.items():
             if name == "vividness":
@@ -126,7 +133,7 @@ class Metadata:
             wanted = types.get(name, str)
             if type(value) is not wanted or value not in choices.get(name, (value,)):
                 raise CheckpointError(
-                    f"'{where}' says {name} is {value!r}, which is not possible. "
+                    f"'{where}' says {name} is {shown(value)}, which is not possible. "
                     "Download or export it again."
                 )
         if (
@@ -143,6 +150,14 @@ class Metadata:
 def storable(text: str) -> str:
     """Text that any program can read; names of files may hold bytes of no text."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    """Whether lists and dictionaries are in each other at most so often."""
+    if not isinstance(value, dict | list):
+        return True
+    parts = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_shallow(part, levels - 1) for part in parts)
 
 
 def _is_vividness(value: object) -> bool:

@@ -19,6 +19,7 @@ from napari_colorgan.checkpoints.metadata import (
     header_of,
     read_header,
 )
+from napari_colorgan.color import CODECS
 from napari_colorgan.errors import BadSetting, CheckpointError, some
 from napari_colorgan.models import Generator, GeneratorSpec, build
 from napari_colorgan.models.norm import hold_statistics
@@ -51,19 +52,26 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            Name or options are unknown, or weights are missing, left over, misshapen or
-            no finite numbers.
+            Name or options are unknown, they do not fit the codec, or weights are
+            missing, left over, misshapen or no finite numbers.
         """
         try:
             with torch.device("meta"):  # costs nothing, whatever the options claim
                 network = build(
                     GeneratorSpec(self.metadata.generator, self.metadata.options)
                 )
-        except (BadSetting, TypeError, ValueError, RuntimeError) as error:
+        except BadSetting as error:
             raise CheckpointError(
                 f"This checkpoint asks for a generator that cannot be built: {error} "
                 "Update napari-colorgan or export the checkpoint again."
             ) from error
+        codec = CODECS[self.metadata.codec]
+        if network.out_channels != codec.out_channels:
+            raise CheckpointError(
+                f"This checkpoint's generator writes {network.out_channels} channels; "
+                f"its codec '{codec.name}' needs {codec.out_channels}. Export the "
+                "checkpoint again."
+            )
         unused = network.obsolete
         given = {k: v for k, v in self.weights.items() if not k.endswith(unused)}
         self._check_shapes(given, network.state_dict())

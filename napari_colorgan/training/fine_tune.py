@@ -103,7 +103,7 @@ def fine_tune_job(
         "pairs": digest(pairs),
         "start": "" if base is None else base.digest,
     }
-    state = read_state_of_pairs(out, run) if resume and team.leads else None
+    saved = read_state_of_pairs(out, run) if resume and team.leads else None
     config = _fitted(config, base)
     task = decide_task(pairs) if config.task == "auto" else config.task
     parts = split(pairs, config.validation, config.seed)
@@ -125,7 +125,7 @@ def fine_tune_job(
     before = Colorizer(base or fresh, place, engine="torch")
     validation = Validation.of_pairs(parts.held_out, metadata.context, before)
     yield from tell_beforehand(Preparing(2, 3))
-    if state is None:
+    if saved is None:
         took = time.monotonic()
         validation.figures(before)
         took = time.monotonic() - took
@@ -139,7 +139,7 @@ def fine_tune_job(
         )
     else:
         with fitting(out):
-            plan = Plan(**state["plan"])
+            plan = Plan(**saved.plain["plan"])
     trainer = make_trainer(Plan(**team.told(dataclasses.asdict(plan))))
     limit = _GRACE * plan.seconds if config.steps is None else None
     loop = Loop(
@@ -155,7 +155,7 @@ def fine_tune_job(
         out=out,
         kept={"run": run, "plan": dataclasses.asdict(plan)},
         facts=run["settings"] | {"pairs": run["pairs"]},
-        state=state,
+        saved=saved,
     )
     yield Planned(
         trainer.done,

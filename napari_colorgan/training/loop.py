@@ -19,6 +19,7 @@ from napari_colorgan.job import STOP, Job, Stop
 from napari_colorgan.training.events import History, StepDone, Trained
 from napari_colorgan.training.logs import log_judgement, log_loss
 from napari_colorgan.training.record import Record, halved
+from napari_colorgan.training.resuming import Saved
 from napari_colorgan.training.samplers import Sampler
 from napari_colorgan.training.state import fitting, write_state_job
 from napari_colorgan.training.trainer import Trainer
@@ -64,12 +65,12 @@ class Loop:
     out : where it is kept; its state and its logs are beside it
     kept : what the state says of the run and does not change
     facts : what the checkpoint says of the run and does not change
-    state : from which to go on
+    saved : from which to go on
 
     Raises
     ------
     CheckpointError
-        The state does not fit.
+        What is saved is damaged or does not fit.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Loop:
         out: Path | None,
         kept: Mapping[str, Any],
         facts: Mapping[str, Any],
-        state: Mapping[str, Any] | None = None,
+        saved: Saved | None = None,
     ) -> None:
         self._trainer = trainer
         self._sampler = sampler
@@ -103,7 +104,8 @@ class Loop:
         self._saved_step: int | None = None
         self._previewed = -math.inf
         self._preview_pause = _PREVIEW_EVERY
-        if state is not None:
+        if saved is not None:
+            state = saved.whole(trainer.most_bytes)
             with fitting(out):
                 trainer.load_state(state["trainer"])
                 self._record = Record.of(state)

@@ -11,19 +11,18 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.errors import CheckpointError
 from napari_colorgan.job import Job, Progress
-from napari_colorgan.training.state_index import ENTRY, unpack
+from napari_colorgan.training.array_file import TooLarge, opened
+from napari_colorgan.training.state_index import ENTRY, read_index, unpack
 
 _AT_ONCE = 32 << 20  # bytes written between two events
 
@@ -61,23 +60,61 @@ def write_state_job(path: Path, state: dict[str, Any]) -> Job[None]:
     yield Saving(total, total)
 
 
-def read_state(path: Path) -> dict[str, Any]:
-    """Read what `write_state_job` has written.
+def read_state(path: Path, most: int | None = None) -> dict[str, Any]:
+    """Read what `write_state_job` has written; all of it is checked.
+
+    Parameters
+    ----------
+    most : bytes that it may take; default as many as the file has
+
+    Raises
+    ------
+    CheckpointError
+        The file cannot be read, is no such state, or is larger.
+    """
+    with _readable(path):
+        with opened(path) as file:
+            if most is not None and file.size > most:
+                raise TooLarge(
+                    f"it has {file.size / 1e6:.0f} MB, and what is trained has at most "
+                    f"{most / 1e6:.0f} MB"
+                )
+            state = unpack(file, lambda name: torch.from_numpy(file.array(name)))
+        if not isinstance(state, dict):
+            raise TypeError("no dict")
+        return state
+
+
+def read_plain(path: Path) -> dict[str, Any]:
+    """Read a state with None in the place of each tensor; all of it is checked.
+
+    It takes no memory, however large the tensors are said to be.
 
     Raises
     ------
     CheckpointError
         The file cannot be read or is no such state.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            index = json.loads(archive.read(ENTRY))
-            state = unpack(index, partial(_tensor, archive))
+    with _readable(path):
+        with opened(path) as file:
+            file.check()
+        state = read_index(path)
         if not isinstance(state, dict):
             raise TypeError("no dict")
         return state
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say what is wrong with a file, whatever it is."""
+    try:
+        yield
     except Exception as error:  # damage shows in a dozen ways
-        reason = error.strerror if isinstance(error, OSError) else "it is damaged"
+        reason = "it is damaged"
+        if isinstance(error, OSError):
+            reason = str(error.strerror or error)
+        elif isinstance(error, TooLarge):
+            reason = str(error)
         raise CheckpointError(
             f"Training cannot go on from '{path}': {reason}. Start anew, or remove it."
         ) from error
@@ -135,9 +172,3 @@ def _packed(value: Any, tensors: list[Tensor]) -> Any:
     if isinstance(value, list | tuple):
         return [_packed(v, tensors) for v in value]
     return value
-
-
-def _tensor(archive: zipfile.ZipFile, number: int) -> Tensor:
-    with archive.open(f"{number}.npy") as entry:
-        array: npt.NDArray[Any] = np.lib.format.read_array(entry, allow_pickle=False)
-    return torch.from_numpy(array)

@@ -105,10 +105,10 @@ def train_job(
     if config.addition_steps and start is None:
         expected = "0 where training starts from no model (--start)"
         raise BadSetting("addition_steps", config.addition_steps, expected)
-    state = None
+    saved = None
     if team.leads:
-        state = read_state_of_folders(out, dataclasses.asdict(config))
-    starts = team.leads and state is None
+        saved = read_state_of_folders(out, dataclasses.asdict(config))
+    starts = team.leads and saved is None
     if starts and start is None and isinstance(planned, Compact):
         ENCODER.require()  # told before pictures are read, which may take an hour
     record = out.with_suffix(".split.json")
@@ -135,7 +135,9 @@ def train_job(
     pictures += [Archive(path, config.cache_side, as_lab=as_lab) for path in archives]
     task = config.task
     if task == "auto":
-        task = _task(pictures) if state is None else state["run"]["settings"]["task"]
+        task = (
+            _task(pictures) if saved is None else saved.plain["run"]["settings"]["task"]
+        )
     agreed: Task = team.told(task)
     recipe = recipe.replaced(task=agreed)
     config = recipe.config
@@ -185,7 +187,7 @@ def train_job(
         out=out,
         kept={"run": {"settings": settings}},
         facts=settings,
-        state=state,
+        saved=saved,
     )
     return (yield from loop.run())
 

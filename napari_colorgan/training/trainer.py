@@ -124,6 +124,14 @@ class Trainer:
             state["judge"] = self.discriminator_optimizer.state_dict()
         return state
 
+    @property
+    def most_bytes(self) -> int:
+        """More than a state of these networks takes on the disk, whatever was done."""
+        networks = [n for n in (self.generator, self.discriminator) if n is not None]
+        count = sum(t.numel() for n in networks for t in n.state_dict().values())
+        # each with two moments, an average and the best of it; and the curves
+        return (64 << 20) + 6 * 4 * int(count)
+
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""
         self.generator.load_state_dict(state["generator"])

@@ -22,6 +22,7 @@ from napari_colorgan.image_io.folders import SUFFIXES, match_names
 from napari_colorgan.inference.axes import Axes
 from napari_colorgan.inference.intensity import has_color
 from napari_colorgan.job import STOP, Job
+from napari_colorgan.training.array_file import ArrayFile, opened
 from napari_colorgan.training.left_out import LeftOut, PictureRead
 from napari_colorgan.training.pairs.arrays import color_planes, pairs_of
 from napari_colorgan.training.pairs.pair import Pair
@@ -175,38 +176,48 @@ def read_names(path: Path) -> list[str]:
 
 
 def load_pairs(path: Path) -> list[Pair]:
-    """Read what `save_pairs` has written.
+    """Read what `save_pairs` has written; all of it is checked.
 
     Raises
     ------
     CheckpointError
         The file is missing, damaged, or something else.
     """
-    with _opened(path) as (arrays, about):
-        return [
+    with _opened(path) as (file, about):
+        unread = set(file.names) - {"about.npy"}
+
+        def take(name: str) -> Any:
+            unread.remove(f"{name}.npy")
+            return file.array(name)
+
+        pairs = [
             _checked(
                 Pair(
                     name=str(entry["name"]),
-                    gray=arrays[f"gray_{number}"],
-                    color=arrays[f"color_{number}"],
-                    mask=arrays.get(f"mask_{number}"),
+                    gray=take(f"gray_{number}"),
+                    color=take(f"color_{number}"),
+                    mask=take(f"mask_{number}")
+                    if f"mask_{number}.npy" in unread
+                    else None,
                     from_color=bool(entry["from_color"]),
                 )
             )
             for number, entry in enumerate(about)
         ]
+        if unread:  # such as a mask whose name was changed
+            raise ValueError("it holds more than it says")
+        return pairs
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+def _opened(path: Path) -> Iterator[tuple[ArrayFile, list[dict[str, Any]]]]:
     """Open a file of pairs: its arrays, and what is said of each pair."""
     try:
-        # opened here: numpy leaves a file open that is no archive
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            about = json.loads(arrays["about"].tobytes())
+        with opened(path) as file:
+            about = json.loads(file.array("about").tobytes())
             if about["format"] != _FORMAT:
                 raise ValueError(f"its format is {about['format']}, not {_FORMAT}")
-            yield arrays, about["pairs"]
+            yield file, about["pairs"]
     except Exception as error:  # the readers raise a dozen types on damaged files
         raise CheckpointError(
             f"'{path}' holds no pairs that can be read ({error}). Add the pairs again "
