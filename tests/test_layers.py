@@ -28,6 +28,7 @@ ORDER = [
         "image_io",
         "sample_data",
         "errors",
+        "declared",
         "arrays",
         "drafts",
         "job",
