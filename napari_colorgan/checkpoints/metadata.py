@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 
 from napari_colorgan.checkpoints.foreign import HEAD, ZIP, refusal
 from napari_colorgan.errors import CheckpointError, shown, some
-from napari_colorgan.printable import all_printable, one_line
+from napari_colorgan.printable import all_printable, one_line, printable
 from napari_colorgan.regular import open_regular
 
 SCHEMA = 1
@@ -27,9 +27,6 @@ _MAX_HEADER = 1 << 20  # bytes; ours have about 40 kB
 _MAX_TENSORS = 4096
 _MAX_FILE = 1 << 31  # bytes
 _DEEPEST = 16  # lists and dictionaries in each other; ours have 4
-
-_LINES = ("generator", "name", "description", "license")
-_TEXTS = ("provenance", "options", "training")
 
 CodecName = Literal["lab", "rgb"]
 Context = Literal["whole", "local"]
@@ -83,9 +80,16 @@ class Metadata:
 
         A file from elsewhere says what it likes, and its digest covers that.
         """
-        lines = {name: one_line(getattr(self, name)) for name in _LINES}
-        texts = {name: all_printable(getattr(self, name)) for name in _TEXTS}
-        return dataclasses.replace(self, **lines, **texts)
+        return dataclasses.replace(
+            self,
+            generator=one_line(self.generator),
+            name=one_line(self.name),
+            description=one_line(self.description),
+            license=one_line(self.license),
+            provenance=printable(self.provenance),
+            options=all_printable(self.options),
+            training=all_printable(self.training),
+        )
 
     def to_json(self) -> str:
         """Serialise, with the schema version; what is None is left out.
