@@ -1,8 +1,10 @@
 """What is written down beside a checkpoint while it is trained."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from napari_colorgan.drafts import write_whole
 from napari_colorgan.training.validation import Judgement
 
 
@@ -21,7 +23,9 @@ def log_judgement(out: Path, step: int, seconds: float, judgement: Judgement) ->
     ]
     header = "step,seconds,folder,gain,ciede2000,colorfulness"
     _append(out.with_suffix(".scores.csv"), header, rows)
-    judgement.sheet().save(out.with_suffix(".jpg"), quality=88)
+    content = io.BytesIO()
+    judgement.sheet().save(content, "JPEG", quality=88)
+    write_whole(out.with_suffix(".jpg"), content.getvalue())
 
 
 def _append(path: Path, header: str, rows: Sequence[str]) -> None:
