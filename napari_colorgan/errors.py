@@ -6,6 +6,8 @@ derives from `RuntimeError`: napari's generator worker swallows that one.
 
 from collections.abc import Iterable, Sequence
 
+_LONGEST = 300  # letters of a value in a sentence; of a path, on some systems, 260
+
 
 class ColorganError(Exception):
     """Base of all errors a user may see; its text is one or two plain sentences."""
@@ -25,7 +27,7 @@ class BadSetting(ColorganError, ValueError):
     """A setting lies outside what is possible."""
 
     def __init__(self, name: str, value: object, expected: str) -> None:
-        super().__init__(f"{name} is {value!r}; it must be {expected}.")
+        super().__init__(f"{name} is {shown(value)}; it must be {expected}.")
 
 
 class BadArray(ColorganError, ValueError):
@@ -144,3 +146,12 @@ def some(names: Iterable[object], most: int = 5) -> str:
     listed = [f"'{name}'" for name in names]
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(listed[:most]) + more or "none"
+
+
+def shown(value: object) -> str:
+    """Write a value for a sentence, in one line, whatever it is and however long."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # of lists in lists in lists, of numbers of 5,000 digits
+        text = f"a {type(value).__name__} that is too large to be shown"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

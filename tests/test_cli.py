@@ -263,7 +263,7 @@ def test_stop_keeps_what_is_done(tmp_path: Path, camera, model, number) -> None:
     arguments = ("--model", model, "--tile", 448, "--device", "cpu")
     arguments += ("--engine", "torch")  # others need no time to be stopped in
     process = start("colorize", tmp_path / "large.tif", out, *arguments)
-    (temporary,) = wait_for(lambda: list(tmp_path.glob(".out.tif.*")), process)
+    (temporary,) = wait_for(lambda: list(tmp_path.glob(".colorgan-*")), process)
     wait_for(lambda: is_started(temporary), process)
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=60)

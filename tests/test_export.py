@@ -188,7 +188,7 @@ def test_values_outside_the_range_are_clipped(make):
 
 
 def test_a_codec_that_does_not_fit_is_refused(make_checkpoint):
-    with pytest.raises(BadSetting, match="2 channels"):
+    with pytest.raises(CheckpointError, match="2 channels"):
         standalone_of(make_checkpoint("compact", codec="rgb"))
 
 

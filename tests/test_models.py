@@ -1,5 +1,8 @@
 """Generators and the discriminator have the published sizes and shapes."""
 
+import inspect
+import math
+import re
 from itertools import combinations
 
 import pytest
@@ -239,20 +242,48 @@ def test_build_refuses_unknown_names_and_options():
         build(GeneratorSpec("unet", {"self": 1}))
 
 
+ODD = (None, "x", b"1", [], {}, [64], True, 1.5, -1, 0.0, 10**400, 1e-30, math.nan)
+"""Values of all kinds; of JSON, whose true is no number, and of Python."""
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_build_refuses_options_of_another_type_or_out_of_range(name):
+    """What no generator of that type can be is said when it is built, not used."""
+    parameters = inspect.signature(GENERATORS[name]).parameters
+    for option in parameters:
+        refused = 0
+        for value in (*ODD, math.inf, 10**5000, [[16] * 4], [16, 16, 16, "16"]):
+            try:
+                with torch.device("meta"):
+                    build(GeneratorSpec(name, {option: value}))
+            except BadSetting as error:
+                text = str(error)
+                assert re.match(rf"{option} is .+; it must be .+\.$", text), text
+                assert len(text) < 500
+                refused += 1
+        assert refused >= 15, option  # one or two are right somewhere
+
+
 @pytest.mark.parametrize(
-    ("name", "options"),
+    ("name", "options", "expected"),
     [
-        ("unet", {"norm": "layer"}),
-        ("unet", {"depth": 4}),
-        ("unet", {"depth": 10**9}),
-        ("resnet", {"norm": "layer"}),
-        ("resnet", {"blocks": 0}),
-        ("resnet", {"blocks": 10**9}),
-        ("compact", {"widths": (16, 16)}),
+        ("unet", {"norm": "layer"}, "one of batch, instance, none"),
+        ("unet", {"depth": 4}, "a whole number from 5 to 10"),
+        ("unet", {"norm_eps": 0.0}, "a number from 1e-12 to 1"),
+        ("unet", {"in_channels": 2}, "one of 1, 3"),
+        ("unet", {"dropout": 1}, "True or False"),
+        ("resnet", {"blocks": 10**9}, "a whole number from 1 to 32"),
+        ("compact", {"widths": (16, 16)}, "4 times a whole number from 1 to 1024"),
+        ("compact", {"attention": 10**9}, "a whole number from 0 to 12"),
+        (
+            "compact",
+            {"attention": 1, "widths": [9] * 4},
+            "a multiple of 4 at first, for attention",
+        ),
     ],
 )
-def test_build_refuses_impossible_options(name, options):
-    with pytest.raises(BadSetting, match="it must be"):
+def test_build_says_what_is_possible(name, options, expected):
+    with pytest.raises(BadSetting, match=f"it must be {expected}"):
         build(GeneratorSpec(name, options))
 
 

@@ -674,11 +674,11 @@ CORPUS = {
     r".model.0.gain'\)",
     other_shapes: r"'model.model.3.bias'.*has the shape \(5,\), expected \(2,\)",
     four_channels: "reads 4 channels and writes 2",
-    shallow: "cannot be rebuilt: depth is 1; it must be from 5 to 10",
+    shallow: "cannot be rebuilt: depth is 1; it must be a whole number from 5 to 10",
     not_a_number: "'model.model.3.bias'.*no finite numbers",
     whole_numbers: "'model.model.3.bias'.*no finite numbers",
     absent: "cannot be read: No such file",
-    a_folder: "cannot be read as a model: it is a folder",
+    a_folder: "cannot be read: it is a folder, not a file",
 }
 
 

@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from napari_colorgan.drafts import Draft
 from napari_colorgan.errors import CheckpointError
 
 
@@ -20,21 +20,18 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         The folder does not exist, is not writable, or the disk is full.
     """
     # not by `tempfile`, whose files nobody else may read: models are shared
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with Draft(path) as draft:
+            with draft.path.open("r+b") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            draft.publish()
     except OSError as error:
         raise CheckpointError(
             f"'{path}' cannot be written: {error.strerror or error}. Choose another "
             "place or free some space."
         ) from error
-    finally:
-        with contextlib.suppress(OSError):  # it became `path`, or was never made
-            temporary.unlink()
 
 
 def replace_later(path: Path, content: bytes, stack: contextlib.ExitStack) -> None:

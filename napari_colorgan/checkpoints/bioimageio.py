@@ -4,6 +4,7 @@ See https://bioimage.io and the Python package `bioimageio.spec`. What is read o
 package, and what never is, tells `checkpoints.package`.
 """
 
+import contextlib
 import io
 import shutil
 import tempfile
@@ -32,6 +33,7 @@ from napari_colorgan.checkpoints.standalone import (
     tell,
 )
 from napari_colorgan.checkpoints.store import Checkpoint, to_bytes
+from napari_colorgan.drafts import DraftFolder
 from napari_colorgan.errors import BadSetting, CheckpointError
 from napari_colorgan.job import Job
 from napari_colorgan.models.standalone import Standalone
@@ -113,16 +115,17 @@ def export_bioimageio_job(
     else:
         files["weights.onnx"] = onnx_of(network, about)
     yield from tell(3, 4)
-    with tempfile.TemporaryDirectory(prefix="colorgan-") as temporary:
-        folder = Path(temporary)
+    with contextlib.ExitStack() as stack:
+        place = Path(tempfile.gettempdir())
         try:
+            folder = stack.enter_context(DraftFolder(place)).new
             for name, content in files.items():
                 (folder / name).write_bytes(content)
             with quiet():  # its writer leaves files to the garbage collector
                 package = pack(folder, checkpoint, sizes, authors, terms, parent)
         except OSError as error:
             raise CheckpointError(
-                f"The package cannot be put together in '{folder}': "
+                f"The package cannot be put together in '{place}': "
                 f"{error.strerror or error}. Free some space there."
             ) from error
         with replacing(path) as target, package.open("rb") as source:

@@ -2,25 +2,21 @@
 
 import dataclasses
 import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.cards import imported_card, retitled
 from napari_colorgan.checkpoints.download import check_content
 from napari_colorgan.checkpoints.metadata import Context, Metadata, Statistics
 from napari_colorgan.checkpoints.package import read_package
+from napari_colorgan.checkpoints.pictures import as_jpeg
 from napari_colorgan.checkpoints.pix2pix import read_pix2pix
-from napari_colorgan.checkpoints.pth import read_bounded
+from napari_colorgan.checkpoints.pth import LEGACY, read_bounded
 from napari_colorgan.checkpoints.store import Checkpoint, load
 from napari_colorgan.errors import BadSetting, CheckpointError
-
-_MOST_PIXELS = 1 << 24  # of a picture; ours have 0.1 million
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +30,8 @@ class Import:
     """Whether napari-colorgan wrote the file, which then tells how it is to be used."""
     card: str = ""
     """Markdown that came in the file itself."""
+    note: str = ""
+    """What whoever imports it should know; may be empty."""
 
     @property
     def metadata(self) -> Metadata:
@@ -47,9 +45,8 @@ class Import:
 
     @property
     def picture(self) -> bytes:
-        """Content of the JPEG beside the file; empty if there is none to be shown."""
-        content = zoo.copy_of_picture(self.source)
-        return content if _is_jpeg(content) else b""
+        """The JPEG beside the file, encoded anew; empty if none can be shown."""
+        return as_jpeg(zoo.copy_of_picture(self.source))
 
     def install(
         self, name: str, *, picture: bytes = b"", replace_old: bool = False
@@ -138,7 +135,14 @@ def read_model(
         provenance = f"{provenance} {about.provenance}".strip()
     about = dataclasses.replace(about, provenance=provenance)
     checkpoint = dataclasses.replace(checkpoint, metadata=about)
-    return Import(checkpoint, zoo.Model(path.stem, path, about), ours, card)
+    note = ""
+    if content.startswith(LEGACY) and not sha256:
+        note = (
+            f"'{name}' is of an old kind of file without a checksum: if it was damaged "
+            "or changed, nothing shows it. Compare its SHA-256 with what the source "
+            f"of the model says: {digest}"
+        )
+    return Import(checkpoint, zoo.Model(path.stem, path, about), ours, card, note)
 
 
 def _read_ours(content: bytes, path: Path) -> tuple[Checkpoint | None, str]:
@@ -157,14 +161,3 @@ def _check_left_out(settings: Mapping[str, Any], path: Path) -> None:
                 f"left out, for '{path.name}' was written by napari-colorgan and tells "
                 "itself how it is used",
             )
-
-
-def _is_jpeg(content: bytes) -> bool:
-    try:
-        with Image.open(io.BytesIO(content), formats=("JPEG",)) as picture:
-            if picture.width * picture.height > _MOST_PIXELS:
-                return False
-            picture.load()
-    except Exception:  # Pillow raises a dozen types on damage
-        return False
-    return True

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from napari_colorgan.checkpoints.foreign import HEAD, ZIP, refusal
-from napari_colorgan.errors import CheckpointError
+from napari_colorgan.errors import CheckpointError, shown, some
+from napari_colorgan.printable import all_printable, one_line, printable
 from napari_colorgan.regular import open_regular
 
 SCHEMA = 1
@@ -25,6 +26,7 @@ DIGEST_KEY = "napari_colorgan_sha256"
 _MAX_HEADER = 1 << 20  # bytes; ours have about 40 kB
 _MAX_TENSORS = 4096
 _MAX_FILE = 1 << 31  # bytes
+_DEEPEST = 16  # lists and dictionaries in each other; ours have 4
 
 CodecName = Literal["lab", "rgb"]
 Context = Literal["whole", "local"]
@@ -73,6 +75,22 @@ class Metadata:
         """Whether it can be told which colours there are."""
         return self.takes_hints and bool(self.options.get("alternatives"))
 
+    def printable(self) -> Self:
+        """Return the same with texts that may be shown; titles and the like in a line.
+
+        A file from elsewhere says what it likes, and its digest covers that.
+        """
+        return dataclasses.replace(
+            self,
+            generator=one_line(self.generator),
+            name=one_line(self.name),
+            description=one_line(self.description),
+            license=one_line(self.license),
+            provenance=printable(self.provenance),
+            options=all_printable(self.options),
+            training=all_printable(self.training),
+        )
+
     def to_json(self) -> str:
         """Serialise, with the schema version; what is None is left out.
 
@@ -99,14 +117,20 @@ class Metadata:
             ) from None
         if type(schema) is not int or schema != SCHEMA:
             raise CheckpointError(
-                f"'{where}' has metadata of version {schema!r}, this napari-colorgan "
-                f"reads version {SCHEMA}. Update napari-colorgan."
+                f"'{where}' has metadata of version {shown(schema)}, this "
+                f"napari-colorgan reads version {SCHEMA}. Update napari-colorgan."
+            )
+        if not _is_shallow(values, _DEEPEST):
+            raise CheckpointError(
+                f"'{where}' has metadata of more than {_DEEPEST} levels, which no "
+                "napari-colorgan writes. Download or export it again."
             )
         known = {f.name: f for f in dataclasses.fields(cls)}
         if unknown := sorted(set(values) - set(known)):
             raise CheckpointError(
-                f"'{where}' has unknown metadata: {', '.join(unknown)}. Update "
-                "napari-colorgan or export the file again."
+                f"'{where}' has unknown metadata: "
+                f"{some(name[:60] for name in unknown)}. Update napari-colorgan or "
+                "export the file again."
             )
         choices = {
             "codec": ("lab", "rgb"),
@@ -117,8 +141,8 @@ class Metadata:
         types = {"options": dict, "training": dict, "working_size": int}
         if not _is_vividness(values.get("vividness")):
             raise CheckpointError(
-                f"'{where}' says vividness is {values['vividness']!r}, which is not "
-                "possible. Download or export it again."
+                f"'{where}' says vividness is {shown(values['vividness'])}, which is "
+                "not possible. Download or export it again."
             )
         for name, value in values.items():
             if name == "vividness":
@@ -126,7 +150,7 @@ class Metadata:
             wanted = types.get(name, str)
             if type(value) is not wanted or value not in choices.get(name, (value,)):
                 raise CheckpointError(
-                    f"'{where}' says {name} is {value!r}, which is not possible. "
+                    f"'{where}' says {name} is {shown(value)}, which is not possible. "
                     "Download or export it again."
                 )
         if (
@@ -145,6 +169,14 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def _is_shallow(value: object, levels: int) -> bool:
+    """Whether lists and dictionaries are in each other at most so often."""
+    if not isinstance(value, dict | list):
+        return True
+    parts = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_shallow(part, levels - 1) for part in parts)
+
+
 def _is_vividness(value: object) -> bool:
     if value is None:
         return True
@@ -154,7 +186,7 @@ def _is_vividness(value: object) -> bool:
 
 
 def read_metadata(path: Path) -> Metadata:
-    """Read the metadata of a checkpoint file, not its weights.
+    """Read the metadata of a checkpoint file, not its weights; all texts are printable.
 
     Raises
     ------
@@ -162,7 +194,7 @@ def read_metadata(path: Path) -> Metadata:
         The file cannot be read, is no checkpoint of ours, or has another schema.
     """
     header = read_header(path)
-    return Metadata.from_json(header["__metadata__"][METADATA_KEY], path)
+    return Metadata.from_json(header["__metadata__"][METADATA_KEY], path).printable()
 
 
 def read_header(path: Path) -> dict[str, Any]:

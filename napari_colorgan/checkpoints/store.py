@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from napari_colorgan.checkpoints.metadata import (
     header_of,
     read_header,
 )
+from napari_colorgan.color import CODECS
 from napari_colorgan.errors import BadSetting, CheckpointError, some
 from napari_colorgan.models import Generator, GeneratorSpec, build
 from napari_colorgan.models.norm import hold_statistics
@@ -51,19 +52,26 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            Name or options are unknown, or weights are missing, left over, misshapen or
-            no finite numbers.
+            Name or options are unknown, they do not fit the codec, or weights are
+            missing, left over, misshapen or no finite numbers.
         """
         try:
             with torch.device("meta"):  # costs nothing, whatever the options claim
                 network = build(
                     GeneratorSpec(self.metadata.generator, self.metadata.options)
                 )
-        except (BadSetting, TypeError, ValueError, RuntimeError) as error:
+        except BadSetting as error:
             raise CheckpointError(
                 f"This checkpoint asks for a generator that cannot be built: {error} "
                 "Update napari-colorgan or export the checkpoint again."
             ) from error
+        codec = CODECS[self.metadata.codec]
+        if network.out_channels != codec.out_channels:
+            raise CheckpointError(
+                f"This checkpoint's generator writes {network.out_channels} channels; "
+                f"its codec '{codec.name}' needs {codec.out_channels}. Export the "
+                "checkpoint again."
+            )
         unused = network.obsolete
         given = {k: v for k, v in self.weights.items() if not k.endswith(unused)}
         self._check_shapes(given, network.state_dict())
@@ -137,7 +145,8 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
 def load(path: str | Path, content: bytes | None = None) -> Checkpoint:
     """Read a checkpoint and check its digest.
 
-    The file is read, not mapped: it may change afterwards without harm.
+    The file is read, not mapped: it may change afterwards without harm. All texts of
+    its metadata are printable.
 
     Parameters
     ----------
@@ -172,4 +181,5 @@ def load(path: str | Path, content: bytes | None = None) -> Checkpoint:
             f"{checkpoint.digest[:12]}..., it should be "
             f"{header['__metadata__'][DIGEST_KEY][:12]}.... Fetch or export it again."
         )
-    return checkpoint
+    shown = metadata.printable()
+    return checkpoint if shown == metadata else replace(checkpoint, metadata=shown)

@@ -19,6 +19,7 @@ from napari_colorgan.cli._options import (
 )
 from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say
+from napari_colorgan.drafts import write_whole
 from napari_colorgan.job import Job
 
 
@@ -83,7 +84,7 @@ def evaluate(
         if json_file is not None:
             content = settings | {"model": model} | scores.as_dict()
             text = json.dumps(content, indent=2, allow_nan=False)
-            json_file.write_text(text + "\n", "utf-8")
+            write_whole(json_file, f"{text}\n".encode())
         if report is not None:
             say(f"'{report / 'index.html'}': the report.")
         run.exit_if_stopped("these are the scores of the pictures so far")

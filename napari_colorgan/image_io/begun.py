@@ -2,12 +2,11 @@
 
 import contextlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from napari_colorgan.drafts import DraftFolder
 from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io.growing import GrowingFile, Levels, grid_of, remove
 from napari_colorgan.image_io.ome_zarr import SUFFIX, import_zarr, is_zarr
@@ -63,28 +62,16 @@ def replacing(path: Path) -> Iterator[Path]:
         yield path
         return
     try:
-        ahead, end = f".{path.name}.", ".new"
-        folder = Path(tempfile.mkdtemp(prefix=ahead, suffix=end, dir=path.parent))
+        draft = DraftFolder(path.parent)
     except OSError as error:
         raise _unreplaced(path, error) from error
-    try:
-        yield folder / path.name
-        _swap(path, folder / path.name, folder / "old")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _swap(path: Path, new: Path, old: Path) -> None:
-    try:
-        path.rename(old)
+    with draft:
+        yield draft.new / path.name
         try:
-            new.rename(path)
-        except OSError:
-            old.rename(path)
-            raise
-        _record_of(path).unlink(missing_ok=True)
-    except OSError as error:
-        raise _unreplaced(path, error) from error
+            draft.swap(path.name)
+            _record_of(path).unlink(missing_ok=True)
+        except OSError as error:
+            raise _unreplaced(path, error) from error
 
 
 def _unreplaced(path: Path, error: OSError) -> BadImageFile:

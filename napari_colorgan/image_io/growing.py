@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +10,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from napari_colorgan.arrays import RGB, Array, Region
+from napari_colorgan.drafts import remove_folder
 from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io.progress import Cell, Finished
 from napari_colorgan.image_io.tags import Record
@@ -194,7 +194,7 @@ class GrowingFile:
 def remove(path: Path) -> None:
     """Remove a file, or a store with all that is in it, if it is there."""
     if path.is_dir():
-        shutil.rmtree(path)
+        remove_folder(path)
     else:
         path.unlink(missing_ok=True)
 

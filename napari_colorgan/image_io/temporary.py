@@ -1,10 +1,8 @@
 """Folders for results that are too large for memory and not saved yet.
 
-Each is locked by the process it belongs to. Those whose process is gone, for it was
-killed, are swept when the next one begins.
+Those whose process was killed are swept when another one makes one.
 """
 
-import contextlib
 import os
 import shutil
 import tempfile
@@ -12,12 +10,9 @@ import weakref
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock, Timeout
-
+from napari_colorgan.drafts import DraftFolder
 from napari_colorgan.errors import BadImageFile
 
-_PREFIX: Final = "napari-colorgan-"
-_LOCK: Final = "in-use.lock"
 SHARE: Final = 0.25
 """Of this machine's memory, that a result may fill."""
 _MEMORY: Final = 8 << 30  # bytes, of machines that do not say
@@ -45,7 +40,6 @@ class TemporaryFolder:
     """
 
     def __init__(self, bytes_needed: int) -> None:
-        sweep()
         parent = Path(tempfile.gettempdir())
         free = shutil.disk_usage(parent).free
         if free < bytes_needed:
@@ -56,29 +50,12 @@ class TemporaryFolder:
                 "the file in a terminal: colorgan colorize IN OUT.zarr"
             )
         try:
-            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            draft = DraftFolder(parent)
         except OSError as error:
             raise BadImageFile(
                 f"'{parent}' cannot be written: {error.strerror or error}. Set the "
                 "environment variable TMPDIR to another folder."
             ) from error
-        lock = FileLock(self.path / _LOCK)
-        lock.acquire()
-        self.delete = weakref.finalize(self, _delete, lock, self.path)
+        self.path = draft.path
+        self.delete = weakref.finalize(self, draft.close)
         """Deletes it with all that is in it, when it is called or nobody needs it."""
-
-
-def _delete(lock: FileLock, folder: Path) -> None:
-    lock.release()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def sweep() -> None:
-    """Delete folders of processes that are gone."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        if not (folder / _LOCK).exists():
-            continue
-        with contextlib.suppress(OSError, Timeout):
-            with FileLock(folder / _LOCK, timeout=0):
-                pass
-            shutil.rmtree(folder, ignore_errors=True)

@@ -1,9 +1,7 @@
 """Coloured pictures as files, written whole or not at all."""
 
-import contextlib
 import math
 import os
-import secrets
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +11,7 @@ import tifffile
 from PIL import Image
 
 from napari_colorgan.arrays import RGB
+from napari_colorgan.drafts import Draft
 from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io import color_spaces, pixel_size
 from napari_colorgan.image_io.pixel_size import PixelSize
@@ -75,7 +74,7 @@ def check_output(path: Path, shape: tuple[int, ...], *, force: bool = False) -> 
         raise BadImageFile(
             f"'{path}' exists already. Give another name, or --force to replace it."
         )
-    _create_beside(path).unlink()
+    _draft_of(path).close()
 
 
 def named_like(path: Path, planes: int = 1) -> Path:
@@ -159,7 +158,7 @@ class ResultFile:
         return self._array
 
     def __enter__(self) -> Self:
-        self._temporary = _create_beside(self._path)
+        self._draft = _draft_of(self._path)
         try:
             if self._kind == "TIFF":
                 self._array = self._create_tiff()
@@ -194,7 +193,7 @@ class ResultFile:
             options |= pixel_size.for_tags(self._size, convert=kind == "plain")
             metadata |= pixel_size.for_imagej(self._size) if kind == "imagej" else {}
         array: RGB = tifffile.memmap(
-            self._temporary,
+            self._draft.path,
             shape=self._shape,
             dtype=np.uint8,
             photometric="rgb",
@@ -206,7 +205,7 @@ class ResultFile:
         )
         if hasattr(os, "posix_fallocate"):
             # the file is sparse: without this a full disk would kill the process later
-            with self._temporary.open("r+b") as file:
+            with self._draft.path.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
         return array
 
@@ -222,13 +221,13 @@ class ResultFile:
             self._array.flush()
             self._array = None
             if self.made is not None:
-                fill_in(self._temporary, self._tags, self.made)
+                fill_in(self._draft.path, self._tags, self.made)
         else:
             self._save_with_pillow()
             self._array = None
-        with self._temporary.open("r+b") as file:
+        with self._draft.path.open("r+b") as file:
             os.fsync(file.fileno())
-        self._temporary.replace(self._path)
+        self._draft.publish()
 
     def _save_with_pillow(self) -> None:
         picture = Image.fromarray(self.array.reshape(self._shape[-3:]))
@@ -243,22 +242,18 @@ class ResultFile:
             options |= {"quality": 95, "subsampling": 0}
         if self._size is not None and (dpi := pixel_size.for_dpi(self._size)):
             options["dpi"] = dpi
-        picture.save(self._temporary, self._kind, **options)
+        picture.save(self._draft.path, self._kind, **options)
 
     def _discard(self) -> None:
         self._array = None
-        with contextlib.suppress(OSError):  # mapped still, on Windows
-            self._temporary.unlink(missing_ok=True)
+        self._draft.close()
 
 
-def _create_beside(path: Path) -> Path:
-    """Make an empty file beside `path`, with the permissions of any new file."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+def _draft_of(path: Path) -> Draft:
     try:
-        temporary.open("xb").close()
+        return Draft(path)
     except OSError as error:
         raise _unwritable(path, error) from error
-    return temporary
 
 
 def _unwritable(path: Path, error: Exception) -> BadImageFile:

@@ -17,7 +17,7 @@ from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import AB_SCALE, CODECS, WARM_LIGHT, Codec, enliven
 from napari_colorgan.color_bins import shares_of
 from napari_colorgan.color_bytes import lab_to_bytes
-from napari_colorgan.errors import BadSetting, CheckpointError, NoColors
+from napari_colorgan.errors import BadSetting, NoColors
 from napari_colorgan.inference.device import (
     choose_device,
     why_no_gpu,
@@ -76,13 +76,6 @@ class Colorizer:
         metadata = self.checkpoint.metadata
         self.codec: Codec = CODECS[metadata.codec]()
         generator = self.checkpoint.generator()
-        channels = (generator.in_channels, generator.out_channels)
-        if channels[0] not in (1, 3) or channels[1] != self.codec.out_channels:
-            raise CheckpointError(
-                f"This checkpoint's generator reads {channels[0]} channels and writes "
-                f"{channels[1]} channels; the codec '{metadata.codec}' needs 1 or 3 "
-                f"and {self.codec.out_channels}. Export the checkpoint again."
-            )
         self.knows_doubt = generator.knows_doubt
         self.keeps_lightness = metadata.codec == "lab"
         self.takes_hints = generator.shows_features and self.keeps_lightness

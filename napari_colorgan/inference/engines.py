@@ -6,7 +6,6 @@ what OpenVINO has made of a model, is kept in the user's cache folder.
 
 import contextlib
 import json
-import os
 import platform
 import threading
 import time
@@ -25,6 +24,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.checkpoints.extras import FAST, install_line
 from napari_colorgan.checkpoints.metadata import Metadata
+from napari_colorgan.drafts import DraftFolder
 from napari_colorgan.errors import BadSetting, CheckpointError
 from napari_colorgan.inference.device import choose_device
 from napari_colorgan.inference.settings import ENGINES, ColorizerSettings
@@ -309,11 +309,11 @@ def _convert(generator: Generator, sure: bool, network: Path) -> None:
         trace = torch.jit.trace  # torch has no types for it
         traced = trace(looking, examples, check_trace=False)  # type: ignore[no-untyped-call]
         converted = openvino.convert_model(traced, example_input=examples)
-    weights = network.with_suffix(".bin")
-    new = network.with_name(f"{network.stem}.{os.getpid()}.xml")
-    openvino.save_model(converted, str(new), compress_to_fp16=False)
-    new.with_suffix(".bin").replace(weights)
-    new.replace(network)  # last: with it, all is there
+    with DraftFolder(network.parent) as draft:
+        new = draft.new / network.name
+        openvino.save_model(converted, str(new), compress_to_fp16=False)
+        new.with_suffix(".bin").replace(network.with_suffix(".bin"))
+        new.replace(network)  # last: with it, all is there
 
 
 def _folder() -> Path:

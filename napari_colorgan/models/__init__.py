@@ -14,6 +14,7 @@ from torch import nn
 
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.models.compact import Compact
+from napari_colorgan.models.options import check_options
 from napari_colorgan.models.resnet import ResNet
 from napari_colorgan.models.unet import UNet
 
@@ -47,13 +48,7 @@ def build(spec: GeneratorSpec) -> Generator:
     if spec.name not in GENERATORS:
         raise BadSetting("generator", spec.name, f"one of {', '.join(GENERATORS)}")
     generator = GENERATORS[spec.name]
-    known = set(inspect.signature(generator).parameters)
-    if unknown := set(spec.options) - known:
-        raise BadSetting(
-            f"option of generator '{spec.name}'",
-            sorted(unknown)[0],
-            f"one of {', '.join(sorted(known))}",
-        )
+    check_options(spec.name, spec.options, inspect.signature(generator))
     return generator(**spec.options)
 
 

@@ -3,7 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_HEADS = 4
+HEADS = 4
+"""Into which the channels of a place are divided."""
 
 
 class Attention(nn.Module):
@@ -26,7 +27,7 @@ class Attention(nn.Module):
         """Look from every place of (N, width, H, W) at all others."""
         n, width, rows, columns = x.shape
         tokens = x.flatten(2).transpose(1, 2)  # (N, rows * columns, width)
-        parts = self.queries(self.norm(tokens)).view(n, -1, 3, _HEADS, width // _HEADS)
+        parts = self.queries(self.norm(tokens)).view(n, -1, 3, HEADS, width // HEADS)
         queries, keys, values = parts.permute(2, 0, 3, 1, 4)
         seen = F.scaled_dot_product_attention(queries, keys, values)
         tokens = tokens + self.join(seen.transpose(1, 2).reshape(n, -1, width))

@@ -9,7 +9,7 @@ lightness. No layer normalises over a picture, so its windows agree.
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,13 +23,14 @@ from napari_colorgan.color_bins import (
     shares_of,
 )
 from napari_colorgan.errors import BadSetting
-from napari_colorgan.models.attention import Attention
+from napari_colorgan.models.attention import HEADS, Attention
 from napari_colorgan.models.convolutions import (
     Depthwise,
     Halving,
     Pointwise,
     doubled,
 )
+from napari_colorgan.models.options import Range, Width
 from napari_colorgan.models.palette import PaletteInput
 
 
@@ -116,15 +117,16 @@ class Compact(nn.Module):
 
     def __init__(
         self,
-        out_channels: int = 2,
-        widths: tuple[int, ...] = (192, 128, 64, 32),
+        out_channels: Literal[2, 3] = 2,
+        widths: tuple[Width, Width, Width, Width] = (192, 128, 64, 32),
         predicts_chroma: bool = False,
         alternatives: bool = False,
-        attention: int = 0,
+        attention: Annotated[int, Range(0, 12)] = 0,
     ) -> None:
         super().__init__()
-        if len(widths) != len(_SKIPS) - 1 or min(widths) < 1:
-            raise BadSetting("widths", tuple(widths), "four numbers of channels")
+        if attention and widths[0] % HEADS:
+            expected = f"a multiple of {HEADS} at first, for attention"
+            raise BadSetting("widths", tuple(widths), expected)
         for name, given in (
             ("predicts_chroma", predicts_chroma),
             ("alternatives", alternatives),

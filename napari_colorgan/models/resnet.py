@@ -1,11 +1,11 @@
 """The ResNet generator of the pix2pix code, after Johnson et al. (arXiv 1603.08155)."""
 
+from typing import Annotated, Literal
+
 from torch import Tensor, nn
 
-from napari_colorgan.errors import BadSetting
-from napari_colorgan.models.norm import Norm, check_norm, norm_layer
-
-_MOST_BLOCKS = 32
+from napari_colorgan.models.norm import Norm, norm_layer
+from napari_colorgan.models.options import Range, Width
 
 
 class ResNet(nn.Module):
@@ -21,7 +21,7 @@ class ResNet(nn.Module):
 
     Parameters
     ----------
-    blocks : number of residual blocks, 1 to 32
+    blocks : number of residual blocks
     width : channels after the first convolution; 4 times as many inside
     norm : normalisation of all layers but the last
     dropout : drop half of the values inside the blocks
@@ -35,17 +35,14 @@ class ResNet(nn.Module):
 
     def __init__(
         self,
-        in_channels: int = 1,
-        out_channels: int = 2,
-        blocks: int = 9,
-        width: int = 64,
+        in_channels: Literal[1, 3] = 1,
+        out_channels: Literal[2, 3] = 2,
+        blocks: Annotated[int, Range(1, 32)] = 9,
+        width: Width = 64,
         norm: Norm = "batch",
         dropout: bool = True,
     ) -> None:
         super().__init__()
-        check_norm(norm)
-        if not 1 <= blocks <= _MOST_BLOCKS:
-            raise BadSetting("blocks", blocks, f"from 1 to {_MOST_BLOCKS}")
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.halo = 8 * blocks + 12

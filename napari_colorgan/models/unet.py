@@ -1,12 +1,12 @@
 """The U-Net generator of pix2pix (Isola et al. 2017, arXiv 1611.07004, section 6.1)."""
 
+from typing import Annotated, Literal
+
 import torch
 from torch import Tensor, nn
 
-from napari_colorgan.errors import BadSetting
-from napari_colorgan.models.norm import Norm, check_norm, norm_layer
-
-_DEEPEST = 10  # a window of 1024 px is then a single px inside
+from napari_colorgan.models.norm import Norm, norm_layer
+from napari_colorgan.models.options import Epsilon, Range, Share, Width
 
 
 class UNet(nn.Module):
@@ -23,7 +23,7 @@ class UNet(nn.Module):
 
     Parameters
     ----------
-    depth : number of halvings, 5 to 10
+    depth : number of halvings; with 10, a window of 1024 px is a single px inside
     width : channels after the first convolution; at most 8 times as many inside
     norm : normalisation of the inner layers
     dropout : drop values in the inner steps of the decoder
@@ -39,21 +39,18 @@ class UNet(nn.Module):
 
     def __init__(
         self,
-        in_channels: int = 1,
-        out_channels: int = 2,
-        depth: int = 8,
-        width: int = 64,
+        in_channels: Literal[1, 3] = 1,
+        out_channels: Literal[2, 3] = 2,
+        depth: Annotated[int, Range(5, 10)] = 8,
+        width: Width = 64,
         norm: Norm = "batch",
         dropout: bool = True,
-        dropout_rate: float = 0.5,
+        dropout_rate: Share = 0.5,
         dropout_first: bool = False,
-        norm_momentum: float = 0.1,
-        norm_eps: float = 1e-5,
+        norm_momentum: Share = 0.1,
+        norm_eps: Epsilon = 1e-5,
     ) -> None:
         super().__init__()
-        check_norm(norm)
-        if not 5 <= depth <= _DEEPEST:
-            raise BadSetting("depth", depth, f"from 5 to {_DEEPEST}")
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.stride = 2**depth

@@ -5,8 +5,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_colorgan.checkpoints.atomic import replacing
-from napari_colorgan.errors import CheckpointError
+from napari_colorgan.drafts import write_whole
 from napari_colorgan.training.validation import Judgement
 
 
@@ -44,8 +43,8 @@ class Logs:
         )
         content = io.BytesIO()
         judgement.sheet().save(content, "JPEG", quality=88)
-        with contextlib.suppress(CheckpointError), replacing(self._picture) as file:
-            file.write(content.getvalue())
+        with contextlib.suppress(OSError):
+            write_whole(self._picture, content.getvalue())
 
 
 class _Table:
@@ -55,7 +54,7 @@ class _Table:
         self._path = path
         self._waiting: list[str] = []
         if path.exists():
-            with contextlib.suppress(OSError, CheckpointError):
+            with contextlib.suppress(OSError):
                 self._mend(header, done)
         else:
             self._waiting = [header]
@@ -67,8 +66,7 @@ class _Table:
         kept = [line for line in lines if _step(line) <= done]
         content = b"\n".join([header.encode(), *kept, b""])
         if content != before:
-            with replacing(self._path) as file:
-                file.write(content)
+            write_whole(self._path, content)
 
     def add(self, rows: Sequence[str]) -> None:
         """Write rows below the others, or keep them until that is possible."""

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.drafts import sweep, write_whole
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.training.settings import FineTuneConfig
 
@@ -146,7 +147,7 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if settings is not None:
-                self._settings.write_text(settings.to_json(), encoding="utf-8")
+                write_whole(self._settings, settings.to_json().encode())
         except OSError as error:
             raise BadRun(
                 f"'{self.path}' cannot be written: {error.strerror or error}. Free "
@@ -199,6 +200,7 @@ def unfinished() -> Sequence[RunFolder]:
         with exclusive():
             folders = [RunFolder(path.parent) for path in _all_settings()]
             for folder in folders:
+                sweep(folder.path)
                 if folder.used or not folder.pairs.exists():
                     folder.discard()
             return [folder for folder in folders if folder.path.exists()]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 import napari_colorgan
+from napari_colorgan.drafts import write_whole
 from napari_colorgan.errors import BadImageFile, BadSetting
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.metrics import error_map
@@ -195,7 +196,7 @@ class Report:
     def _write(self, name: str, content: bytes) -> Path:
         path = self._folder / name
         try:
-            path.write_bytes(content)
+            write_whole(path, content)
         except OSError as error:
             raise _cannot_write(path, error) from error
         return path

@@ -7,6 +7,8 @@ from typing import Any
 from napari.settings import get_plugin_settings
 from platformdirs import user_config_path
 
+from napari_colorgan.drafts import write_whole
+
 
 def settings_file() -> Path:
     """Where the last settings of the Colorize dock are kept."""
@@ -56,6 +58,6 @@ def save_settings(last: dict[str, Any], file: Path | None = None) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         saved = {"last": last, "preferences": preferences()}
-        path.write_text(json.dumps(saved), encoding="utf-8")
+        write_whole(path, json.dumps(saved).encode())
     except OSError:
         return
