@@ -3,8 +3,11 @@
 import contextlib
 import os
 import pickle
+import signal
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +23,7 @@ from napari_colorgan.image_io import (
     check_output,
     read_image,
     tiff,
+    writing,
 )
 from napari_colorgan.image_io.blocks import Blocks
 from napari_colorgan.inference.source import Source
@@ -556,3 +560,51 @@ def test_result_has_usual_permissions(tmp_path: Path, astronaut) -> None:
         stat.S_IMODE((tmp_path / n).stat().st_mode) for n in ("usual", "a.tif")
     )
     assert found == usual
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.getsignal(signal.SIGXFSZ)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # an error instead
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such a limit is Unix's")
+@pytest.mark.usefixtures("small_files")
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_a_result_that_finds_no_room_is_refused_before_the_work(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"out{suffix}"
+    with pytest.raises(BadImageFile, match="cannot be written: File too large"):
+        check_output(path, (256, 256))
+    with (
+        pytest.raises(BadImageFile, match="File too large"),
+        ResultFile(path, (256,) * 2),
+    ):
+        pytest.fail("it was begun")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.jpg", "out.tif", "out.ome.tif"])
+def test_a_full_disk_is_told_before_the_work(tmp_path: Path, name, monkeypatch) -> None:
+    full = SimpleNamespace(total=10**9, used=10**9, free=150_000)
+    monkeypatch.setattr(writing.shutil, "disk_usage", lambda _: full)
+    with pytest.raises(BadImageFile, match=r"may need 1\.2 MB, and there are 0\.1 MB"):
+        check_output(tmp_path / name, (256, 256))
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_reserved_is_given_back(tmp_path: Path, astronaut) -> None:
+    for name in ("out.png", "out.jpg"):
+        path = tmp_path / name
+        with ResultFile(path, astronaut.shape[:2]) as result:
+            result.array[:] = astronaut
+        assert path.stat().st_size < astronaut.nbytes + 10_000
+        assert np.abs(read_image(path).array.astype(int) - astronaut).mean() < 3
