@@ -26,10 +26,11 @@ from hypothesis import Phase, settings
 from tests.soak.mutations import mutants
 
 ROOT = Path(__file__).parents[2]
+OURS = (str(ROOT / "napari_colorgan"), str(ROOT / "tests"))
 TESTS = {
     "color": ["test_color.py"],
     "inference.tiling": ["test_tiling.py"],
-    "inference.hints": ["test_hints.py"],
+    "inference.hints": ["test_hint_values.py", "test_hints.py"],
 }
 """Modules of napari_colorgan, and the files of the tests that must notice."""
 
@@ -70,12 +71,18 @@ def exchange(module: ModuleType, code: CodeType) -> None:
     )
     sys.modules[module.__name__] = other
     exec(code, vars(other))  # what it imports is there, unchanged
-    for name, old in list(vars(module).items()):
-        if name.startswith("__") or isinstance(old, ModuleType):
+    changes = {
+        name: (old, getattr(other, name, None))
+        for name, old in vars(module).items()
+        if not (name.startswith("__") or isinstance(old, ModuleType))
+    }
+    changes[module.__name__.rpartition(".")[2]] = (module, other)
+    for user in list(sys.modules.values()):
+        if user is module or not str(getattr(user, "__file__", "")).startswith(OURS):
             continue
-        for user in list(sys.modules.values()):
-            if getattr(user, "__dict__", {}).get(name) is old and user is not module:
-                setattr(user, name, getattr(other, name, None))
+        for name, (old, new) in changes.items():
+            if vars(user).get(name) is old:
+                setattr(user, name, new)
 
 
 class Trials:
