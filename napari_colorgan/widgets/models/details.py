@@ -40,7 +40,7 @@ class ModelDetails(QWidget):
 
     def show_model(self, model: zoo.Model | None) -> None:
         """Show another model; None: nothing."""
-        self._examples.show_file(None if model is None else model.picture)
+        self._examples.show_file(b"" if model is None else model.picture)
         self.description.setText("" if model is None else cut(model.description))
         while self._facts.rowCount():
             self._facts.removeRow(0)

@@ -59,7 +59,7 @@ class _Page(QTextBrowser):
             inside = path.resolve().parent == self.folder.resolve()
         except (OSError, ValueError, RuntimeError):  # links in a circle
             return QImage()
-        return read_picture(path) if inside else QImage()
+        return read_picture(zoo.read_beside(path)) if inside else QImage()
 
 
 class CardView(QDialog):

@@ -1,6 +1,5 @@
 """Small pictures in a dock."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,6 @@ from qtpy.QtGui import QIcon, QImage, QImageReader, QPainter, QPixmap
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_colorgan.arrays import RGB
-from napari_colorgan.checkpoints import zoo
 
 _MOST_PIXELS = 32_000_000
 _KINDS = {b"\xff\xd8\xff": b"jpeg", b"\x89PNG\r\n\x1a\n": b"png"}
@@ -26,10 +24,9 @@ class Picture(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.setVisible(False)
 
-    def show_file(self, path: Path | None) -> None:
-        """Show a picture file; nothing if there is none, or if it cannot be read."""
-        image = QImage() if path is None else read_picture(path)
-        self._show(QPixmap.fromImage(image))
+    def show_file(self, content: bytes) -> None:
+        """Show what is in a picture file; nothing if it is empty, or no picture."""
+        self._show(QPixmap.fromImage(read_picture(content)))
 
     def sizeHint(self) -> QSize:
         """Return the size that is wished for."""
@@ -68,19 +65,18 @@ def pixmap_of(rgb: RGB) -> QPixmap:
     return QPixmap.fromImage(image.copy())  # Qt does not own the array
 
 
-def first_example(picture: Path | None) -> QIcon:
+def first_example(picture: bytes) -> QIcon:
     """Make an icon of the first example of a strip; an empty one without a picture."""
-    strip = QImage() if picture is None else read_picture(picture)
+    strip = read_picture(picture)
     side = min(strip.width(), strip.height())
     return QIcon(QPixmap.fromImage(strip.copy(0, 0, side, side)))
 
 
-def read_picture(path: Path) -> QImage:
-    """Read a JPEG or PNG that came with a model, from anywhere; null if it is none.
+def read_picture(content: bytes) -> QImage:
+    """Decode a JPEG or PNG that came with a model, from anywhere; null if it is none.
 
-    Qt itself would read a device without end, and decode whatever its plugins can.
+    Qt itself would decode whatever its plugins can.
     """
-    content = zoo.read_beside(path)
     kind = next(
         (kind for head, kind in _KINDS.items() if content.startswith(head)), None
     )
