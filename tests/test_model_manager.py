@@ -278,7 +278,7 @@ def test_duplicate(manager, qtbot):
 
 def test_delete_and_undo(manager, qtbot, monkeypatch, home):
     before = {path.name: path.read_bytes() for path in (home / "models").iterdir()}
-    assert len(before) == 3 and not visible(manager.buttons.undo, manager)
+    assert len(before) == 1 and not visible(manager.buttons.undo, manager)
     asked = agree(manager, monkeypatch, False)
     manager.buttons.delete.native.click()
     assert "'mine'" in asked[0] and "30 days" in asked[0] and not manager.busy
