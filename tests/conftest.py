@@ -97,6 +97,40 @@ def plugin(plugin_settings, npe2pm) -> PluginManifest:
     return manifest
 
 
+@pytest.fixture
+def user_folders(tmp_path, monkeypatch) -> Path:
+    """An empty folder that holds the user's models, trainings and last settings."""
+    from napari_colorgan.checkpoints import zoo
+    from napari_colorgan.training import runs
+    from napari_colorgan.widgets.parts import settings as dock_settings
+
+    (tmp_path / "models").mkdir()
+    monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
+    monkeypatch.setattr(runs, "training_folder", lambda: tmp_path / "training")
+    monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
+    return tmp_path
+
+
+@pytest.fixture
+def home(user_folders, listening) -> Path:
+    """The user's folders, with a model that listens to hints and palettes."""
+    from napari_colorgan import save
+
+    name = listening.metadata.name
+    save(listening, user_folders / "models" / f"{name}.safetensors")
+    return user_folders
+
+
+@pytest.fixture
+def viewer(make_napari_viewer, plugin, qtbot):
+    """A viewer that is not shown; what docks still do is waited for at the end."""
+    from superqt.utils._qthreading import WorkerBase
+
+    viewer = make_napari_viewer()
+    yield viewer
+    qtbot.waitUntil(lambda: not WorkerBase._worker_set, timeout=60_000)
+
+
 @pytest.fixture(scope="session")
 def photo() -> NDArray[np.uint8]:
     """A colour photograph with a face: (256, 320, 3) uint8."""
@@ -107,6 +141,12 @@ def photo() -> NDArray[np.uint8]:
 def gray(photo) -> NDArray[np.uint8]:
     """The same photograph without its colour: (256, 320) uint8."""
     return np.rint(color.rgb2gray(photo) * 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def camera() -> NDArray[np.uint8]:
+    """A part of a gray photograph: (128, 150) uint8."""
+    return np.ascontiguousarray(data.camera()[100:228, 150:300])
 
 
 @pytest.fixture(scope="session")
@@ -172,6 +212,13 @@ def make_listening():
         return Checkpoint(about, network.state_dict())
 
     return make
+
+
+@pytest.fixture(scope="session")
+def listening(make_listening):
+    """A checkpoint that sees pictures whole and tells how sure colours are."""
+    about = {"context": "whole", "working_size": 64, "name": "listening"}
+    return make_listening(std=0.1, vividness=0.5, **about)
 
 
 @pytest.fixture(scope="session")

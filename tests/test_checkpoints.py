@@ -20,7 +20,7 @@ from napari_colorgan.checkpoints.metadata import (
     read_metadata,
 )
 from napari_colorgan.checkpoints.store import Checkpoint, load, save
-from napari_colorgan.errors import CheckpointError, UnknownModel
+from napari_colorgan.errors import CheckpointError, ColorganWarning, UnknownModel
 from napari_colorgan.job import finish
 
 UNET = {"depth": 5, "width": 1, "norm": "none", "dropout": False}
@@ -562,7 +562,8 @@ def test_a_shipped_model_is_never_hidden(models, checkpoint):
 def test_a_damaged_model_is_not_listed_but_explained(models):
     _, user = models
     (user / "nuclei.safetensors").write_bytes(b"\x50" + bytes(7) + b"{")
-    assert [m.name for m in zoo.list_models()] == ["smear"]
+    with pytest.warns(ColorganWarning, match="'nuclei' cannot be read, because it is"):
+        assert [m.name for m in zoo.list_models()] == ["smear"]
     with pytest.raises(CheckpointError, match=r"nuclei.*damaged"):
         zoo.find("nuclei")
 

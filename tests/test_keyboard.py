@@ -15,15 +15,11 @@ from qtpy.QtWidgets import (
     QScrollBar,
     QWidget,
 )
-from skimage import data
 from superqt import QCollapsible
 from superqt.utils._qthreading import WorkerBase
 
-from napari_colorgan import save
-from napari_colorgan.checkpoints import zoo
 from napari_colorgan.inference.suggestions import Suggestion
 from napari_colorgan.widgets.models.questions import NameQuestion
-from napari_colorgan.widgets.parts import settings as dock_settings
 from napari_colorgan.widgets.parts.keyboard import CONTROLS
 from napari_colorgan.widgets.parts.split_picture import SplitPicture
 from napari_colorgan.widgets.parts.swatches import SwatchRow
@@ -35,24 +31,16 @@ ENOUGH = 60_000  # ms; for what takes a second on an idle machine
 RED, BLUE = (200, 60, 40), (40, 60, 200)
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch, make_listening):
-    (tmp_path / "models").mkdir()
-    about = {"context": "whole", "working_size": 64, "name": MODEL, "vividness": 0.5}
-    save(make_listening(**about), tmp_path / "models" / f"{MODEL}.safetensors")
-    monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
-    monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
-
-
 @pytest.fixture
-def docks(make_napari_viewer, plugin, qtbot):
+def docks(home, viewer, camera, qtbot):
     """All docks as tabs of a small window, with as many controls as they may have."""
-    viewer = make_napari_viewer(show=True)
+    viewer.show()
     window = viewer.window._qt_window
     window.resize(1280, 720)
-    gray = np.ascontiguousarray(data.camera()[100:228, 150:300])
-    viewer.add_image(np.stack([gray] * 3), name="stack")
-    viewer.add_image(np.stack([np.stack([gray] * 3)] * 3, -1), name="colour", rgb=True)
+    viewer.add_image(np.stack([camera] * 3), name="stack")
+    viewer.add_image(
+        np.stack([np.stack([camera] * 3)] * 3, -1), name="colour", rgb=True
+    )
     viewer.layers.selection.active = viewer.layers["stack"]
     opened = {}
     for name in DOCKS:

@@ -22,6 +22,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.changes import duplicate, rename
 from napari_colorgan.checkpoints.deleted import deleted_folder
 from napari_colorgan.checkpoints.formats import FORMATS, ExportAs, name_after
+from napari_colorgan.checkpoints.pictures import as_jpeg
 from napari_colorgan.checkpoints.pix2pix import read_pix2pix, write_pix2pix
 from napari_colorgan.checkpoints.store import load, save
 from napari_colorgan.errors import Stopped
@@ -143,6 +144,18 @@ def test_all_models_are_listed_with_what_is_known(manager, make_checkpoint):
     )
     assert "shipped" in manager.models.item(0).text()
     assert manager.models.name == "mine"
+
+
+def test_what_cannot_be_read_is_a_line_that_says_why(manager, home):
+    (home / "models" / "<b>torn.safetensors").touch()
+    manager.models.show_models("mine")
+    assert listed(manager) == ["micro", "natural", "mine", "<b>torn"]
+    choose(manager, "<b>torn")
+    said = "'<b>torn' cannot be read, because it is empty. Fetch it again."
+    assert manager.details.description.text() == said
+    assert manager.models.model is None and not manager.buttons.rename.enabled
+    choose(manager, "mine")
+    assert manager.models.model is not None and manager.buttons.rename.enabled
 
 
 def test_facts_come_from_the_metadata(make_checkpoint):
@@ -500,7 +513,7 @@ def test_a_checkpoint_comes_with_its_card_and_its_picture(
     answer(manager, qtbot)
     model = zoo.find("mine 2")
     assert model.card == "# mine 2\n\nOf a colleague.\n"
-    assert model.picture == examples.getvalue()
+    assert model.picture == as_jpeg(examples.getvalue())
     about = model.metadata
     sha256 = hashlib.sha256((home / "mine.safetensors").read_bytes()).hexdigest()
     provenance = f"Imported from 'mine.safetensors' (SHA-256 {sha256}). Seeded."

@@ -4,16 +4,13 @@ import numpy as np
 import pytest
 import tifffile
 from skimage import data
-from superqt.utils._qthreading import WorkerBase
 from typer.testing import CliRunner
 
-from napari_colorgan import Hints, colorize, save
-from napari_colorgan.checkpoints import zoo
+from napari_colorgan import Hints, colorize
 from napari_colorgan.cli import app
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.image_io.reading import read_image
 from napari_colorgan.inference.planes import hints_within, planes_within
-from napari_colorgan.widgets.parts import settings as dock_settings
 
 MODEL = "listening"
 RED = (200, 60, 40)
@@ -21,13 +18,8 @@ ENOUGH = 60_000  # ms; for what takes a second on an idle machine
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch, make_listening):
-    (tmp_path / "models").mkdir()
-    about = {"context": "whole", "working_size": 64, "name": MODEL}
-    save(make_listening(**about), tmp_path / "models" / f"{MODEL}.safetensors")
-    monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
-    monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
-    monkeypatch.chdir(tmp_path)
+def inside(home, monkeypatch):
+    monkeypatch.chdir(home)
 
 
 @pytest.fixture
@@ -102,13 +94,6 @@ def test_planes_that_cannot_be_read_are_named(stack, option):
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 2
     assert f"--planes is '{option}'" in " ".join(result.output.split())
-
-
-@pytest.fixture
-def viewer(make_napari_viewer, plugin, qtbot):
-    viewer = make_napari_viewer()
-    yield viewer
-    qtbot.waitUntil(lambda: not WorkerBase._worker_set, timeout=ENOUGH)
 
 
 def test_a_range_is_chosen_in_the_dock(viewer, qtbot, stack):

@@ -9,49 +9,19 @@ from napari.utils.key_bindings import coerce_keybinding
 from napari_builtins.io import csv_to_layer_data, napari_write_points
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from skimage import data
 
 from napari_colorgan import Hints, colorize, save
-from napari_colorgan.checkpoints import zoo
 from napari_colorgan.color import rgb_to_lab
 from napari_colorgan.inference.suggestions import Suggestion
 from napari_colorgan.widgets.colorize.hints_layer import told_by
-from napari_colorgan.widgets.parts import settings as dock_settings
 from napari_colorgan.widgets.parts.swatches import Swatch
 from napari_colorgan.widgets.parts.tint_pad import REACH, TintPad
 from napari_colorgan.widgets.parts.world import PlaneAxes
 
+pytestmark = pytest.mark.usefixtures("home")
 MODEL = "listening"
 RED, BLUE = (200, 60, 40), (40, 60, 200)
 ENOUGH = 60_000  # ms; for what takes a second on an idle machine
-
-
-@pytest.fixture(scope="module")
-def listening(make_listening):
-    about = {"context": "whole", "working_size": 64, "name": MODEL, "vividness": 0.5}
-    return make_listening(std=0.1, **about)
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch, listening):
-    (tmp_path / "models").mkdir()
-    save(listening, tmp_path / "models" / f"{MODEL}.safetensors")
-    monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
-    monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
-
-
-@pytest.fixture
-def viewer(make_napari_viewer, plugin, qtbot):
-    from superqt.utils._qthreading import WorkerBase
-
-    viewer = make_napari_viewer()
-    yield viewer
-    qtbot.waitUntil(lambda: not WorkerBase._worker_set, timeout=ENOUGH)
-
-
-@pytest.fixture
-def gray():
-    return np.ascontiguousarray(data.camera()[100:228, 150:300])
 
 
 def open_dock(viewer):
@@ -77,8 +47,8 @@ def mean_b(rgb) -> float:
 # -- the result follows
 
 
-def test_the_result_follows_what_is_said_and_its_record_too(viewer, qtbot, gray):
-    viewer.add_image(gray, name="scan", contrast_limits=(0, 255))
+def test_the_result_follows_what_is_said_and_its_record_too(viewer, qtbot, camera):
+    viewer.add_image(camera, name="scan", contrast_limits=(0, 255))
     widget = open_dock(viewer)
     run(widget, qtbot)
     result = viewer.layers["scan colorized"]
@@ -89,7 +59,7 @@ def test_the_result_follows_what_is_said_and_its_record_too(viewer, qtbot, gray)
 
     widget.form.warmth.value = 1.0
     qtbot.waitUntil(lambda: record().get("warmth") == 1.0, timeout=ENOUGH)
-    assert shows(result, colorize(gray, MODEL, warmth=1.0))
+    assert shows(result, colorize(camera, MODEL, warmth=1.0))
     assert record()["complete"]  # it is small: all of it was seen to
     widget.form.warmth.value = 0.0
     qtbot.waitUntil(lambda: "warmth" not in record(), timeout=ENOUGH)
@@ -105,7 +75,7 @@ def test_the_result_follows_what_is_said_and_its_record_too(viewer, qtbot, gray)
     qtbot.waitUntil(lambda: "hints" in record(), timeout=ENOUGH)
     told = Hints([[30, 40]], [RED], 5)
     assert record()["hints"] == told.to_csv()
-    assert shows(result, colorize(gray, MODEL, hints=told))
+    assert shows(result, colorize(camera, MODEL, hints=told))
     QTest.keyClick(viewer.window._qt_viewer.canvas.native, Qt.Key.Key_K)
     assert not result.visible
 
@@ -113,11 +83,11 @@ def test_the_result_follows_what_is_said_and_its_record_too(viewer, qtbot, gray)
     before = len(viewer.layers)
     run(widget, qtbot)
     assert len(viewer.layers) == before
-    assert shows(result, colorize(gray, MODEL, hints=told))
+    assert shows(result, colorize(camera, MODEL, hints=told))
 
 
-def test_without_live_results_stay_and_a_run_makes_another(viewer, qtbot, gray):
-    viewer.add_image(gray, name="scan")
+def test_without_live_results_stay_and_a_run_makes_another(viewer, qtbot, camera):
+    viewer.add_image(camera, name="scan")
     widget = open_dock(viewer)
     run(widget, qtbot)
     plain = np.array(viewer.layers[-1].data)
@@ -130,8 +100,8 @@ def test_without_live_results_stay_and_a_run_makes_another(viewer, qtbot, gray):
     assert mean_b(viewer.layers[2].data) > mean_b(plain)
 
 
-def test_what_the_console_is_given_makes_the_same_pixels(viewer, qtbot, gray):
-    viewer.add_image(gray, name="scan", contrast_limits=(0, 255))
+def test_what_the_console_is_given_makes_the_same_pixels(viewer, qtbot, camera):
+    viewer.add_image(camera, name="scan", contrast_limits=(0, 255))
     reference = np.full((64, 64, 3), RED, np.uint8)
     viewer.add_image(reference, rgb=True, name="red")
     widget = open_dock(viewer)
@@ -147,8 +117,10 @@ def test_what_the_console_is_given_makes_the_same_pixels(viewer, qtbot, gray):
     np.testing.assert_array_equal(viewer.layers["scan colorized"].data, made)
 
 
-def test_a_stack_has_hints_for_planes_that_travel_with_the_slider(viewer, qtbot, gray):
-    stack = np.stack([gray] * 4)
+def test_a_stack_has_hints_for_planes_that_travel_with_the_slider(
+    viewer, qtbot, camera
+):
+    stack = np.stack([camera] * 4)
     viewer.add_image(stack, name="stack", contrast_limits=(0, 255))
     widget = open_dock(viewer)
     viewer.dims.set_current_step(0, 1)
@@ -169,14 +141,14 @@ def test_a_stack_has_hints_for_planes_that_travel_with_the_slider(viewer, qtbot,
 
 
 def test_a_table_of_hints_means_the_same_wherever_it_is_read(
-    viewer, qtbot, gray, tmp_path
+    viewer, qtbot, camera, tmp_path
 ):
     table = tmp_path / "hints.csv"
     table.write_text(
         "index,axis-0,axis-1,axis-2,color,radius,from-0,to-0\n"
         "0,1,30,40,#c83c28,4,,\n1,2,60,20,#2050c0,4,2,\n2,0,20,70,#30a040,4,0,0\n"
     )
-    stack = np.stack([gray] * 4)
+    stack = np.stack([camera] * 4)
     viewer.add_image(stack, name="stack", contrast_limits=(0, 255))
     widget = open_dock(viewer)
     points, about, _ = csv_to_layer_data(str(table))
@@ -193,9 +165,9 @@ def test_a_table_of_hints_means_the_same_wherever_it_is_read(
 
 
 @pytest.fixture
-def dock(viewer, gray):
+def dock(viewer, camera):
     viewer.add_image(
-        gray, name="scan", scale=(2, 2), translate=(5, 7), units=("um", "um")
+        camera, name="scan", scale=(2, 2), translate=(5, 7), units=("um", "um")
     )
     widget = open_dock(viewer)
     widget.show_preview.value = False
@@ -206,7 +178,7 @@ def told(widget):
     return widget.hints.told(()).hints
 
 
-def test_hints_are_points_over_the_picture_in_add_mode(viewer, dock, gray):
+def test_hints_are_points_over_the_picture_in_add_mode(viewer, dock, camera):
     QTest.mouseClick(dock.hints.add, Qt.MouseButton.LeftButton)
     layer = viewer.layers["scan hints"]
     assert layer.mode == "add" and viewer.layers.selection.active is layer
@@ -312,10 +284,10 @@ def test_a_table_that_napari_has_written_is_read_with_its_colours(
 
 
 @pytest.mark.parametrize("kind", ["labels", "shapes"])
-def test_regions_tell_their_colours(viewer, qtbot, gray, kind):
-    image = viewer.add_image(np.stack([gray, gray]), name="stack")
+def test_regions_tell_their_colours(viewer, qtbot, camera, kind):
+    image = viewer.add_image(np.stack([camera, camera]), name="stack")
     if kind == "labels":
-        labels = np.zeros((2, *gray.shape), np.uint8)
+        labels = np.zeros((2, *camera.shape), np.uint8)
         labels[1, 20:60, 30:90] = 3
         layer = viewer.add_labels(labels)
         color = layer.get_color(3)
@@ -327,11 +299,11 @@ def test_regions_tell_their_colours(viewer, qtbot, gray, kind):
     assert told_by(layer, image, axes, (0,)).hints is None
     hints = told_by(layer, image, axes, (1,)).hints
     assert (np.abs(hints.colors - np.rint(color[:3] * 255)) <= 1).all()
-    covered = np.zeros(gray.shape, bool)
+    covered = np.zeros(camera.shape, bool)
     for (_, y, x), radius in zip(hints.points.astype(int), hints.radius, strict=True):
         reach = int(radius)
         covered[y - reach : y + reach + 1, x - reach : x + reach + 1] = True
-    inside = np.zeros(gray.shape, bool)
+    inside = np.zeros(camera.shape, bool)
     inside[19:61, 29:91] = True
     assert not (covered & ~inside).any()
     assert covered[inside].mean() > 0.6
@@ -340,8 +312,8 @@ def test_regions_tell_their_colours(viewer, qtbot, gray, kind):
 # -- suggestions
 
 
-def test_suggestions_and_alternatives_are_one_click_away(viewer, qtbot, gray):
-    viewer.add_image(gray, name="scan", contrast_limits=(0, 255))
+def test_suggestions_and_alternatives_are_one_click_away(viewer, qtbot, camera):
+    viewer.add_image(camera, name="scan", contrast_limits=(0, 255))
     widget = open_dock(viewer)
     widget.hints.add_hint((30, 40), RED)
     swatches = widget.hints.colors.suggestions.swatches
@@ -365,10 +337,10 @@ def test_suggestions_and_alternatives_are_one_click_away(viewer, qtbot, gray):
 
 
 def test_a_model_that_does_not_listen_says_so(
-    viewer, qtbot, gray, make_checkpoint, tmp_path
+    viewer, qtbot, camera, make_checkpoint, tmp_path
 ):
     save(make_checkpoint(name="deaf"), tmp_path / "models" / "deaf.safetensors")
-    viewer.add_image(gray)
+    viewer.add_image(camera)
     widget = open_dock(viewer)
     widget.show_preview.value = False
     widget.models.reset_choices()
@@ -384,8 +356,8 @@ def test_a_model_that_does_not_listen_says_so(
 # -- palette
 
 
-def test_a_click_makes_a_place_neutral(viewer, qtbot, gray):
-    viewer.add_image(gray, name="scan", contrast_limits=(0, 255))
+def test_a_click_makes_a_place_neutral(viewer, qtbot, camera):
+    viewer.add_image(camera, name="scan", contrast_limits=(0, 255))
     widget = open_dock(viewer)
     widget.live._on_neutral((40.0, 50.0))
     qtbot.waitUntil(lambda: widget.palette_panel.pad.value is not None, timeout=ENOUGH)
@@ -429,8 +401,8 @@ def test_a_swatch_is_named_for_those_who_do_not_see_it(qtbot):
 # -- the dock as a whole
 
 
-def test_the_preview_follows_what_is_displayed(viewer, qtbot, gray, monkeypatch):
-    stack = np.stack([gray, 255 - gray])
+def test_the_preview_follows_what_is_displayed(viewer, qtbot, camera, monkeypatch):
+    stack = np.stack([camera, 255 - camera])
     layer = viewer.add_image(stack, name="stack", contrast_limits=(0, 255))
     viewer.dims.set_current_step(0, 0)
     widget = open_dock(viewer)
@@ -451,11 +423,11 @@ def test_the_preview_follows_what_is_displayed(viewer, qtbot, gray, monkeypatch)
     qtbot.waitUntil(lambda: seen[-1] < 0.7 * expected, timeout=ENOUGH)
 
 
-def test_the_layer_that_becomes_active_is_the_choice(viewer, qtbot, gray):
-    first = viewer.add_image(gray, name="first")
+def test_the_layer_that_becomes_active_is_the_choice(viewer, qtbot, camera):
+    first = viewer.add_image(camera, name="first")
     widget = open_dock(viewer)
     widget.show_preview.value = False
-    second = viewer.add_image(255 - gray, name="second")
+    second = viewer.add_image(255 - camera, name="second")
     assert widget.layers.value == [second]
     widget.layers.value = [first]
     viewer.add_points(np.zeros((1, 2)))
@@ -490,10 +462,10 @@ def test_corrections_become_a_pair_to_train_on(viewer, qtbot, dock):
     assert training.form.start.value == MODEL
 
 
-def test_each_gray_layer_has_hints_of_its_own(viewer, dock, gray):
+def test_each_gray_layer_has_hints_of_its_own(viewer, dock, camera):
     first = viewer.layers["scan"]
     dock.hints.add_hint((20, 30), RED)
-    second = viewer.add_image(255 - gray, name="other")
+    second = viewer.add_image(255 - camera, name="other")
     assert dock.layers.value == [second] and told(dock) is None
     dock.hints.add_hint((50, 60), BLUE)
     assert [layer.name for layer in viewer.layers][-1] == "other hints"
@@ -506,11 +478,11 @@ def test_each_gray_layer_has_hints_of_its_own(viewer, dock, gray):
     assert told(dock) is None
 
 
-def test_flat_regions_tell_a_stack_once(viewer, qtbot, gray):
-    viewer.add_image(np.stack([gray] * 3), name="stack")
+def test_flat_regions_tell_a_stack_once(viewer, qtbot, camera):
+    viewer.add_image(np.stack([camera] * 3), name="stack")
     widget = open_dock(viewer)
     widget.show_preview.value = False
-    labels = np.zeros(gray.shape, np.uint8)
+    labels = np.zeros(camera.shape, np.uint8)
     labels[20:60, 30:90] = 1
     layer = viewer.add_labels(labels, name="flat")
     widget.hints.layer.value = "flat"
@@ -518,8 +490,8 @@ def test_flat_regions_tell_a_stack_once(viewer, qtbot, gray):
     assert widget.live.wish().hints.to_csv() == once.to_csv()
 
 
-def test_a_result_is_no_gray_layer_and_follows_the_limits(viewer, qtbot, gray):
-    deep = gray.astype(np.uint16) * 16 + 500
+def test_a_result_is_no_gray_layer_and_follows_the_limits(viewer, qtbot, camera):
+    deep = camera.astype(np.uint16) * 16 + 500
     layer = viewer.add_image(deep, name="deep", contrast_limits=(800, 3500), gamma=0.8)
     widget = open_dock(viewer)
     run(widget, qtbot)

@@ -3,38 +3,19 @@
 import numpy as np
 import pytest
 from napari.layers import Image
-from skimage import data
-from superqt.utils._qthreading import WorkerBase
 
-from napari_colorgan import colorize, save
-from napari_colorgan.checkpoints import zoo
+from napari_colorgan import colorize
 from napari_colorgan.widgets.colorize import visible
-from napari_colorgan.widgets.colorize.results import corners
-from napari_colorgan.widgets.parts import settings as dock_settings
+from napari_colorgan.widgets.parts.levels import corners
 
 MODEL = "listening"
 ENOUGH = 60_000  # ms; for what takes a second on an idle machine
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch, make_listening):
-    (tmp_path / "models").mkdir()
-    about = {"context": "whole", "working_size": 64, "name": MODEL}
-    save(make_listening(**about), tmp_path / "models" / f"{MODEL}.safetensors")
-    monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "models")
-    monkeypatch.setattr(dock_settings, "settings_file", lambda: tmp_path / "last.json")
-
-
 @pytest.fixture
-def viewer(make_napari_viewer, plugin, qtbot):
-    viewer = make_napari_viewer(show=True)
-    yield viewer
-    qtbot.waitUntil(lambda: not WorkerBase._worker_set, timeout=ENOUGH)
-
-
-@pytest.fixture
-def gray():
-    return np.ascontiguousarray(data.camera()[100:228, 150:300])
+def viewer(home, viewer):
+    viewer.show()
+    return viewer
 
 
 def open_dock(viewer):
@@ -65,15 +46,15 @@ def click(widget, qtbot, layer="scan"):
     return layers[name]
 
 
-def test_what_is_seen_and_nothing_else_has_the_colours_of_a_run(viewer, qtbot, gray):
-    viewer.add_image(gray, name="scan", contrast_limits=(0, 255), scale=(2, 2))
+def test_what_is_seen_and_nothing_else_has_the_colours_of_a_run(viewer, qtbot, camera):
+    viewer.add_image(camera, name="scan", contrast_limits=(0, 255), scale=(2, 2))
     widget = open_dock(viewer)
     widget.form.live.value = False  # this button is for now, not for later
     seen = look_at(viewer, qtbot, (60, 90), 8)
     assert 20 < seen[0].stop - seen[0].start < 120
     result = click(widget, qtbot)
-    whole = colorize(gray, MODEL)
-    expected = np.repeat(gray[..., None], 3, -1)
+    whole = colorize(camera, MODEL)
+    expected = np.repeat(camera[..., None], 3, -1)
     expected[seen] = whole[seen]
     assert np.abs(result.data.astype(int) - expected).max() <= 1
     assert tuple(result.scale) == (2, 2)
@@ -93,22 +74,22 @@ def test_what_is_seen_and_nothing_else_has_the_colours_of_a_run(viewer, qtbot, g
     assert result.metadata["colorgan"]["complete"]
 
 
-def test_what_is_seen_of_a_plane_of_a_stack(viewer, qtbot, gray):
-    stack = np.stack([gray, gray[::-1], gray[:, ::-1]])
+def test_what_is_seen_of_a_plane_of_a_stack(viewer, qtbot, camera):
+    stack = np.stack([camera, camera[::-1], camera[:, ::-1]])
     viewer.add_image(stack, name="stack", contrast_limits=(0, 255))
     viewer.dims.set_current_step(0, 1)
     widget = open_dock(viewer)
     seen = look_at(viewer, qtbot, (0, 60, 80), 6)
     result = click(widget, qtbot, "stack")
     expected = np.repeat(stack[1][..., None], 3, -1)
-    expected[seen] = colorize(gray[::-1], MODEL)[seen]
+    expected[seen] = colorize(camera[::-1], MODEL)[seen]
     assert np.abs(result.data[1].astype(int) - expected).max() <= 1
     for other in (0, 2):
         assert (result.data[other] == stack[other][..., None]).all()
 
 
-def test_where_nothing_is_seen_a_sentence_says_so(viewer, qtbot, gray, messages):
-    viewer.add_image(np.stack([gray] * 2), name="scan")
+def test_where_nothing_is_seen_a_sentence_says_so(viewer, qtbot, camera, messages):
+    viewer.add_image(np.stack([camera] * 2), name="scan")
     widget = open_dock(viewer)
     viewer.dims.ndisplay = 3
     widget.visible.native.click()
@@ -120,22 +101,22 @@ def test_where_nothing_is_seen_a_sentence_says_so(viewer, qtbot, gray, messages)
     assert messages[1:] == ["Nothing of 'scan' is in view."]
 
 
-def test_what_is_seen_of_a_coarse_level_counts_in_full_resolution(gray):
-    layer = Image([gray, gray[::2, ::2], gray[::4, ::4]], multiscale=True)
+def test_what_is_seen_of_a_coarse_level_counts_in_full_resolution(camera):
+    layer = Image([camera, camera[::2, ::2], camera[::4, ::4]], multiscale=True)
     layer.data_level = 1
     layer.corner_pixels = np.array([[10, 5], [19, 69]])
     assert corners(layer).tolist() == [[20, 10], [39, 139]]
 
 
 def test_what_does_not_fit_into_memory_is_for_as_you_look(
-    viewer, gray, messages, monkeypatch
+    viewer, camera, messages, monkeypatch
 ):
     needed = []
     monkeypatch.setattr(visible, "fits_memory", lambda n: needed.append(n) or False)
-    viewer.add_image(np.stack([gray] * 3), name="slide")
+    viewer.add_image(np.stack([camera] * 3), name="slide")
     widget = open_dock(viewer)
     widget.visible.native.click()
     (message,) = messages
     assert "does not fit into memory" in message and "as you look" in message
-    assert needed == [9 * gray.size]
+    assert needed == [9 * camera.size]
     assert len(viewer.layers) == 1 and not widget.busy

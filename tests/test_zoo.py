@@ -13,7 +13,6 @@ from napari_colorgan.checkpoints import deleted, store, zoo
 from napari_colorgan.checkpoints.changes import NotYours, duplicate, rename
 from napari_colorgan.checkpoints.deleted import delete, deleted_models, restore
 from napari_colorgan.checkpoints.enclosed import enclose
-from napari_colorgan.checkpoints.metadata import read_metadata
 from napari_colorgan.checkpoints.store import load
 from napari_colorgan.errors import BadSetting, CheckpointError, UnknownModel
 
@@ -72,11 +71,68 @@ class Full:
         monkeypatch.setattr(Path, "replace", fail)
 
 
-def test_a_pipe_among_the_models_hides_none(mine, folder):
-    os.mkfifo(folder / "pipe.safetensors")  # to read it would never end
-    assert "mine" in [model.name for model in zoo.list_models()]
-    with pytest.raises(CheckpointError, match="it is a pipe, not a file"):
-        read_metadata(folder / "pipe.safetensors")
+def sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 3 << 30)
+
+
+ODD = {
+    "pipe": (os.mkfifo, "it is a pipe, not a file."),  # to read it would never end
+    "folder": (Path.mkdir, "it is a folder, not a file."),
+    "device": (lambda path: path.symlink_to("/dev/zero"), "it is a device, not a file"),
+    "absent": (lambda path: path.symlink_to("nothing"), "no such file or directory."),
+    "circle": (lambda path: path.symlink_to(path.name), "too many levels"),
+    "empty": (Path.touch, "it is empty. Fetch it again."),
+    "sparse": (sparse, "it is "),
+    "\x1b[31mred": (Path.touch, "it has a name with signs that cannot be shown."),
+    "\udcff": (Path.touch, "it has a name with signs that cannot be shown."),
+    "\u202egnp": (Path.touch, "it has a name with signs that cannot be shown."),
+}
+"""Names of files that lie among the models, how they are made, and what is said."""
+
+
+def test_odd_files_among_the_models_hide_none_and_are_named(mine, folder):
+    for name, (make, _) in ODD.items():
+        make(folder / f"{name}.safetensors")
+    models, unreadable = zoo.look()
+    assert [model.name for model in models] == ["micro", "natural", "mine"]
+    said = {file.path.stem: str(file) for file in unreadable}
+    assert said.keys() == ODD.keys()
+    for name, (_, sentence) in ODD.items():
+        assert said[name].isprintable()
+        assert f"cannot be read, because {sentence}" in said[name]
+        with pytest.raises((CheckpointError, UnknownModel)):
+            zoo.find(name)
+
+
+def test_odd_files_beside_a_model_are_no_card_and_no_picture(older):
+    for make, _ in ODD.values():
+        for suffix in (".md", ".jpg"):
+            beside = older.path.with_suffix(suffix)
+            beside.rmdir() if beside.is_dir() else beside.unlink()
+            make(beside)
+        model = zoo.find("mine")
+        assert model.own_card == "" and model.card.startswith("# mine")
+        assert model.picture == b""
+
+
+def test_nothing_a_model_says_acts_upon_a_terminal(mine, make_checkpoint, folder):
+    evil = "\x1b]0;title\x07\u202etxt\ud800\n\nmicro"
+    made = make_checkpoint(
+        description=evil,
+        license=evil,
+        provenance=evil,
+        training={evil: [evil, {"a": evil}]},
+    )
+    store.save(made, folder / "evil.safetensors")
+    (folder / "evil.md").write_text("# \x1b[2J\u202eevil\n\tok", "utf-8")
+    seen = r"\x1b]0;title\x07\u202etxt\ud800"
+    loaded = load(folder / "evil.safetensors").metadata
+    for about in (zoo.find("evil").metadata, loaded):
+        assert about.description == about.license == f"{seen} micro"  # one line
+        assert about.provenance == f"{seen}\n\nmicro"
+        assert "\x1b" not in str(about.training) and len(about.training) == 1
+    assert zoo.find("evil").card == "# \\x1b[2J\\u202eevil\n\tok"
 
 
 # -- what is told of a model

@@ -8,7 +8,6 @@ safetensors skip them, as former versions of napari-colorgan do.
 import base64
 import binascii
 import hashlib
-import io
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ from napari_colorgan.checkpoints.metadata import (
     read_header,
     storable,
 )
+from napari_colorgan.checkpoints.pictures import as_jpeg
 from napari_colorgan.errors import CheckpointError
 
 CARD_KEY = "napari_colorgan_card"
@@ -51,7 +51,7 @@ class Enclosed:
         if len(card) > _MOST_LETTERS:
             card = f"{card[:_MOST_LETTERS]}\n\n(The rest of this card is left out.)\n"
         if len(picture) > _MOST_BYTES:
-            picture = _smaller(picture)
+            picture = as_jpeg(picture, _LARGEST)
         return Enclosed(card, picture)
 
     def entries(self, digest: str) -> dict[str, str]:
@@ -124,17 +124,3 @@ def _digest(digest: str, entries: Mapping[str, str]) -> str:
     """SHA-256 over card, picture and the digest of the model that they belong to."""
     text = json.dumps([digest, entries[CARD_KEY], entries[PICTURE_KEY]])
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _smaller(picture: bytes) -> bytes:
-    """Reduce a large JPEG; empty if it is none."""
-    from PIL import Image  # a list of names needs none of it
-
-    try:
-        with Image.open(io.BytesIO(picture), formats=("JPEG",)) as image:
-            image.thumbnail(_LARGEST)
-            content = io.BytesIO()
-            image.convert("RGB").save(content, "JPEG", quality=88)
-    except Exception:  # Pillow raises a dozen types on damage
-        return b""
-    return content.getvalue()

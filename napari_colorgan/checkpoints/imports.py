@@ -2,13 +2,10 @@
 
 import dataclasses
 import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.cards import imported_card, retitled
@@ -21,12 +18,11 @@ from napari_colorgan.checkpoints.metadata import (
     header_of,
 )
 from napari_colorgan.checkpoints.package import read_package
+from napari_colorgan.checkpoints.pictures import as_jpeg
 from napari_colorgan.checkpoints.pix2pix import read_pix2pix
 from napari_colorgan.checkpoints.pth import read_bounded
 from napari_colorgan.checkpoints.store import Checkpoint, load
 from napari_colorgan.errors import BadSetting, CheckpointError
-
-_MOST_PIXELS = 1 << 24  # of a picture; ours have 0.1 million
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +49,8 @@ class Import:
 
     @property
     def picture(self) -> bytes:
-        """JPEG in the file or beside it; empty if there is none to be shown."""
-        content = self.enclosed.picture or self.source.picture
-        return content if _is_jpeg(content) else b""
+        """JPEG in the file or beside it, encoded anew; empty if none can be shown."""
+        return as_jpeg(self.enclosed.picture or self.source.picture)
 
     def install(
         self, name: str, *, picture: bytes = b"", replace_old: bool = False
@@ -166,14 +161,3 @@ def _check_left_out(settings: Mapping[str, Any], path: Path) -> None:
                 f"left out, for '{path.name}' was written by napari-colorgan and tells "
                 "itself how it is used",
             )
-
-
-def _is_jpeg(content: bytes) -> bool:
-    try:
-        with Image.open(io.BytesIO(content), formats=("JPEG",)) as picture:
-            if picture.width * picture.height > _MOST_PIXELS:
-                return False
-            picture.load()
-    except Exception:  # Pillow raises a dozen types on damage
-        return False
-    return True

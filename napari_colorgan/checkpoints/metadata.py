@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 
 from napari_colorgan.checkpoints.foreign import HEAD, ZIP, refusal
 from napari_colorgan.errors import CheckpointError, shown, some
+from napari_colorgan.printable import all_printable, one_line, printable
 from napari_colorgan.regular import open_regular
 
 SCHEMA = 1
@@ -75,6 +76,22 @@ class Metadata:
     def takes_palette(self) -> bool:
         """Whether it can be told which colours there are."""
         return self.takes_hints and bool(self.options.get("alternatives"))
+
+    def printable(self) -> Self:
+        """Return the same with texts that may be shown; titles and the like in a line.
+
+        A file from elsewhere says what it likes, and its digest covers that.
+        """
+        return dataclasses.replace(
+            self,
+            generator=one_line(self.generator),
+            name=one_line(self.name),
+            description=one_line(self.description),
+            license=one_line(self.license),
+            provenance=printable(self.provenance),
+            options=all_printable(self.options),
+            training=all_printable(self.training),
+        )
 
     def to_json(self) -> str:
         """Serialise, with the schema version; what is None is left out.
@@ -171,7 +188,7 @@ def _is_vividness(value: object) -> bool:
 
 
 def read_metadata(path: Path) -> Metadata:
-    """Read the metadata of a checkpoint file, not its weights.
+    """Read the metadata of a checkpoint file, not its weights; all texts are printable.
 
     Raises
     ------
@@ -179,7 +196,7 @@ def read_metadata(path: Path) -> Metadata:
         The file cannot be read, is no checkpoint of ours, or has another schema.
     """
     header = read_header(path)
-    return Metadata.from_json(header["__metadata__"][METADATA_KEY], path)
+    return Metadata.from_json(header["__metadata__"][METADATA_KEY], path).printable()
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -160,7 +160,8 @@ def to_bytes(checkpoint: Checkpoint, enclosed: Enclosed | None = None) -> bytes:
 def load(path: str | Path, content: bytes | None = None) -> Checkpoint:
     """Read a checkpoint and check its digest.
 
-    The file is read, not mapped: it may change afterwards without harm.
+    The file is read, not mapped: it may change afterwards without harm. All texts of
+    its metadata are printable.
 
     Parameters
     ----------
@@ -196,4 +197,5 @@ def load(path: str | Path, content: bytes | None = None) -> Checkpoint:
             f"{checkpoint.digest[:12]}..., it should be "
             f"{header['__metadata__'][DIGEST_KEY][:12]}.... Fetch or export it again."
         )
-    return checkpoint
+    shown = metadata.printable()
+    return checkpoint if shown == metadata else replace(checkpoint, metadata=shown)

@@ -6,6 +6,7 @@ Names, descriptions and cards are read without torch.
 import contextlib
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -29,8 +30,10 @@ from napari_colorgan.errors import (
     BadSetting,
     CheckpointError,
     ColorganError,
+    ColorganWarning,
     UnknownModel,
 )
+from napari_colorgan.printable import one_line, printable
 from napari_colorgan.regular import is_regular, read_regular
 
 if TYPE_CHECKING:
@@ -52,7 +55,8 @@ _FRESH = "fresh weights"  # what such a provenance says where there was no model
 SUFFIX = ".safetensors"
 _CARD, _PICTURE = ".md", ".jpg"  # of files beside it that former versions wrote
 
-_MOST_BESIDE = 8_000_000  # bytes of a card or a picture; ours have 60,000
+_MOST_BESIDE = 8_000_000  # bytes of a picture; ours have 60,000
+_MOST_TEXT = 1 << 20  # bytes of a card; ours have 5,000
 
 _LONGEST_NAME = 60  # of up to 4 bytes; with its suffix below 255, file systems' limit
 _FORBIDDEN = frozenset('<>:"/\\|?*')  # in file names on Windows, or anywhere
@@ -137,7 +141,28 @@ class Model:
         """
         enclosed = _enclosed(self.path)
         card = retitled(enclosed.card, self.metadata.name, self.name)
-        return replace(enclosed, card=card)
+        return replace(enclosed, card=printable(card))
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file in the place of a model, and what is wrong with it."""
+
+    path: Path
+    error: str
+    """As the user is told who asks for it by its path."""
+
+    @property
+    def name(self) -> str:
+        """The name it would have as a model, printable."""
+        return printable(self.path.stem)
+
+    def __str__(self) -> str:
+        """One line."""
+        why = self.error.removeprefix(f"'{self.path}' ")
+        reason = why.removeprefix("cannot be read: ")
+        reason = f"it {why}" if reason == why else f"{reason[:1].lower()}{reason[1:]}"
+        return one_line(f"'{self.name}' cannot be read, because {reason}")
 
 
 def user_folder() -> Path:
@@ -147,19 +172,31 @@ def user_folder() -> Path:
     return user_data_path("napari-colorgan", appauthor=False) / "models"
 
 
-def list_models() -> list[Model]:
-    """Shipped models, then the user's, each by name; unreadable files are left out."""
+def look() -> tuple[list[Model], list[Unreadable]]:
+    """Shipped models, then the user's, each by name; and what is none of them."""
     repair(user_folder())
     models: dict[str, Model] = {}
+    unreadable: list[Unreadable] = []
     for folder, shipped in ((_shipped_folder(), True), (user_folder(), False)):
         for path in _checkpoint_files(folder):
             if path.stem in models:
                 continue  # a shipped model cannot be hidden by a file of its name
             try:
-                models[path.stem] = Model(path.stem, path, read_metadata(path), shipped)
-            except CheckpointError:
-                continue  # `find` says what is wrong with it when it is asked for
-    return list(models.values())
+                models[path.stem] = _model(path, shipped=shipped)
+            except CheckpointError as error:
+                unreadable.append(Unreadable(path, str(error)))
+    return list(models.values()), unreadable
+
+
+def list_models() -> list[Model]:
+    """Shipped models, then the user's, each by name.
+
+    Of a file that cannot be read there is a `ColorganWarning`, and no model.
+    """
+    models, unreadable = look()
+    for file in unreadable:
+        warnings.warn(str(file), ColorganWarning, stacklevel=2)
+    return models
 
 
 def find(name: str | Path) -> Model:
@@ -175,11 +212,20 @@ def find(name: str | Path) -> Model:
     for folder, shipped in ((_shipped_folder(), True), (user_folder(), False)):
         path = folder / f"{name}{SUFFIX}"
         if path.parent == folder and is_regular(path):
-            return Model(str(name), path, read_metadata(path), shipped)
+            return _model(path, shipped=shipped)
     path = Path(os.path.expanduser(name))  # Path.expanduser raises for unknown users
     if is_regular(path):
-        return Model(path.stem, path, read_metadata(path))
-    raise UnknownModel(str(name), (model.name for model in list_models()))
+        return Model(printable(path.stem), path, read_metadata(path))
+    raise UnknownModel(printable(str(name)), (model.name for model in look()[0]))
+
+
+def _model(path: Path, *, shipped: bool) -> Model:
+    """Read a model of a folder, where its file's name is its own."""
+    if not path.stem.isprintable():  # nobody could type it, and no new one has it
+        raise CheckpointError(
+            f"'{path}' has a name with signs that cannot be shown. Rename the file."
+        )
+    return Model(path.stem, path, read_metadata(path), shipped)
 
 
 def open_model(model: "str | Path | Checkpoint") -> "Checkpoint":
@@ -352,13 +398,13 @@ def _size(path: Path) -> int:
         return 0
 
 
-def read_beside(path: Path) -> bytes:
+def read_beside(path: Path, most: int = _MOST_BESIDE) -> bytes:
     """Content of what came with a model; empty for what is no file, or endless."""
     try:
-        content = read_regular(path, _MOST_BESIDE)
+        content = read_regular(path, most)
     except OSError:
         return b""
-    return content if len(content) <= _MOST_BESIDE else b""
+    return content if len(content) <= most else b""
 
 
 def _beside(path: Path) -> tuple[Path, Path]:
@@ -376,8 +422,9 @@ def _remove_copies(path: Path) -> None:
 
 
 def _read_beside(path: Path) -> Enclosed:
-    card, picture = map(read_beside, _beside(path))
-    return Enclosed(card.decode("utf-8", errors="replace"), picture)
+    card, picture = _beside(path)
+    text = read_beside(card, _MOST_TEXT).decode("utf-8-sig", errors="replace")
+    return Enclosed(text, read_beside(picture))
 
 
 def _enclosed(path: Path) -> Enclosed:

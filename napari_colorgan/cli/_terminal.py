@@ -1,18 +1,14 @@
 """Text for a terminal, whatever it can show and whatever is in a file's name."""
 
-import re
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 
 import typer
 
-_MOST_NOTES = 20
+from napari_colorgan.printable import printable
 
-# what moves the cursor or turns text round, and bytes of names that are not UTF-8
-_UNPRINTABLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+_MOST_NOTES = 20
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -29,20 +25,8 @@ def say_notes(notes: Sequence[str]) -> None:
         say(f"Note: There are {more} more such notes.", err=True)
 
 
-def printable(text: str) -> str:
-    """Write what cannot be shown as it stands in Python: a line break stays one."""
-    return _UNPRINTABLE.sub(_escaped, text)
-
-
 def show_anything() -> None:
     """Let no output fail for a character that a stream does not know."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def _escaped(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if 0xDC80 <= code <= 0xDCFF:  # a byte, as Python holds it in names
-        code -= 0xDC00
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -51,7 +51,7 @@ class ModelPicker(Container[Any]):
 
     def reset_choices(self, *_: object) -> None:
         """Look for models anew."""
-        self._models = {model.name: model for model in zoo.list_models()}
+        self._models = {model.name: model for model in zoo.look()[0]}
         self._models |= self._browsed
         super().reset_choices()
         for index, name in enumerate(self.names.choices):

@@ -3,15 +3,12 @@
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QBuffer, QByteArray, QRect, QSize, Qt
-from qtpy.QtGui import QIcon, QImage, QImageReader, QPainter, QPixmap
+from qtpy.QtCore import QRect, QSize, Qt
+from qtpy.QtGui import QIcon, QImage, QPainter, QPixmap
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_colorgan.arrays import RGB
-
-_MOST_PIXELS = 32_000_000
-_KINDS = {b"\xff\xd8\xff": b"jpeg", b"\x89PNG\r\n\x1a\n": b"png"}
-"""First bytes of the files that are decoded, and what Qt calls their kind."""
+from napari_colorgan.checkpoints.pictures import decoded
 
 
 class Picture(QWidget):
@@ -77,16 +74,10 @@ def read_picture(content: bytes) -> QImage:
 
     Qt itself would decode whatever its plugins can.
     """
-    kind = next(
-        (kind for head, kind in _KINDS.items() if content.startswith(head)), None
-    )
-    if kind is None:
+    picture = decoded(content)
+    if picture is None:
         return QImage()
-    buffer = QBuffer()
-    buffer.setData(QByteArray(content))
-    reader = QImageReader(buffer, QByteArray(kind))
-    reader.setAutoDetectImageFormat(False)
-    size = reader.size()
-    if not 0 < size.width() * size.height() <= _MOST_PIXELS:
-        return QImage()
-    return reader.read()
+    width, height = picture.size
+    pixels = picture.convert("RGBA").tobytes()
+    image = QImage(pixels, width, height, 4 * width, QImage.Format.Format_RGBA8888)
+    return image.copy()  # Qt does not own the bytes
