@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from napari.components import ViewerModel
 from PIL import Image
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
@@ -455,10 +456,22 @@ def test_a_model_is_used_in_the_other_docks(viewer, qtbot, gray):
 # -- import
 
 
+def test_weights_without_a_checksum_are_called_so(manager, qtbot, pth):
+    weights = torch.load(pth, weights_only=True)
+    torch.save(weights, pth, _use_new_zipfile_serialization=False)
+    import_file(manager, qtbot, pth)
+    question = asked(manager)
+    digits = hashlib.sha256(pth.read_bytes()).hexdigest()
+    assert "without a checksum" in question.about.value
+    assert question.about.value.replace(" ", "").endswith(digits)
+    question.close()
+
+
 def test_weights_of_pix2pix_are_asked_about(manager, qtbot, pth):
     import_file(manager, qtbot, pth)
     question = asked(manager)
     assert question.name.value == "facades_label2photo"
+    assert "checksum" not in question.about.value
     assert "Translation" in question.about.value and "U-Net" in question.about.value
     assert (question.context.value, question.statistics.value) == ("local", "picture")
     answer(

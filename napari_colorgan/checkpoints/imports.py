@@ -20,7 +20,7 @@ from napari_colorgan.checkpoints.metadata import (
 from napari_colorgan.checkpoints.package import read_package
 from napari_colorgan.checkpoints.pictures import as_jpeg
 from napari_colorgan.checkpoints.pix2pix import read_pix2pix
-from napari_colorgan.checkpoints.pth import read_bounded
+from napari_colorgan.checkpoints.pth import LEGACY, read_bounded
 from napari_colorgan.checkpoints.store import Checkpoint, load
 from napari_colorgan.errors import BadSetting, CheckpointError
 
@@ -36,6 +36,8 @@ class Import:
     """Whether napari-colorgan wrote the file, which then tells how it is to be used."""
     enclosed: Enclosed
     """What came in the file itself."""
+    note: str = ""
+    """What whoever imports it should know; may be empty."""
 
     @property
     def metadata(self) -> Metadata:
@@ -139,7 +141,14 @@ def read_model(
         provenance = f"{provenance} {about.provenance}".strip()
     about = dataclasses.replace(about, provenance=provenance)
     checkpoint = dataclasses.replace(checkpoint, metadata=about)
-    return Import(checkpoint, zoo.Model(path.stem, path, about), ours, enclosed)
+    note = ""
+    if content.startswith(LEGACY) and not sha256:
+        note = (
+            f"'{name}' is of an old kind of file without a checksum: if it was damaged "
+            "or changed, nothing shows it. Compare its SHA-256 with what the source "
+            f"of the model says: {digest}"
+        )
+    return Import(checkpoint, zoo.Model(path.stem, path, about), ours, enclosed, note)
 
 
 def _read_ours(content: bytes, path: Path) -> tuple[Checkpoint | None, Enclosed]:
