@@ -6,11 +6,8 @@ from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_colorgan.job import STOP, Control, Progress, drive
 from napari_colorgan.widgets.parts.closing import on_close
-from napari_colorgan.widgets.parts.worker import (
-    DockJobs,
-    JobWorker,
-    LatestOnly,
-)
+from napari_colorgan.widgets.parts.threads import JobWorker
+from napari_colorgan.widgets.parts.worker import DockJobs, LatestOnly
 
 
 def until_stopped_job():

@@ -21,6 +21,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.inference.intensity import Limits, color_to_gray, scale
 from napari_colorgan.job import Progress
 from napari_colorgan.models.unet import UNet
+from napari_colorgan.widgets.parts import levels
 from napari_colorgan.widgets.parts import settings as dock_settings
 from napari_colorgan.widgets.parts.layers import (
     LayerSource,
@@ -196,14 +197,16 @@ def test_a_colour_picture_is_offered_by_its_lightness(viewer, qtbot, photo):
     assert "already has colour" in widget.running.reason.value
     assert widget.picker.lightness.native.isVisibleTo(widget)
     widget.picker.lightness.native.click()
+    qtbot.waitUntil(lambda: not widget.busy, timeout=ENOUGH)
     gray = viewer.layers["scan lightness"]
     assert not gray.rgb and tuple(gray.scale) == (2, 2)
     assert gray.axis_labels == ("y", "x")
+    np.testing.assert_array_equal(gray.data, color_to_gray(photo))
     run(widget, qtbot)
     assert is_colored(viewer.layers[-1].data)
 
 
-def test_the_lightness_of_what_cannot_be_read(viewer, tmp_path, photo, messages):
+def test_the_lightness_of_what_cannot_be_read(viewer, qtbot, tmp_path, photo, messages):
     np.save(tmp_path / "photo.npy", photo)
     read = delayed(np.load)(tmp_path / "photo.npy")
     lazy = da.from_delayed(read, photo.shape, photo.dtype)
@@ -211,7 +214,10 @@ def test_the_lightness_of_what_cannot_be_read(viewer, tmp_path, photo, messages)
     widget = open_dock(viewer)
     (tmp_path / "photo.npy").unlink()
     widget.picker.lightness.native.click()
+    qtbot.waitUntil(lambda: not widget.busy, timeout=ENOUGH)
     assert messages[0].startswith("The layer 'lazy' cannot be read: ")
+    assert widget.status.value == messages[0]
+    assert not widget.stop.native.isVisibleTo(widget)
     assert len(viewer.layers) == 1
 
 
@@ -659,14 +665,20 @@ def test_dask_and_multiscale_layers(viewer, qtbot, gray):
     assert viewer.layers[-1].data.shape == (*gray.shape, 3)
 
 
-def test_a_large_result_has_one_level(viewer, qtbot, gray):
-    large = np.tile(gray, (1, 8))
-    viewer.add_image(large, name="large")
+def test_a_large_result_is_drawn_in_sizes_and_is_one_array(
+    viewer, qtbot, gray, monkeypatch
+):
+    monkeypatch.setattr(levels, "AT_ONCE", gray.size // 3)
+    viewer.add_image(gray, name="large")
     widget = open_dock(viewer)
-    run(widget, qtbot)
+    widget.visible.native.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2 and not widget.busy, timeout=ENOUGH)
     result = viewer.layers[-1]
-    assert not result.multiscale and result.data.shape == (*large.shape, 3)
-    assert is_colored(result.data)
+    assert [each.shape[1] for each in result.data[:2]] == [320, 160]
+    run(widget, qtbot)
+    assert np.asarray(result.data).shape == (*gray.shape, 3)
+    assert is_colored(result.data) and is_colored(result.data[1])
+    np.testing.assert_array_equal(result.data[1], result.data[:, :][::2, ::2])
 
 
 def test_a_preview_appears_and_the_last_request_wins(viewer, qtbot, gray):

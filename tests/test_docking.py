@@ -66,7 +66,7 @@ from qtpy.QtWidgets import QApplication
 from napari_colorgan.widgets.colorize.dock import ColorizeWidget
 from napari_colorgan.widgets.fine_tune.dock import FineTuneWidget
 from napari_colorgan.widgets.models.dock import ModelManagerWidget
-from napari_colorgan.widgets.parts.worker import JobWorker
+from napari_colorgan.widgets.parts.threads import JobWorker
 
 JobWorker.start = lambda _: None  # a preview begins at once, and needs torch
 app = QApplication([])

@@ -21,6 +21,7 @@ from napari_colorgan.job import finish
 from napari_colorgan.widgets.colorize import saving
 from napari_colorgan.widgets.colorize.dock import ColorizeWidget
 from napari_colorgan.widgets.colorize.results import LAYER_KEY
+from napari_colorgan.widgets.parts import levels
 from napari_colorgan.widgets.parts.layers import add_result
 
 OURS = "napari-colorgan"
@@ -71,8 +72,9 @@ def save_by_dialog(viewer, path: Path, writer: str, monkeypatch, *, selected=Tru
 def test_a_large_result_is_saved_whole(
     window, photo, tmp_path, monkeypatch, name, writer
 ):
-    large = np.tile(photo, (2, 8, 1))  # wider than 2048 px
-    add(window, large)
+    monkeypatch.setattr(levels, "AT_ONCE", photo[..., 0].size)
+    large = np.tile(photo, (2, 2, 1))
+    assert add(window, large).multiscale
     save_by_dialog(window, tmp_path / name, writer, monkeypatch)
     np.testing.assert_array_equal(read_image(tmp_path / name).array, large)
 

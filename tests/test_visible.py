@@ -6,7 +6,7 @@ from napari.layers import Image
 
 from napari_colorgan import colorize
 from napari_colorgan.widgets.colorize import visible
-from napari_colorgan.widgets.colorize.results import corners
+from napari_colorgan.widgets.parts.levels import corners
 
 MODEL = "listening"
 ENOUGH = 60_000  # ms; for what takes a second on an idle machine

@@ -16,12 +16,17 @@ from napari_colorgan.errors import ColorganError
 from napari_colorgan.inference.planes import only_planes
 from napari_colorgan.job import Control, Job, Progress
 from napari_colorgan.widgets.colorize.live_colors import LiveColors
-from napari_colorgan.widgets.colorize.results import LAYER_KEY
+from napari_colorgan.widgets.colorize.results import LAYER_KEY, watch
 from napari_colorgan.widgets.colorize.run import Wish
 from napari_colorgan.widgets.colorize.run_panel import RunPanel
 from napari_colorgan.widgets.parts.layers import LayerSource, result_options
 from napari_colorgan.widgets.parts.pace import Pace
-from napari_colorgan.widgets.parts.worker import LatestOnly, run_job, show_failure
+from napari_colorgan.widgets.parts.worker import (
+    LatestOnly,
+    run_job,
+    sentence,
+    show_failure,
+)
 
 if TYPE_CHECKING:  # torch
     from napari_colorgan.inference.as_seen import SeenColors
@@ -143,6 +148,7 @@ class AsYouLook(Container[Any]):
                 metadata={LAYER_KEY: each.record},
                 **options,
             )
+            watch(added)
             self._painters[each.layer] = _Painter(self._viewer, added, seen, each)
 
 
@@ -275,6 +281,10 @@ class _Painter(QObject):
     def _on_error(self, error: BaseException) -> None:
         self._seen.forget()
         self._closed = True
+        self._layer.metadata[LAYER_KEY] = self._layer.metadata[LAYER_KEY] | {
+            "complete": False,
+            "why": sentence(error),
+        }
         show_failure(error)
 
     def _on_end(self) -> None:

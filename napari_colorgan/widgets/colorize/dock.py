@@ -26,7 +26,7 @@ from napari_colorgan.widgets.colorize.visible import VisibleRegion
 from napari_colorgan.widgets.parts.closing import on_close
 from napari_colorgan.widgets.parts.docking import make_dock
 from napari_colorgan.widgets.parts.layers import LayerSource, read_source
-from napari_colorgan.widgets.parts.layout import fold, heading, say, scroll
+from napari_colorgan.widgets.parts.layout import fold, heading, scroll
 from napari_colorgan.widgets.parts.models_changed import models_changed
 from napari_colorgan.widgets.parts.notices import show_info
 from napari_colorgan.widgets.parts.settings import load_settings, save_settings
@@ -46,7 +46,7 @@ class ColorizeWidget(QWidget):
         self.layers = self.picker.layers
         self.form = ColorizeForm()
         self.models, self.model = self.form.models, self.form.model
-        self.save = SaveButton(napari_viewer)
+        self.save = SaveButton(napari_viewer, lambda said: self.running.tell(said))
         self.visible = VisibleRegion(napari_viewer, self.results)
         beside = (self.visible, self.save)
         self.running = RunPanel(napari_viewer, self.results, beside, self._on_running)
@@ -126,6 +126,7 @@ class ColorizeWidget(QWidget):
 
     def _connect(self) -> None:
         self.run.changed.connect(self._on_run)
+        self.picker.lightness.changed.connect(self._on_lightness)
         self.visible.changed.connect(self._on_visible)
         self.copy.changed.connect(self._on_copy)
         colors = self.palette_panel.changed, self.hints.changed
@@ -150,6 +151,7 @@ class ColorizeWidget(QWidget):
         """End what runs; from now on nothing may touch this widget."""
         self.running.close_jobs()
         self.folder.close_jobs()
+        self.save.close_jobs()
         self.live.close_jobs()
         self.as_you_look.close_jobs()
         self.comparison.close()
@@ -164,15 +166,15 @@ class ColorizeWidget(QWidget):
         save_settings(self.form.remembered())
         layers = list(self.layers.value)
         try:
-            wish = self.live.wish()
+            wish, sources = self.live.wish(), self._read(layers)
         except ColorganError as error:
-            show_failure(error)
+            self.running.fail(error)
             return
         self.preview.stop()
         if self.as_you_look.wanted(layers):
-            self.as_you_look.run(layers, self._read(layers), wish, self.running)
+            self.as_you_look.run(layers, sources, wish, self.running)
             return
-        self.running.run(layers, self._read(layers), wish)
+        self.running.run(layers, sources, wish)
 
     def _on_running(self) -> None:
         """Show what is said by now once a run has ended."""
@@ -185,13 +187,20 @@ class ColorizeWidget(QWidget):
         layer = self.live.layer
         if self.busy or layer is None:
             return
+        self.running.tell("")
         source = self._read([layer])[0]
         if self.visible.prepare(layer, source, self.running):
             self.live.show(seen=True)
 
-    def _on_painted(self) -> None:
-        """Say no longer what became of the run: its result has other colours."""
-        say(self.status, "")
+    def _on_painted(self, problem: str = "") -> None:
+        """Say no longer what became of the run: its result has other colours.
+
+        Parameters
+        ----------
+        problem : why it has not
+        """
+        if problem or not self.running.failed:
+            self.running.tell(problem)
         self._update()
 
     def _on_layer_removed(self, event: Any) -> None:
@@ -208,6 +217,10 @@ class ColorizeWidget(QWidget):
             self.choose_model(new)
         else:
             self.models.reset_choices()
+
+    def _on_lightness(self) -> None:
+        if not self.busy:
+            self.picker.take_lightness(self.running)
 
     def _on_copy(self) -> None:
         clipboard = QApplication.clipboard()

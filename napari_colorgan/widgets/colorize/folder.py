@@ -60,7 +60,7 @@ class FolderPanel(Container[Any]):
         try:
             settings = self._settings()
         except ColorganError as error:
-            show_failure(error)
+            self._on_error(error)
             return
         choices = Choices(None, None, bool(self.from_color.value), force=False)
         self._began = time.perf_counter()

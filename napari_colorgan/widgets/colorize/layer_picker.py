@@ -4,18 +4,21 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import napari.viewer
+import numpy as np
 from magicgui.widgets import Container, PushButton, Select
 from napari.layers import Image
 
-from napari_colorgan.errors import ColorganError
+from napari_colorgan.arrays import Array
+from napari_colorgan.inference.lightness import lightness_job
 from napari_colorgan.widgets.colorize.results import LAYER_KEY
+from napari_colorgan.widgets.colorize.run_panel import RunPanel
 from napari_colorgan.widgets.parts.layers import (
     geometry,
-    gray_from_color,
     is_color,
     looks_gray,
 )
-from napari_colorgan.widgets.parts.worker import show_failure
+from napari_colorgan.widgets.parts.levels import Levels, full_resolution, in_levels
+from napari_colorgan.widgets.parts.notices import show_info
 
 
 class LayerPicker(Container[Any]):
@@ -38,7 +41,6 @@ class LayerPicker(Container[Any]):
         for part in (self, rows):
             part.margins = (0, 0, 0, 0)
         self.append(rows)
-        self.lightness.changed.connect(self._on_lightness)
 
     def offered(self, _: Any = None) -> list[Image]:
         """Return the layers that may be chosen."""
@@ -93,14 +95,30 @@ class LayerPicker(Container[Any]):
         known = is_color(layer) and LAYER_KEY not in layer.metadata
         return known and not self._suits(layer)
 
-    def _on_lightness(self) -> None:
+    def take_lightness(self, running: RunPanel) -> None:
+        """Make a gray layer of the colour layer; where nothing else runs."""
         layer = self.color_layer()
         if layer is None:
             return
-        try:
-            gray = gray_from_color(layer)
-        except ColorganError as error:
-            show_failure(error)
-            return
-        options = geometry(layer) | {"name": f"{layer.name} lightness"}
-        self.layers.value = [self._viewer.add_image(gray, **options)]
+        name = layer.name
+
+        def add(gray: Array) -> None:
+            if layer not in self._viewer.layers:
+                show_info(f"'{name}' was removed; its lightness is of no use any more.")
+                return
+            options = geometry(layer) | {"name": f"{name} lightness"}
+            if gray.dtype == np.float32:
+                options["contrast_limits"] = (0.0, 1.0)  # so as it was in colour
+            levels = in_levels(gray, -2, -1)
+            several = isinstance(levels, Levels)
+            added = self._viewer.add_image(
+                levels, rgb=False, multiscale=several, **options
+            )
+            self.layers.value = [added]
+
+        running.run_other(
+            lightness_job(full_resolution(layer), f"the layer '{name}'"),
+            add,
+            title=f"Lightness of '{name}'",
+            doing=f"Taking the lightness of '{name}'...",
+        )

@@ -32,7 +32,7 @@ class LiveColors(QObject):
     ----------
     read : takes the layer as it is displayed
     may : whether anything may be shown now
-    on_painted : called once a result has other colours
+    on_painted : called once a result has other colours, or with why it has not
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class LiveColors(QObject):
         results: Results,
         read: Callable[[Image], LayerSource],
         may: Callable[[], bool],
-        on_painted: Callable[[], object],
+        on_painted: Callable[[str], object],
     ) -> None:
         super().__init__()
         self._viewer = viewer
@@ -57,6 +57,7 @@ class LiveColors(QObject):
             self._on_piece,
             self._on_suggestions,
             lambda doubt: say(self.doubt, doubt),
+            self._on_not_painted,
             self._on_painted,
         )
         self.doubt = wrap(Label(value="", visible=False))
@@ -318,6 +319,7 @@ class LiveColors(QObject):
         place = self._place_at(position)
         asked = None if place is None else self._asked(paint=False, place=place)
         if asked is not None:
+            self.hints.alternatives.forget()  # for those being made are given up
             self._others.request(lambda: _with(asked, self.studio.neutral_job(asked)))
 
     def _on_other(self, result: Any) -> None:
@@ -331,16 +333,22 @@ class LiveColors(QObject):
 
     def _on_failure(self, error: BaseException) -> None:
         self.hints.alternatives.forget()
+        say(self.hints.note, sentence(error))
         show_failure(error)
 
-    def _on_piece(self, event: Any, asked: Asked) -> None:
+    def _on_piece(self, event: Any, asked: Asked, record: dict[str, Any]) -> None:
         if self._layer is not None and self._may():
-            self._results.paint(self._layer, event, asked)
+            self._results.paint(self._layer, event, asked, record)
+
+    def _on_not_painted(self, why: str, asked: Asked) -> None:
+        if self._layer is not None and asked.region is not None and self._may():
+            self._results.fail(self._layer, asked, why)
+            self._on_changed(why)
 
     def _on_painted(self, record: dict[str, Any], asked: Asked) -> None:
         if self._layer is not None and self._may():
             self._results.finish(self._layer, record, asked)
-            self._on_changed()
+            self._on_changed("")
 
 
 def _with(asked: Asked, job: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:

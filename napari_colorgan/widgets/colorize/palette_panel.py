@@ -21,8 +21,9 @@ from qtpy.QtWidgets import (
 from napari_colorgan.inference.intensity import to_bytes
 from napari_colorgan.inference.palettes import PRESETS, Palette, read_palette
 from napari_colorgan.widgets.parts.canvas_pick import PickButton
-from napari_colorgan.widgets.parts.layers import full_resolution, is_color
+from napari_colorgan.widgets.parts.layers import is_color
 from napari_colorgan.widgets.parts.layout import say, shorten, wrap
+from napari_colorgan.widgets.parts.levels import full_resolution
 from napari_colorgan.widgets.parts.tint_pad import REACH, TintPad
 
 _NONE = "none"

@@ -21,24 +21,28 @@ class Preview(SplitPicture):
     Parameters
     ----------
     studio : makes it
-    on_piece : gets what was painted beside it, and the request
+    on_piece : gets what was painted beside it, the request, and how it is made
     on_suggestions : gets colours for the place of a request
     on_doubt : gets a sentence about the model and the plane, or an empty one
+    on_failed : gets why there is none, and the request
     on_done : gets the record of what was painted, and the request
     """
 
     def __init__(
         self,
         studio: Studio,
-        on_piece: Callable[["PiecePainted", Asked], object],
+        on_piece: Callable[["PiecePainted", Asked, dict[str, Any]], object],
         on_suggestions: Callable[[Suggested, Asked], object],
         on_doubt: Callable[[str], object],
+        on_failed: Callable[[str, Asked], object],
         on_done: Callable[[dict[str, Any], Asked], object],
     ) -> None:
         super().__init__(_HEIGHT)
         self._studio = studio
         self._on_piece, self._on_suggestions = on_piece, on_suggestions
         self._on_doubt, self._on_done = on_doubt, on_done
+        self._on_failed = on_failed
+        self._record: dict[str, Any] = {}
         self._latest = LatestOnly(self._on_result, self._on_error, self._on_event)
         self._asked: Asked | None = None
         self._closed = False
@@ -81,10 +85,11 @@ class Preview(SplitPicture):
             case PreviewReady():
                 self.show_pictures(event.gray, event.rgb)
             case PiecePainted():
-                self._on_piece(event, self._asked)
+                self._on_piece(event, self._asked, self._record)
             case Suggested():
                 self._on_suggestions(event, self._asked)
             case Judged():
+                self._record = event.record
                 self._on_doubt(event.doubt)
 
     def _on_result(self, record: dict[str, Any]) -> None:
@@ -94,6 +99,9 @@ class Preview(SplitPicture):
     def _on_error(self, error: BaseException) -> None:
         if self._closed:
             return
-        self.show_text(sentence(error))
+        said = sentence(error)
+        self.show_text(said)
         if self.isHidden():
             show_failure(error)
+        if self._asked is not None:
+            self._on_failed(said, self._asked)

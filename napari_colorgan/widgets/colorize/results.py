@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 from napari.layers import Image
 
 from napari_colorgan.arrays import RGB, Region
 from napari_colorgan.widgets.colorize.studio import Asked
 from napari_colorgan.widgets.parts.layers import LayerSource
+from napari_colorgan.widgets.parts.levels import corners, full_resolution
 from napari_colorgan.widgets.parts.world import View
 
 if TYPE_CHECKING:  # torch
@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # torch
 
 LAYER_KEY = "colorgan"
 """Where a result layer's metadata says how it was made."""
+REPLACED = "its data were replaced"
+"""Why a result is not complete."""
 _AT_ONCE = 1 << 20  # px of a plane that is painted as a whole, seen or not
 
 
@@ -61,7 +63,7 @@ class Results:
         result = self._known.get(gray)
         if result is None or result.layer not in self._viewer.layers:
             return None
-        shown = np.may_share_memory(result.layer.data, result.canvas)
+        shown = np.may_share_memory(full_resolution(result.layer), result.canvas)
         return result if shown and LAYER_KEY in result.layer.metadata else None
 
     def shows(self, gray: Image, source: LayerSource) -> bool:
@@ -92,7 +94,7 @@ class Results:
             return slice(0, height), slice(0, width)
         if View.of(self._viewer).ndisplay != 2:
             return None
-        low, high = np.asarray(result.layer.corner_pixels)
+        low, high = corners(result.layer)
         y, x = (
             slice(max(0, int(low[axis])), min(length, int(high[axis]) + 1))
             for axis, length in (
@@ -102,17 +104,30 @@ class Results:
         )
         return (y, x) if y.stop - y.start > 1 and x.stop - x.start > 1 else None
 
-    def paint(self, gray: Image, event: "PiecePainted", asked: Asked) -> None:
-        """Give a piece of a result its new colours."""
+    def paint(
+        self,
+        gray: Image,
+        event: "PiecePainted",
+        asked: Asked,
+        record: dict[str, Any],
+    ) -> None:
+        """Give a piece of a result its new colours.
+
+        Parameters
+        ----------
+        record : how it is made, for a result of which nothing is known yet
+        """
         result = self.of(gray)
         index = None if result is None else result.index(asked.source)
         if result is None or index is None:
             return
         where: tuple[int | slice, ...] = (*index, *event.region)
         result.canvas[where] = event.rgb
-        if not result.touched:
+        known = result.layer.metadata[LAYER_KEY]
+        made = known if "model" in known else record | result.source.said
+        if not result.touched or made is not known:
             result.touched = True
-            self._write(result, complete=False)
+            self._write(result, complete=False, record=made)
         if event.done == event.total or event.done == 1:
             result.layer.refresh(extent=False, thumbnail=False, highlight=False)
 
@@ -128,6 +143,15 @@ class Results:
         self._write(result, complete=whole and single, record=record)
         result.layer.refresh()
 
+    def fail(self, gray: Image, asked: Asked, why: str) -> None:
+        """Write why what is seen of a result has not got its colours."""
+        result = self.of(gray)
+        if result is None or asked.region is None or result.index(asked.source) is None:
+            return
+        if result.touched:
+            said = {"complete": False, "why": why}
+            result.layer.metadata[LAYER_KEY] = result.layer.metadata[LAYER_KEY] | said
+
     def _write(
         self, result: Result, *, complete: bool, record: dict[str, Any] | None = None
     ) -> None:
@@ -137,10 +161,13 @@ class Results:
         result.layer.metadata[LAYER_KEY] = known | {"complete": complete, "why": why}
 
 
-def corners(layer: Image) -> npt.NDArray[np.intp]:
-    """Return what is seen of a layer, (2, ndim) in px of its full resolution."""
-    seen = np.asarray(layer.corner_pixels)
-    if layer.multiscale:
-        factors = np.asarray(layer.downsample_factors[layer.data_level])
-        seen = np.stack([seen[0] * factors, (seen[1] + 1) * factors - 1])
-    return seen.astype(np.intp)
+def watch(layer: Image) -> None:
+    """Let the record of a result say so once its data are replaced, for good."""
+    layer.events.data.connect(_on_replaced)
+
+
+def _on_replaced(event: Any) -> None:
+    record = event.source.metadata.get(LAYER_KEY)
+    if isinstance(record, dict):
+        said = {"complete": False, "why": REPLACED}
+        event.source.metadata[LAYER_KEY] = record | said

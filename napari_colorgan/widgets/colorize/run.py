@@ -24,7 +24,13 @@ from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.inference.stored import StoreReady, stored_job
 from napari_colorgan.job import STOP, Job, Progress, duration
 from napari_colorgan.widgets.colorize.palette_panel import PaletteChoice
-from napari_colorgan.widgets.colorize.results import LAYER_KEY, Result, Results
+from napari_colorgan.widgets.colorize.results import (
+    LAYER_KEY,
+    REPLACED,
+    Result,
+    Results,
+    watch,
+)
 from napari_colorgan.widgets.parts.layers import (
     LayerSource,
     Refresher,
@@ -139,6 +145,7 @@ class LayerRun:
         self._number = 0
         self._record: dict[str, Any] = {}
         self._why = ""
+        self._replaced = False
         self._result: Image | None = None
         self._refresher: Refresher | None = None
         self._last = Progress(0, 1)
@@ -189,15 +196,19 @@ class LayerRun:
                 if event.tiling is not None:  # smaller once memory ran out
                     self._record["tile"] = event.tiling.window
             case LayerDone():
-                complete = self._last.done == self._last.total
-                self._complete += complete
-                self._write("" if complete else self._why or "stopped")
+                if self._last.done == self._last.total and not self._replaced:
+                    self._complete += 1
+                    self._write("")
 
     def end_early(self, why: str) -> None:
         """Note in the record why the result will not be complete."""
-        self._why = why
+        self._why = self._why or why
+        self.conclude()
+
+    def conclude(self, why: str = "stopped") -> None:
+        """Write into a record that no end was written into why it is not complete."""
         if not self._record.get("complete", True):
-            self._write(why)
+            self._write(self._why or why)
 
     @property
     def seconds(self) -> float:
@@ -234,7 +245,7 @@ class LayerRun:
     def _add_result(self, event: CanvasReady | StoreReady) -> None:
         """Show a canvas as a layer whose record says that it is not complete."""
         self._forget_result()
-        self._last = Progress(0, 1)
+        self._last, self._record = Progress(0, 1), event.record
         self._number = event.number
         source, former = self._sources[event.number], self._former[event.number]
         if former is not None:
@@ -248,10 +259,10 @@ class LayerRun:
         if isinstance(event, CanvasReady):
             result = Result(self._result, event.canvas, source)
             self._results.note(self._layers[event.number], result)
+        watch(self._result)
         self._result.events.data.connect(self._on_data)
         self._refresher = Refresher(self._result, source.axes)
         self._began = time.perf_counter()
-        self._record = event.record
         self._write(self._why or "in progress")
 
     def _shown(
@@ -262,7 +273,7 @@ class LayerRun:
     ) -> Image:
         if isinstance(event, CanvasReady):
             canvas = source.in_layer(event.canvas)
-            return add_result(self._viewer, canvas, options)
+            return add_result(self._viewer, canvas, options, source.axes)
         sizes = event.stored.arrays(source.axes.order)
         return self._viewer.add_image(
             sizes, rgb=True, multiscale=True, cache=False, **options
@@ -280,7 +291,9 @@ class LayerRun:
             self._result.metadata[LAYER_KEY] = dict(self._record)
 
     def _on_data(self) -> None:
-        self._on_lost("its data were replaced")
+        self._replaced = True
+        self._why = ""  # whatever it was: this is worse
+        self._on_lost(REPLACED)
 
     def _forget_result(self) -> None:
         if self._result is not None:

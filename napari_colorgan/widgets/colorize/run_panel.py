@@ -37,6 +37,10 @@ class RunPanel(Container[Widget]):
         """Whether the latest run gave all layers their colours."""
         self.jobs = DockJobs(on_change)
         self._run: LayerRun | None = None
+        self._error = ""
+        """What went wrong with what runs."""
+        self._stopped = False
+        """Whether what runs was asked to end."""
         self.start = PushButton(text="&Colorize")
         self.start.native.setDefault(True)
         self.stop = PushButton(
@@ -58,14 +62,14 @@ class RunPanel(Container[Widget]):
         wish: Wish,
     ) -> None:
         """Colour layers, of which `sources` were read."""
-        say(self.status, "Loading the model...")
+        self._begin("Loading the model...")
         self.done = False
         self._run = LayerRun(
             self._viewer, layers, sources, self._results, self._on_lost
         )
         self.jobs.run(
             color_layers_job(sources, wish, self._run.canvases),
-            self._on_result,
+            lambda _: None,  # the end says it all
             title=f"Colorize: {', '.join(repr(each.name) for each in sources)}",
             kept="What is coloured is kept.",
             on_event=self._on_event,
@@ -77,17 +81,46 @@ class RunPanel(Container[Widget]):
     def run_other(
         self, job: Job[Any], on_result: Slot, *, title: str, doing: str
     ) -> None:
-        """Run what no colouring may disturb; nothing is done with what was stopped."""
+        """Run what no colouring may disturb; nothing is done with what was stopped.
+
+        Parameters
+        ----------
+        doing : what the dock says meanwhile
+        """
 
         def take(made: Any) -> None:
             if not self.jobs.stopping:
                 on_result(made)
 
-        say(self.status, doing)
-        self.jobs.run(job, take, title=title, on_end=self._on_end)
+        self._begin(doing)
+        self.jobs.run(
+            job,
+            take,
+            title=title,
+            on_event=self._show_progress,
+            on_error=self._on_error,
+            on_end=self._on_end,
+        )
+
+    def fail(self, error: BaseException) -> None:
+        """Say why nothing was begun."""
+        self.tell(sentence(error))
+        show_failure(error)
+
+    def tell(self, text: str) -> None:
+        """Say something else than how the latest run has ended, unless one goes on."""
+        if not self.jobs.busy and not self.jobs.closed:
+            self._error = ""
+            say(self.status, text)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the status says what went wrong with the latest run."""
+        return bool(self._error)
 
     def end_early(self, why: str) -> None:
         """Stop; the record of the result will say why."""
+        self._stopped = True
         if self._run is not None:
             self._run.end_early(why)
         if self.jobs.stop():
@@ -117,6 +150,10 @@ class RunPanel(Container[Widget]):
         if missing and not busy and self.done:
             say(self.status, "")  # it was of layers that are gone
 
+    def _begin(self, doing: str) -> None:
+        self._error, self._stopped = "", False
+        say(self.status, doing)
+
     def _on_event(self, event: Progress) -> None:
         if self._run is None:
             return
@@ -124,38 +161,46 @@ class RunPanel(Container[Widget]):
             self._run.note(event)
             return
         self._run.on_event(event)
+        if self._stopped:
+            return  # as is said
+        self._show_progress(event)
+        say(self.status, self._run.describe(event))
+
+    def _show_progress(self, event: Progress) -> None:
         self.progress.visible = True
         self.progress.max = max(1, event.total)
         self.progress.value = event.done
-        say(self.status, self._run.describe(event))
-
-    def _on_result(self, _: object) -> None:
-        if self.jobs.closed or self._run is None:
-            return
-        self.done = self._run.complete
-        if not self.done:
-            say(self.status, "Stopped; what was coloured is kept.")
-            return
-        note = once(self._run.device_note)
-        seconds = self._run.seconds
-        took = f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
-        say(self.status, f"Done in {took}. {note}".strip())
 
     def _on_error(self, error: BaseException) -> None:
-        if self._run is not None:
-            self._run.end_early(sentence(error))
+        self._error = sentence(error)
         if not self.jobs.closed:
-            say(self.status, sentence(error))
             show_failure(error)
 
     def _on_end(self) -> None:
+        """Write what became of it, into the result's record and here; nobody else does.
+
+        Whether it was done, was stopped, failed, or lost its layer, dock or viewer.
+        """
         run, self._run = self._run, None
         if run is not None:
-            run.close()
-        elif not self.jobs.closed:
-            say(self.status, "")
+            run.conclude(self._error or "stopped")
         if not self.jobs.closed:
+            self.done = run.complete and not self._error if run else self.done
             self.progress.visible = False
+            say(self.status, self._error or self._ending(run))
+        if run is not None:
+            run.close()
+
+    def _ending(self, run: LayerRun | None) -> str:
+        """Say how what did not fail has ended."""
+        if run is None:
+            return "Stopped." if self._stopped else ""
+        if not run.complete:
+            return "Stopped; what was coloured is kept."
+        note = once(run.device_note)
+        seconds = run.seconds
+        took = f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
+        return f"Done in {took}. {note}".strip()
 
     def _on_lost(self, what: str) -> None:
         show_info(f"Colouring a layer has stopped: {what}.")

@@ -1,5 +1,6 @@
 """The button that saves a result of ours as a picture file."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from napari_colorgan.widgets.colorize.saving import free_path, safe_name, save_j
 from napari_colorgan.widgets.colorize.saving_stores import SUFFIX
 from napari_colorgan.widgets.parts.layers import is_color
 from napari_colorgan.widgets.parts.notices import show_info
-from napari_colorgan.widgets.parts.worker import DockJobs
+from napari_colorgan.widgets.parts.worker import DockJobs, sentence, show_failure
 
 _TYPES = {
     ".tif": "TIFF (*.tif *.tiff)",
@@ -26,11 +27,17 @@ _TYPES = {
 
 
 class SaveButton(PushButton):
-    """Asks for a file and saves the active result, or else the topmost one."""
+    """Asks for a file and saves the active result, or else the topmost one.
 
-    def __init__(self, viewer: Any) -> None:
+    Parameters
+    ----------
+    say : shows in the dock what became of it
+    """
+
+    def __init__(self, viewer: Any, say: Callable[[str], object]) -> None:
         super().__init__(text="Save result...")
         self._viewer = viewer
+        self._say = say
         self._jobs = DockJobs(lambda: self.offer(busy=not self._may))
         self._may = True
         self.changed.connect(self._on_click)
@@ -44,6 +51,10 @@ class SaveButton(PushButton):
             if self.enabled
             else "There is no finished result to save"
         )
+
+    def close_jobs(self) -> None:
+        """Stop; from now on nothing may touch this widget."""
+        self._jobs.close()
 
     def _result(self) -> Image | None:
         layers = [
@@ -63,7 +74,14 @@ class SaveButton(PushButton):
             return
         data, attributes, _ = layer.as_layer_data_tuple()
         job = save_job(path, data, attributes, self._read())
-        self._jobs.run(job, self._on_saved)
+        self._say(f"Saving '{layer.name}'...")
+        self._jobs.run(
+            job,
+            self._on_saved,
+            title=f"Saving '{layer.name}'",
+            kept=f"'{path}' was not saved.",
+            on_error=self._on_error,
+        )
 
     def _read(self) -> list[Any]:
         """Arrays of all layers, and files of gray ones, in memory or not."""
@@ -100,3 +118,8 @@ class SaveButton(PushButton):
         for path in written:
             update_save_history(path)
             show_info(f"Saved as '{path}'.")
+            self._say(f"Saved as '{path}'.")
+
+    def _on_error(self, error: BaseException) -> None:
+        self._say(sentence(error))
+        show_failure(error)

@@ -51,10 +51,11 @@ class Suggested(Progress):
 
 @dataclass(frozen=True, slots=True)
 class Judged(Progress):
-    """Whether the model suits the plane is known."""
+    """Whether the model suits the plane is known, and how its colours will be made."""
 
     doubt: str
     """A sentence; empty if there is nothing to say."""
+    record: dict[str, Any]
 
 
 class Studio:
@@ -83,7 +84,10 @@ class Studio:
 
         colorizer = yield from self._colorizer_job(asked)
         plane = self._plane_of(asked.source)
-        yield Judged(0, 1, self._doubt(plane, colorizer))
+        record = record_of(
+            plane.source, colorizer, asked.source.name, hints=asked.hints
+        )
+        yield Judged(0, 1, self._doubt(plane, colorizer), record)
         yield from live_job(
             plane,
             colorizer,
@@ -99,7 +103,7 @@ class Studio:
                 found = suggest_in(plane, asked.place, colorizer, hints=told)
             shown = colors_at(plane, asked.place, asked.colors)
             yield Suggested(1, 1, found, dict(zip(asked.colors, shown, strict=True)))
-        return record_of(plane.source, colorizer, asked.source.name, hints=asked.hints)
+        return record
 
     def alternatives_job(self, asked: Asked, side: int) -> "Job[list[Alternative]]":
         """Make other colourings of the plane, small."""

@@ -9,7 +9,12 @@ from napari.layers import Image
 from napari_colorgan.arrays import RGB
 from napari_colorgan.image_io.temporary import fits_memory
 from napari_colorgan.job import Job
-from napari_colorgan.widgets.colorize.results import LAYER_KEY, Result, Results, corners
+from napari_colorgan.widgets.colorize.results import (
+    LAYER_KEY,
+    Result,
+    Results,
+    watch,
+)
 from napari_colorgan.widgets.colorize.run_panel import RunPanel
 from napari_colorgan.widgets.parts.layers import (
     LayerSource,
@@ -17,6 +22,7 @@ from napari_colorgan.widgets.parts.layers import (
     result_options,
 )
 from napari_colorgan.widgets.parts.layout import explain
+from napari_colorgan.widgets.parts.levels import corners, expect_corners
 from napari_colorgan.widgets.parts.notices import show_info
 from napari_colorgan.widgets.parts.world import View
 
@@ -86,8 +92,10 @@ class VisibleRegion(PushButton):
     def _add(self, layer: Image, source: LayerSource, canvas: RGB) -> None:
         record = {"complete": False, "why": "only what was seen has colours"}
         options = result_options(layer, source) | {"metadata": {LAYER_KEY: record}}
-        added = add_result(self._viewer, source.in_layer(canvas), options)
-        added.corner_pixels = corners(layer)  # until it is drawn for the first time
+        shown = source.in_layer(canvas)
+        added = add_result(self._viewer, shown, options, source.axes)
+        expect_corners(added, corners(layer))  # until it is drawn for the first time
+        watch(added)
         self._results.note(layer, Result(added, canvas, source, True, seen_only=True))
 
 

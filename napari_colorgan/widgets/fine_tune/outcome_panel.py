@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.errors import BadSetting
-from napari_colorgan.job import duration
+from napari_colorgan.job import Job, duration
 from napari_colorgan.training.outcome import (
     Kept,
     Outcome,
@@ -27,7 +27,12 @@ from napari_colorgan.widgets.parts.layout import (
 )
 from napari_colorgan.widgets.parts.notices import ask, show_info
 from napari_colorgan.widgets.parts.places import beside, show_all
-from napari_colorgan.widgets.parts.worker import DockJobs
+from napari_colorgan.widgets.parts.worker import (
+    DockJobs,
+    Slot,
+    sentence,
+    show_failure,
+)
 
 _ERROR_LIMITS = (0.0, 20.0)  # CIEDE2000; 1 is just noticeable
 
@@ -44,6 +49,8 @@ class OutcomePanel(QWidget):
         self._viewer = viewer
         self._outcome: Outcome | None = None
         self._jobs = DockJobs(self._update)
+        self._failure = ""
+        """What went wrong with what was begun last."""
         self.figures = wrap(Label(value=""))
         self.keep = ComboBox(
             label="Weights",
@@ -127,9 +134,17 @@ class OutcomePanel(QWidget):
             self.used.emit(model.name)
 
         kept = self.keep.value
-        self._jobs.run(
+        self._run(
             install_trained_job(outcome, kept, name, replace_old=replace_old), on_result
         )
+
+    def _run(self, job: Job[Any], on_result: Slot) -> None:
+        self._failure = ""
+        self._jobs.run(job, on_result, on_error=self._on_error)
+
+    def _on_error(self, error: BaseException) -> None:
+        self._failure = sentence(error)
+        show_failure(error)
 
     def ask(self, question: str) -> bool:
         """Ask the user; whether the answer is yes."""
@@ -149,12 +164,12 @@ class OutcomePanel(QWidget):
         def on_result(page: Path) -> None:
             show_info(f"The report is '{page}'.")
 
-        self._jobs.run(report_job(self._outcome, self.keep.value, folder), on_result)
+        self._run(report_job(self._outcome, self.keep.value, folder), on_result)
 
     def _on_maps(self) -> None:
         if self._outcome is None or self.busy:
             return
-        self._jobs.run(error_maps_job(self._outcome, self.keep.value), self._show_maps)
+        self._run(error_maps_job(self._outcome, self.keep.value), self._show_maps)
 
     def _show_maps(self, maps: Any) -> None:
         for name, error in maps:
@@ -187,7 +202,7 @@ class OutcomePanel(QWidget):
                 zoo.check_name(str(self.name.value), taken_too=True)
             except BadSetting as error:
                 reason = str(error)
-        say(self.reason, reason)
+        say(self.reason, reason or self._failure)
         self.use.enabled = not reason
         explain(self.use, reason or "Store the model and open the Colorize dock")
         for button in (self.report, self.maps, self.discard):

@@ -22,7 +22,8 @@ from napari_colorgan.training.pairs import (
     common_regions,
     pairs_of,
 )
-from napari_colorgan.widgets.parts.layers import displayed_limits, full_resolution
+from napari_colorgan.widgets.parts.layers import displayed_limits
+from napari_colorgan.widgets.parts.levels import full_resolution
 from napari_colorgan.widgets.parts.world import (
     Matrix,
     PlaneAxes,

@@ -11,8 +11,9 @@ from napari.layers import Image, Labels, Shapes
 
 from napari_colorgan.widgets.colorize.results import LAYER_KEY
 from napari_colorgan.widgets.fine_tune.preview_layer import is_preview
-from napari_colorgan.widgets.parts.layers import full_resolution, gray_layers, is_color
+from napari_colorgan.widgets.parts.layers import gray_layers, is_color
 from napari_colorgan.widgets.parts.layout import shorten
+from napari_colorgan.widgets.parts.levels import full_resolution
 
 _FROM_COLOR = "gray from colour"
 _NO_REGION = "whole picture"

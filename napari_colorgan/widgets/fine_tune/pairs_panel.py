@@ -43,6 +43,8 @@ class PairsPanel(QWidget):
         self.summary: Summary | None = None
         self._problem = ""
         """What the checks have against these pairs."""
+        self._failure = ""
+        """Why the pair that was to be added was not."""
         self._summarize = LatestOnly(self._on_summary, self._on_summary_error)
         self.pickers = PairPickers(viewer)
         self.gray, self.color = self.pickers.gray, self.pickers.color
@@ -154,11 +156,15 @@ class PairsPanel(QWidget):
         try:
             taken = take_pair(color, gray, region, View.of(self._viewer))
         except ColorganError as error:
-            show_failure(error)
+            self._on_error(error)
+            self._update()
             return
+        self._failure = ""
         layers = tuple(layer for layer in (color, gray) if layer is not None)
         self._jobs.run(
-            read_pairs_job(taken), lambda checked: self._on_read(checked, layers)
+            read_pairs_job(taken),
+            lambda checked: self._on_read(checked, layers),
+            on_error=self._on_error,
         )
 
     def _on_read(
@@ -179,7 +185,16 @@ class PairsPanel(QWidget):
         rows = [row for row in self._chosen_rows() if row.shifted]
         if self.busy or not rows:
             return
-        self._jobs.run(_correct_job(rows), lambda new: self._on_corrected(rows, new))
+        self._failure = ""
+        self._jobs.run(
+            _correct_job(rows),
+            lambda new: self._on_corrected(rows, new),
+            on_error=self._on_error,
+        )
+
+    def _on_error(self, error: BaseException) -> None:
+        self._failure = sentence(error)
+        show_failure(error)
 
     def _on_corrected(self, old: list[PairRow], new: list[PairRow]) -> None:
         swap = dict(zip(map(id, old), new, strict=True))
@@ -226,7 +241,7 @@ class PairsPanel(QWidget):
             reason = "Open an RGB picture first: the colours to train on."
         self.add.enabled = not reason
         self.add.tooltip = reason or "Copy these layers into a pair and check it"
-        say(self.reason, "" if self._locked else reason)
+        say(self.reason, "" if self._locked else reason or self._failure)
         rows = self._chosen_rows()
         say(self.notes, "\n".join(note for row in rows for note in row.notes))
         self.remove.enabled = bool(rows) and not self.busy

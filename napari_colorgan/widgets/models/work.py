@@ -15,7 +15,7 @@ from napari_colorgan.widgets.models.questions import Question
 from napari_colorgan.widgets.parts.layout import keep_low, say, wrap
 from napari_colorgan.widgets.parts.models_changed import models_changed
 from napari_colorgan.widgets.parts.notices import show_info
-from napari_colorgan.widgets.parts.worker import DockJobs, Slot, show_failure
+from napari_colorgan.widgets.parts.worker import DockJobs, Slot, sentence, show_failure
 
 
 class ModelWork(QWidget):
@@ -29,6 +29,8 @@ class ModelWork(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.jobs = DockJobs(self._on_jobs)
+        self._ending = ""
+        """How what runs has ended, unless it went well."""
         self.question: Question | None = None
         """The window that asks something at the moment."""
         self.status = wrap(Label(value="", visible=False))
@@ -58,10 +60,16 @@ class ModelWork(QWidget):
 
         Pickers elsewhere hear of a change that ends after that.
         """
+
+        def done(result: Any) -> None:
+            self._ending = ""  # even if it was asked to stop
+            on_result(result)
+
+        self._ending = ""
         say(self.status, doing)
         self.jobs.run(
             job,
-            on_result,
+            done,
             title=f"Model manager: {doing[:1].lower()}{doing[1:].removesuffix('...')}",
             on_event=self._on_event,
             on_error=self._on_error,
@@ -95,6 +103,7 @@ class ModelWork(QWidget):
 
     def _on_stop(self) -> None:
         if self.jobs.stop():
+            self._ending = "Stopped."
             say(self.status, "Stopping...")
 
     def _on_event(self, event: Progress) -> None:
@@ -105,6 +114,7 @@ class ModelWork(QWidget):
         self.progress.native.setValue(event.done // 1000)
 
     def _on_error(self, error: BaseException) -> None:
+        self._ending = sentence(error)
         if self.jobs.closed and isinstance(error, Stopped):
             show_info(f"{error} The Model manager dock was closed.")
         else:
@@ -113,5 +123,5 @@ class ModelWork(QWidget):
     def _on_jobs(self) -> None:
         self.progress.visible = self.stop.visible = self.jobs.busy
         if not self.jobs.busy:
-            say(self.status, "")
+            say(self.status, self._ending)
         self.changed.emit()

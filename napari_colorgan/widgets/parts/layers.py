@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from napari.layers import Image
 
-from napari_colorgan.arrays import RGB, Gray
+from napari_colorgan.arrays import RGB
 from napari_colorgan.inference.axes import LEADING, Axes
 from napari_colorgan.inference.intensity import Limits, color_to_gray, full_range
 from napari_colorgan.inference.planes import (
@@ -18,7 +18,13 @@ from napari_colorgan.inference.planes import (
     planes_within,
     record_of_planes,
 )
-from napari_colorgan.inference.source import Source, read_part
+from napari_colorgan.inference.source import Source
+from napari_colorgan.widgets.parts.levels import (
+    AT_ONCE,
+    Levels,
+    full_resolution,
+    in_levels,
+)
 from napari_colorgan.widgets.parts.pace import Pace
 from napari_colorgan.widgets.parts.world import PlaneAxes, View, axis_labels, plane_axes
 
@@ -37,6 +43,7 @@ GEOMETRY = (
 """Attributes of a layer that say where it lies."""
 _DRAW_SECONDS = 1e-8  # of one px, on its way to the screen without a GPU
 _SAMPLED = 32  # places along an axis
+_COMPARED = 1 << 21  # px, in 10 ms
 _COLORS = 65  # of a colormap that are looked at
 
 
@@ -152,7 +159,7 @@ def looks_gray(layer: object) -> bool:
     """Whether a layer is gray, or RGB whose channels are equal, as scanners save it."""
     if not isinstance(layer, Image) or not layer.rgb:
         return is_gray(layer)
-    return _has_equal_channels(layer.data[0] if layer.multiscale else layer.data)
+    return _has_equal_channels(full_resolution(layer))
 
 
 def is_color(layer: object) -> bool:
@@ -237,11 +244,6 @@ def falls(colormap: Any) -> bool:
     return bool(gray[0] - gray[-1] > np.ptp(gray) / 2)
 
 
-def full_resolution(layer: Image) -> Any:
-    """Array of a layer, the finest one of a multiscale layer."""
-    return layer.data[0] if layer.multiscale else layer.data
-
-
 def gray_values(layer: Image) -> Any:
     """Array (..., Y, X) of a layer that looks gray."""
     array = full_resolution(layer)
@@ -249,13 +251,19 @@ def gray_values(layer: Image) -> Any:
 
 
 def _has_equal_channels(array: Any) -> bool:
-    """Whether all channels of RGB in memory are the same; a sample is asked first."""
+    """Whether all channels of RGB in memory are the same, in some ms.
+
+    A sample is asked first. Of what is large the rest is only looked at closely: a run,
+    which reads all of it, tells of colours that are smaller.
+    """
     if not isinstance(array, np.ndarray):
         return False
-    step = tuple(slice(None, None, max(1, n // _SAMPLED)) for n in array.shape[:-1])
+    few = tuple(slice(None, None, max(1, n // _SAMPLED)) for n in array.shape[:-1])
+    every = math.ceil((array[..., 0].size / _COMPARED) ** (1 / (array.ndim - 1)))
+    many = (slice(None, None, every),) * (array.ndim - 1)
     return all(
         np.array_equal(part[..., 0], part[..., channel])
-        for part in (array[step], array)
+        for part in (array[few], array[many])
         for channel in (1, 2)
     )
 
@@ -278,23 +286,23 @@ def result_options(layer: Image, source: LayerSource) -> dict[str, Any]:
     return options
 
 
-def add_result(viewer: Any, canvas: RGB, options: dict[str, Any]) -> Image:
-    """Show a canvas (..., Y, X, 3) as a new RGB layer with a name of its own.
+def add_result(
+    viewer: Any,
+    canvas: RGB,
+    options: dict[str, Any],
+    axes: PlaneAxes | None = None,
+) -> Image:
+    """Show a canvas as a new RGB layer with a name of its own.
 
-    It has one level, however large it is: napari tiles what is too large for a texture,
-    and its own writer saves only the coarsest level of several.
+    Parameters
+    ----------
+    canvas : with its dimensions as the layer shall have them, and samples
+    axes : which of them are Y and X; default the last before the samples
     """
-    return viewer.add_image(canvas, rgb=True, multiscale=False, **options)
-
-
-def gray_from_color(layer: Image) -> Gray | RGB:
-    """Gray (..., Y, X) with the lightness of an RGB layer."""
-    array = read_part(full_resolution(layer), ..., f"The layer '{layer.name}'")
-    source = Source.of(array, from_color=True, axes=LEADING[: array.ndim - 3] + "YXS")
-    if source.channels == "equal":
-        return array[..., 0]
-    gray = [plane.gray(plane.whole) for plane in source.planes()]
-    return np.stack(gray).reshape(source.shape)
+    y, x = (-3, -2) if axes is None else (axes.y, axes.x)
+    levels = in_levels(canvas, y, x)
+    several = isinstance(levels, Levels)
+    return viewer.add_image(levels, rgb=True, multiscale=several, **options)
 
 
 class Refresher:
@@ -314,7 +322,10 @@ class Refresher:
         self._axes = axes
         self._clock = clock
         plane = sorted(layer.data.shape[: layer.ndim])[-2:]  # or larger than it
-        self._drawing = _DRAW_SECONDS * math.prod(plane)
+        drawn = math.prod(plane)
+        if layer.multiscale:  # as much as a screen shows
+            drawn = min(drawn, AT_ONCE)
+        self._drawing = _DRAW_SECONDS * drawn
         self._pace = Pace(0.2)
 
     def changed(self, index: tuple[int, ...], view: View) -> bool:

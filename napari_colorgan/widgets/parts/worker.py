@@ -1,84 +1,21 @@
 """Run a job in a thread; all answers arrive in the GUI thread."""
 
 import logging
-from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from napari import current_viewer
-from napari.qt.threading import GeneratorWorker, create_worker
 
 from napari_colorgan.errors import ColorganError, Stopped
-from napari_colorgan.job import Control, Job, drive
+from napari_colorgan.job import Control, Job
 from napari_colorgan.widgets.parts.notices import show_error, show_info
+from napari_colorgan.widgets.parts.threads import InOrder, make_worker
 
 Slot = Callable[[Any], object]
 
 _WORK = "A job of napari-colorgan"
 
 _log = logging.getLogger("napari_colorgan")
-
-
-class JobWorker(GeneratorWorker):
-    """napari's worker, but `quit` (called when napari closes) asks the job to stop.
-
-    The worker's own way drops the generator: nothing is kept, no `finally` runs.
-    """
-
-    control: Control
-    _left = False
-
-    def quit(self) -> None:
-        """Ask the job to finish early."""
-        self._left = True
-        self.control.request_stop()
-
-    def run(self) -> None:
-        """Run in the thread, unless it was left before it began.
-
-        Qt starts threads a moment later, and napari does not wait for those that have
-        not begun, nor for those without a title: by the time they speak, Qt's half may
-        be gone. An error that left this method would end the process.
-        """
-        try:
-            if not self._left:
-                super().run()
-                return
-            self.finished.emit()
-            self._finished.emit(self)
-        except RuntimeError:
-            if self._is_heard():
-                raise
-
-    def _is_heard(self) -> bool:
-        """Whether Qt's half, whose signals tell what is said, is still there."""
-        try:
-            self.signals.objectName()
-        except RuntimeError:
-            return False
-        return True
-
-
-class _Named(partial[Any]):
-    """A function that is called by what it does: napari lists it when it closes."""
-
-    title: str
-
-    def __str__(self) -> str:
-        return self.title
-
-
-def _worker(job: Job[Any], control: Control, title: str) -> JobWorker:
-    """Make a worker; napari knows those with a title."""
-    if not title:
-        return JobWorker(drive, job, control)
-    named = _Named(drive, job, control)
-    named.title = title
-    worker: JobWorker = create_worker(
-        named, _start_thread=False, _ignore_errors=True, _worker_class=JobWorker
-    )
-    return worker
 
 
 def run_job(
@@ -99,22 +36,64 @@ def run_job(
     on_event : gets every event
     on_result : gets what the job returned
     on_end : called last, whatever happened
-    on_error : gets the exception; default `show_failure`
+    on_error : gets the exception, of the job or of a slot; default `show_failure`
 
     Returns
     -------
     The job's control, to stop or pause it.
     """
     control = Control()
-    worker = _worker(job, control, title)
+    worker = make_worker(job, control, title)
     worker.control = control
-    in_order = _InOrder()
-    worker.yielded.connect(in_order.slot(on_event))
-    worker.returned.connect(in_order.slot(on_result))
-    worker.errored.connect(in_order.slot(on_error or show_failure))
-    worker.finished.connect(in_order.slot(on_end))
+    in_order = InOrder()
+    slots = _Slots(control, on_error or show_failure)
+    worker.yielded.connect(in_order.slot(slots.guarded(on_event)))
+    worker.returned.connect(in_order.slot(slots.guarded(on_result)))
+    worker.errored.connect(in_order.slot(slots.fail))
+    worker.finished.connect(in_order.slot(_told(on_end)))
     worker.start()
     return control
+
+
+class _Slots:
+    """Slots of one job: the first that fails is the job's error, and its end."""
+
+    def __init__(self, control: Control, on_error: Slot) -> None:
+        self._control = control
+        self._on_error = _told(on_error)
+        self._failed = False
+
+    def guarded(self, slot: Slot) -> Slot:
+        """Wrap a slot; it hears nothing any more once one has failed."""
+
+        def call(value: Any) -> None:
+            if self._failed:
+                return
+            try:
+                slot(value)
+            except Exception as error:
+                self._control.request_stop()
+                self.fail(error)
+
+        return call
+
+    def fail(self, error: BaseException) -> None:
+        """Tell an error, if it is the first."""
+        if not self._failed:
+            self._failed = True
+            self._on_error(error)
+
+
+def _told(slot: Callable[..., object]) -> Callable[..., None]:
+    """Wrap a slot after which others must be called: if it fails, the user is told."""
+
+    def call(*values: Any) -> None:
+        try:
+            slot(*values)
+        except Exception as error:
+            show_failure(error)
+
+    return call
 
 
 class DockJobs:
@@ -176,8 +155,10 @@ class DockJobs:
 
         def end() -> None:
             self.control = None
-            on_end()
-            self._changed()
+            try:
+                on_end()
+            finally:
+                self._changed()
 
         self._farewell = (
             kept and f"{title} was stopped because its dock was closed. {kept}"
@@ -235,34 +216,6 @@ def sentence(error: BaseException) -> str:
         f"Something unexpected went wrong ({type(error).__name__}: {error}). Please "
         "report it; the log has the details."
     )
-
-
-class _InOrder:
-    """Slots that wait for each other.
-
-    A slot may run Qt's event loop (napari's progress bars do), and what the thread says
-    meanwhile would be handled in the middle of it.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: deque[Callable[[], object]] = deque()
-        self._busy = False
-
-    def slot(self, slot: Callable[..., object]) -> Callable[..., None]:
-        """Wrap a slot."""
-
-        def in_turn(*values: Any) -> None:
-            self._waiting.append(partial(slot, *values))
-            if self._busy:
-                return
-            self._busy = True
-            try:
-                while self._waiting:
-                    self._waiting.popleft()()
-            finally:
-                self._busy = False
-
-        return in_turn
 
 
 class LatestOnly:
