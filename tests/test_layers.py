@@ -32,6 +32,7 @@ ORDER = [
         "arrays",
         "drafts",
         "job",
+        "printable",
         "regular",
         "__init__",
     },

@@ -228,7 +228,7 @@ class FineTuneForm(Container[Any]):
         self.kind_note.visible = bool(self.kind_note.value)
 
     def _start_choices(self, _: Any = None) -> list[str]:
-        return [model.name for model in zoo.list_models()] + list(_SCRATCH)
+        return [model.name for model in zoo.look()[0]] + list(_SCRATCH)
 
     def _on_start(self, *_: object) -> None:
         """Suggest what suits the scheme."""

@@ -38,10 +38,10 @@ class ModelDetails(QWidget):
         layout.addWidget(self.description)
         layout.addLayout(self._facts)
 
-    def show_model(self, model: zoo.Model | None) -> None:
-        """Show another model; None: nothing."""
-        self._examples.show_file(None if model is None else model.picture)
-        self.description.setText("" if model is None else cut(model.description))
+    def show_model(self, model: zoo.Model | None, problem: str = "") -> None:
+        """Show another model; None: nothing but what is wrong with it."""
+        self._examples.show_file(b"" if model is None else model.picture)
+        self.description.setText(cut(problem if model is None else model.description))
         while self._facts.rowCount():
             self._facts.removeRow(0)
         for title, text in () if model is None else facts(model):
