@@ -176,7 +176,7 @@ class Pickle:
         last = offset + sum(
             (side - 1) * stride for side, stride in zip(shape, strides, strict=True)
         )
-        if min(offset, *shape, *strides) < 0:
+        if min([offset, *shape, *strides]) < 0:
             raise ValueError("a negative size")
         count = math.prod(shape)
         if count > storage.count or (count and last >= storage.count):
