@@ -40,7 +40,7 @@ class ModelDetails(QWidget):
 
     def show_model(self, model: zoo.Model | None, problem: str = "") -> None:
         """Show another model; None: nothing but what is wrong with it."""
-        self._examples.show_file(None if model is None else model.picture)
+        self._examples.show_file(b"" if model is None else model.picture)
         self.description.setText(cut(problem if model is None else model.description))
         while self._facts.rowCount():
             self._facts.removeRow(0)
