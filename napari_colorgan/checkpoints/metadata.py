@@ -23,7 +23,9 @@ SCHEMA = 1
 METADATA_KEY = "napari_colorgan"
 DIGEST_KEY = "napari_colorgan_sha256"
 
-_MAX_HEADER = 1 << 20  # bytes; ours have about 40 kB
+MAX_HEADER = 1 << 20
+"""Bytes of a header; ours have 20 kB, and card and picture."""
+
 _MAX_TENSORS = 4096
 _MAX_FILE = 1 << 31  # bytes
 _DEEPEST = 16  # lists and dictionaries in each other; ours have 4
@@ -204,7 +206,7 @@ def read_header(path: Path) -> dict[str, Any]:
             size = os.fstat(file.fileno()).st_size
             head = file.read(HEAD)
             length = int.from_bytes(head[:8], "little")
-            if 2 <= length <= _MAX_HEADER:
+            if 2 <= length <= MAX_HEADER:
                 head += file.read(max(0, 8 + length - len(head)))
     except OSError as error:
         raise CheckpointError(
@@ -228,7 +230,7 @@ def _checked_header(head: bytes, size: int, path: Path) -> dict[str, Any]:
             "import FILE, or Import... in the Model manager."
         )
     length = int.from_bytes(head[:8], "little")
-    text = head[8 : 8 + length] if 2 <= length <= _MAX_HEADER else b""
+    text = head[8 : 8 + length] if 2 <= length <= MAX_HEADER else b""
     try:
         header = json.loads(text)
         ours = header["__metadata__"]

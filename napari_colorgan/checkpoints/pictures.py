@@ -38,8 +38,10 @@ def decoded(content: bytes) -> "Image | None":
         return None
 
 
-def as_jpeg(content: bytes) -> bytes:
+def as_jpeg(content: bytes, largest: tuple[int, int] = _LARGEST) -> bytes:
     """Encode a JPEG anew, so that nothing of its file is kept but what is seen.
+
+    It is reduced to be no wider and no higher than `largest` px.
 
     Empty for what is no JPEG, or too large.
     """
@@ -47,7 +49,7 @@ def as_jpeg(content: bytes) -> bytes:
     if picture is None:
         return b""
     picture.info.clear()  # a comment would be stored, too
-    picture.thumbnail(_LARGEST)
+    picture.thumbnail(largest)
     result = io.BytesIO()
     picture.convert("RGB").save(result, "JPEG", quality=_QUALITY)
     return result.getvalue()

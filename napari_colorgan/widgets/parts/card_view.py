@@ -71,7 +71,7 @@ class _Page(QTextBrowser):
         pixels = sum(one.width() * one.height() for one in self._read.values())
         if pixels > _MOST_PIXELS or len(self._read) >= _MOST_PICTURES:
             return _blank()
-        picture = read_picture(path)
+        picture = read_picture(zoo.read_beside(path))
         return _blank() if picture.isNull() else picture
 
 

@@ -93,7 +93,7 @@ class ModelPicker(Container[Any]):
     def _describe(self, *_: object) -> None:
         """Show what the chosen model is for."""
         name, self.model = self.names.value, None
-        about, picture = "There is no model; choose a file.", None
+        about, picture = "There is no model; choose a file.", b""
         if name is not None:
             try:
                 self.model = zoo.find(name)
