@@ -149,9 +149,9 @@ def some(names: Iterable[object], most: int = 5) -> str:
 
 
 def shown(value: object) -> str:
-    """Write a value for a sentence, whatever it is and however long."""
+    """Write a value for a sentence, in one line, whatever it is and however long."""
     try:
-        text = repr(value)
+        text = " ".join(repr(value).split())
     except Exception:  # of lists in lists in lists, of numbers of 5,000 digits
         text = f"a {type(value).__name__} that is too large to be shown"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

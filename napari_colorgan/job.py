@@ -42,6 +42,19 @@ class Progress:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting(Progress):
+    """The job cannot go on and loses nothing by waiting, such as for a full disk.
+
+    `drive` pauses it; once it is resumed it tries again. On `STOP` it ends.
+    """
+
+    reason: str
+    """A sentence."""
+    tries: int
+    """How often it was tried by now."""
+
+
 Job: TypeAlias = Generator[Progress, Stop | None, R]
 """Yields events, may be sent `STOP`, returns its result."""
 
@@ -79,16 +92,16 @@ class Control:
         """End a pause."""
         self._go_on.set()
 
-    def wait_while_paused(self) -> None:
-        """Block while a pause is wished for and no stop."""
-        self._go_on.wait()
+    def wait_while_paused(self, seconds: float | None = None) -> None:
+        """Block while a pause is wished for and no stop; so long at most."""
+        self._go_on.wait(seconds)
 
 
 def drive(job: Job[R], control: Control) -> Generator[Progress, None, R]:
     """Run `job` and forward its events, obeying `control`.
 
     `STOP` is sent at every yield once a stop was asked for, so that an outer job hears
-    it after its inner one has ended.
+    it after its inner one has ended. A job that is `Waiting` is paused.
 
     Raises
     ------
@@ -98,7 +111,10 @@ def drive(job: Job[R], control: Control) -> Generator[Progress, None, R]:
     answer: Stop | None = None
     try:
         while True:
-            yield job.send(answer)
+            event = job.send(answer)
+            if isinstance(event, Waiting):
+                control.request_pause()
+            yield event
             control.wait_while_paused()
             answer = STOP if control.stop else None
     except StopIteration as end:
@@ -115,8 +131,15 @@ def finish(
     on_event: Callable[[Progress], object] | None = None,
     control: Control | None = None,
 ) -> R:
-    """Run `job` to its end in this thread and return its result."""
-    driven = drive(job, control or Control())
+    """Run `job` to its end in this thread and return its result.
+
+    Parameters
+    ----------
+    control : for others who stop, pause and resume it; without, nobody can, and a job
+        that is `Waiting` is stopped
+    """
+    own = Control()
+    driven = drive(job, control or own)
     try:
         while True:
             try:
@@ -126,6 +149,8 @@ def finish(
                 return result
             if on_event is not None:
                 on_event(event)
+            if isinstance(event, Waiting):
+                own.request_stop()
     finally:
         driven.close()  # where `on_event` raised, the job must not wait for a collector
 

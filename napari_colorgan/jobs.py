@@ -15,6 +15,7 @@ from napari_colorgan.job import STOP as STOP
 from napari_colorgan.job import Control as Control
 from napari_colorgan.job import Job as Job
 from napari_colorgan.job import Progress as Progress
+from napari_colorgan.job import Waiting as Waiting
 from napari_colorgan.job import finish as finish
 from napari_colorgan.training.evaluate import evaluate_job as evaluate_job
 from napari_colorgan.training.events import Planned as Planned

@@ -14,7 +14,6 @@ from typer.testing import CliRunner, Result
 
 from napari_colorgan import cli
 from napari_colorgan.checkpoints.store import load, save
-from napari_colorgan.cli._terminal import printable
 from napari_colorgan.image_io import read_image
 from napari_colorgan.inference.batch import (
     BatchOutcome,
@@ -25,6 +24,7 @@ from napari_colorgan.inference.batch import (
 from napari_colorgan.inference.files import Choices
 from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.job import Control, finish
+from napari_colorgan.printable import printable
 
 Command = Callable[..., Result]
 GRAY = np.ascontiguousarray(data.camera()[40:104, 150:230])

@@ -311,7 +311,7 @@ def test_a_named_model_is_installed_with_card_and_picture(
     result = run(*arguments, "--name", "my tissue", "--steps", 2)
     assert "--model 'my tissue'" in result.stdout
     model = zoo.find("my tissue")
-    assert model.picture is not None and "## On the held-out part" in model.card
+    assert model.picture and "## On the held-out part" in model.card
     assert not [path for path in (folders / "training").iterdir() if path.is_dir()]
     message = one_sentence(run(*arguments, "--name", "my tissue", code=2))
     assert "already have a model" in message

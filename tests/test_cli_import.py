@@ -1,6 +1,7 @@
 """`colorgan import` and `colorgan export`: pix2pix weights in, pix2pix weights out."""
 
 import errno
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from typer.testing import CliRunner
 from napari_colorgan import cli
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.store import load, save
+from napari_colorgan.errors import ColorganError, ColorganWarning
+from napari_colorgan.inference.install import import_model
 
 GOLDENS = Path(__file__).parent / "goldens"
 WEIGHTS = GOLDENS / "unet256_batch_1to2_net_G.pth"
@@ -100,7 +103,7 @@ def test_options_reach_the_model(run, models):
         "stored",
         "--no-dropout",
     )
-    assert (models / "mine.jpg").is_file()  # what it does to a sample
+    assert zoo.find("mine").picture  # what it does to a sample
     about = load(models / "mine.safetensors").metadata
     assert (about.context, about.statistics) == ("whole", "stored")
     assert not about.options["dropout"]
@@ -125,10 +128,36 @@ def test_a_file_of_a_colleague_is_imported(run, models, tmp_path, make_checkpoin
     assert "colorization, whole context, stored statistics" in printed
     assert run("models", "mine").startswith("# mine\n\nA card.")
     model = zoo.find("mine")
-    assert model.origin == "imported" and model.picture is not None
+    assert model.origin == "imported" and model.picture
     assert load(model.path).weights.keys() == theirs.weights.keys()
     message = run("import", "theirs.safetensors", "--statistics", "picture", code=2)
     assert "statistics is 'picture'; it must be left out, for 'theirs.saf" in message
+
+
+def test_what_has_no_checksum_is_said_and_can_be_compared(run, tmp_path):
+    """A bit that has changed in weights of torch before 1.6 shows nowhere else."""
+    weights = torch.load(RESNET, weights_only=True)
+    torch.save(weights, "old.pth", _use_new_zipfile_serialization=False)
+    content = bytearray((tmp_path / "old.pth").read_bytes())
+    sha256 = hashlib.sha256(content).hexdigest()
+    printed = run("import", "old.pth", "--name", "mine")
+    (line,) = (line for line in printed.splitlines() if "checksum" in line)
+    assert line.startswith("'old.pth' is of an old kind") and line.endswith(sha256)
+    assert f"(SHA-256 {sha256})" in zoo.find("mine").metadata.provenance
+    checked = ("--sha256", sha256.upper(), "--name")
+    assert "checksum" not in run("import", "old.pth", *checked, "checked")
+    assert "checksum" not in run("import", RESNET, "--name", "new")
+    content[-99] ^= 1
+    (tmp_path / "old.pth").write_bytes(content)
+    with pytest.warns(ColorganWarning, match="checksum"):
+        import_model("old.pth", "changed")
+    assert "not the file that was meant" in run(
+        "import", "old.pth", *checked, "no", code=2
+    )
+    with pytest.raises(ColorganError, match="not the file that was meant"):
+        import_model(RESNET, "no", sha256=sha256)
+    assert {model.name for model in zoo.list_models()} >= {"changed", "checked"}
+    assert "no" not in {model.name for model in zoo.list_models()}
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import pytest
 import typer
 
+from napari_colorgan.cli import _run
 from napari_colorgan.cli._run import Run
 from napari_colorgan.errors import Stopped
-from napari_colorgan.job import STOP, Progress
+from napari_colorgan.job import STOP, Progress, Waiting
 
 
 class Terminal(io.StringIO):
@@ -44,6 +45,32 @@ def counting(*totals, signals=None):
             if (yield Progress(done, total)) is STOP:
                 return f"stopped at {done}"
     return "all"
+
+
+def test_work_that_waits_is_told_once_and_tried_again(monkeypatch, capsys):
+    monkeypatch.setattr(_run, "_TRY_AGAIN", 0.0)
+
+    def job():
+        for number in (1, 2, 3):
+            yield Waiting(4, 9, "'a.state' cannot be written: No space left.", number)
+        return "all"
+
+    with Run("Working") as run:
+        assert run.finish(job()) == "all"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Waiting: 'a.state' cannot be written: No space left. Free")
+    assert line.endswith("Ctrl-C ends it.")
+
+
+def test_ctrl_c_ends_the_waiting():
+    def job():
+        os.kill(os.getpid(), signal.SIGINT)
+        return "stopped" if (yield Waiting(4, 9, "Full.", 1)) is STOP else "all"
+
+    with pytest.raises(typer.Exit) as caught, Run("Working") as run:
+        assert run.finish(job()) == "stopped"
+        run.exit_if_stopped("it is kept")
+    assert caught.value.exit_code == 130
 
 
 def test_the_bar_shows_label_and_share(monkeypatch):

@@ -555,7 +555,7 @@ def test_bad_settings_are_explained_before_anything_is_computed(gray, make_check
         (TileTooSmall, "416 px or more", {"tile": 100}),
         (TileTooSmall, "416 px or more", {"tile": -1}),
         (TileTooSmall, "416 px or more", {"tile": 0}),
-        (BadSetting, "'whole' or 'local'", {"context": "global"}),
+        (BadSetting, "one of whole, local", {"context": "global"}),
         (BadSetting, "one of auto, cpu", {"device": "tpu"}),
         (BadArray, "letters", {"axes": "TYX"}),
     ):

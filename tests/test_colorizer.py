@@ -1,5 +1,6 @@
 """A colorizer is made of a model's name, a file or a checkpoint, and its settings."""
 
+import math
 import pickle
 from dataclasses import replace
 
@@ -90,3 +91,41 @@ def test_only_bytes_come_back_from_a_device(gray, make_checkpoint, context):
     others = [n for kind, n in fetched.kinds if kind != torch.uint8]
     whole = context == "whole"  # whose prediction is kept: small, for any device
     assert len(others) == whole and sum(others) <= 4 * 64 * 96
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"vividness": "x"},
+        {"vividness": math.nan},
+        {"tile": 1e9},
+        {"tile": True},
+        {"tile": 10**400},
+        {"working_size": 10**5000},
+        {"device": None},
+        {"device": np.zeros(3)},
+        {"engine": ["torch"]},
+        {"context": b"local"},
+        {"palette": np.zeros((300, 300))},
+        {"model": None},
+        {"model": 7},
+        {"saturation": 1j},
+        {"steady": [0.5]},
+        {"colour": "red"},
+    ],
+    ids=lambda option: next(iter(option)),
+)
+def test_settings_of_other_types_are_refused_in_a_sentence(option) -> None:
+    with pytest.raises(BadSetting) as refused:
+        ColorizerSettings.of(**({"model": "micro"} | option))
+    text = str(refused.value)
+    assert text.endswith(".") and "; it must be " in text
+    assert len(text) < 400 and "\n" not in text
+
+
+def test_numbers_of_numpy_are_settings() -> None:
+    settings = ColorizerSettings(
+        tile=np.int64(512), vividness=np.float32(0.5), warmth=np.float64(1)
+    )
+    assert settings == ColorizerSettings(tile=512, vividness=0.5, warmth=1.0)
+    assert [type(settings.tile), type(settings.warmth)] == [int, float]

@@ -1,5 +1,7 @@
 """Models from a server: what arrives is the file that was meant, or nothing at all."""
 
+import base64
+import contextlib
 import hashlib
 import threading
 import time
@@ -13,7 +15,12 @@ from napari_colorgan.checkpoints import download, zoo
 from napari_colorgan.checkpoints.download import DownloadFailed
 from napari_colorgan.checkpoints.pix2pix import write_pix2pix
 from napari_colorgan.checkpoints.store import load, save
-from napari_colorgan.errors import BadSetting, CheckpointError, Stopped
+from napari_colorgan.errors import (
+    BadSetting,
+    CheckpointError,
+    ColorganError,
+    Stopped,
+)
 from napari_colorgan.inference.install import import_job
 from napari_colorgan.job import STOP, Control, drive, finish
 
@@ -40,6 +47,8 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
+        self.users: list[str] = []
+        self.leads_to = ""
         self.go_on = threading.Event()
 
     def url(self, path: str) -> str:
@@ -60,6 +69,15 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0].lstrip("/")
         self.server.asked.append(path)
+        self.server.users.append(self.headers.get("Authorization", ""))
+        if path.startswith("to/"):
+            self.send_response(302)
+            self.send_header("Location", self.server.leads_to)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not self.server.go_on.wait(0.01):  # a page without end
+                    self.wfile.write(bytes(4096))
+            return
         if path.startswith("moved/"):
             self.send_response(302)
             self.send_header("Location", self.path.replace("moved/", ""))
@@ -81,6 +99,8 @@ class Handler(BaseHTTPRequestHandler):
         if path.startswith("stalls"):
             self.wfile.flush()
             self.server.go_on.wait(ENOUGH)
+        while path.startswith("dribbles") and not self.server.go_on.wait(0.2):
+            self.wfile.write(content[half : half + 1])
         while path.startswith("endless") and not self.server.go_on.wait(0.01):
             self.wfile.write(content[half : half + 4096])
         self.wfile.write(content[half:])
@@ -124,10 +144,10 @@ def same_weights(one, other) -> bool:
 )
 def test_a_model_is_fetched_checked_and_installed(server, ours, made, folder, path):
     _, sha256 = server.put(path.removeprefix("moved/"), ours)
-    url = server.url(path) + "?download=1"
+    url = server.url(path)
     events = []
     model = finish(
-        import_job(f" {url} ", "theirs", sha256=sha256.upper()), events.append
+        import_job(f" {url}?key=x#y ", "theirs", sha256=sha256.upper()), events.append
     )
     assert zoo.find("theirs") == model and model.origin == "imported"
     stored = load(model.path)
@@ -231,6 +251,86 @@ def test_no_network_is_said_in_a_sentence(server):
     server.server_close()
     with pytest.raises(DownloadFailed, match="cannot be reached"):
         finish(import_job(url, "theirs", sha256=ZEROS))
+
+
+# -- what a server must not be able to do
+
+
+@pytest.mark.parametrize("path", ["dribbles", "stalls"])
+def test_a_stop_ends_the_connection(server, ours, path):
+    """Also where a byte comes now and then, so that no patience ends."""
+    before = set(threading.enumerate())
+    url, sha256 = server.put(path, ours)
+    job = import_job(url, "theirs", sha256=sha256)
+    while next(job).done == 0:
+        pass
+    (reader,) = (
+        thread
+        for thread in set(threading.enumerate()) - before
+        if "fetch_into" in thread.name
+    )
+    assert reader.daemon  # the end of the program does not wait for it
+    with pytest.raises(Stopped):
+        job.send(STOP)
+    reader.join(ENOUGH)
+    assert not reader.is_alive() and not server.go_on.is_set()
+
+
+def test_secrets_of_an_address_are_told_to_the_server_alone(server, ours, folder):
+    """Neither a model and what is exported of it, nor an error names them."""
+    url, sha256 = server.put("private/theirs.safetensors", ours)
+    secret = url.replace("//", "//ann:s3cret@") + "?token=t0ken#part"
+    model = finish(import_job(secret, "theirs", sha256=sha256))
+    assert server.users == ["Basic " + base64.b64encode(b"ann:s3cret").decode()]
+    assert f"Imported from '{url}' (SHA-256" in model.metadata.provenance
+    stored = b"".join(path.read_bytes() for path in folder.iterdir())
+    server.put("to/private", b"")
+    server.leads_to = "file:///etc/passwd?token=t0ken"
+    texts = [stored.decode("latin-1"), repr(model)]
+    page = secret.replace("private/theirs", "page")
+    _, of_page = server.put("page.safetensors", b"<html>Please log in.</html>")
+    for address, digest in (
+        (secret, ZEROS),  # another file
+        (secret.replace("private", "absent"), sha256),
+        (secret.replace("private", "to"), sha256),
+        (secret.replace(str(server.server_port), "1"), sha256),  # nobody is there
+        (secret.replace("http", "ftp"), sha256),
+        (secret.replace("127.0.0.1", "127.0.0.1 \x01"), sha256),
+        (page, of_page),
+    ):
+        with pytest.raises(ColorganError) as failure:
+            finish(import_job(address, "other", sha256=digest))
+        texts.append(str(failure.value))
+    for text in texts:
+        assert not any(word in text for word in ("ann:", "s3cret", "t0ken"))
+
+
+@pytest.mark.parametrize(
+    ("leads_to", "sentence"),
+    [
+        ("file:///etc/passwd", "leads to 'file:///etc/passwd', which is no address"),
+        ("ftp://127.0.0.1/a", "leads to 'ftp://127.0.0.1/a', which is no address"),
+        ("to/a", "leads to more than 8 other addresses"),
+        ("http://[", "cannot be downloaded"),
+    ],
+)
+def test_an_address_leads_to_addresses_alone(server, leads_to, sentence):
+    """And what a server says beside that, without end, is not read."""
+    server.leads_to = leads_to
+    with pytest.raises(DownloadFailed, match=sentence):
+        finish(import_job(server.url("to/a"), "theirs", sha256=ZEROS))
+
+
+def test_what_came_safely_is_not_fetched_unsafely():
+    target = download._Target("https://ann:s3cret@a.org/model")
+    for there in ("https://b.org/x", "/x", "https://a.org:443/x"):
+        assert target._led(target._url, there).startswith("https://")
+    with pytest.raises(DownloadFailed, match=r"'https://a.org/model' leads to 'http:"):
+        target._led(target._url, "http://a.org/model?token=1")
+    # who has signed in here has not signed in there
+    assert target._led(target._url, "/x") == "https://ann:s3cret@a.org/x"
+    assert target._led(target._url, "https://a.org/x").startswith("https://ann:s3")
+    assert target._led(target._url, "https://b.org/x") == "https://b.org/x"
 
 
 @pytest.mark.parametrize("path", ["page", "page.safetensors", "page.pth"])

@@ -1,8 +1,10 @@
 """A run on pairs: learns, can be stopped anywhere, and goes on exactly."""
 
+import errno
 import gc
 import itertools
 import math
+import os
 import re
 import types
 import weakref
@@ -22,7 +24,7 @@ from napari_colorgan.errors import (
     UnknownModel,
 )
 from napari_colorgan.inference.colorize import colorize
-from napari_colorgan.job import STOP, Control, finish
+from napari_colorgan.job import STOP, Control, Waiting, finish
 from napari_colorgan.metrics import Figures
 from napari_colorgan.models import compact
 from napari_colorgan.training import fine_tune as module
@@ -112,6 +114,7 @@ def run(tmp_path, base, pairs):
         **settings,
     ):
         events, control = [], Control()
+        run.control = control
 
         def listen(event):
             events.append(event)
@@ -484,6 +487,27 @@ def test_a_run_may_be_stopped_many_times(run, tmp_path):
         assert same(straight.last, resumed.last) and same(straight.best, resumed.best)
         assert straight.history == resumed.history
         assert states_equal(tmp_path, "straight", name)
+
+
+def test_a_full_disk_changes_nothing_but_the_time(run, tmp_path, monkeypatch):
+    straight, _ = run("straight")
+    count, flush, waited = itertools.count(), os.fsync, []
+
+    def fsync(number):
+        if next(count) % 5 in (0, 3):  # a state, a state again, and a checkpoint
+            raise OSError(errno.ENOSPC, "No space left on device")
+        flush(number)
+
+    def resume(event):
+        if isinstance(event, Waiting):
+            waited.append(event.done)
+            run.control.resume()
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    trained, _ = run("a", each=resume)
+    assert len(waited) > 5 and trained.unsaved == ""
+    assert same(straight.last, trained.last) and same(straight.best, trained.best)
+    assert states_equal(tmp_path, "straight", "a")
 
 
 def test_a_setting_newer_than_the_run_had_its_default(run, tmp_path):

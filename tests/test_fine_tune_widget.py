@@ -1,5 +1,7 @@
 """The Fine-tune dock, used as a user would: add pairs, train, watch, use the model."""
 
+import errno
+import os
 import re
 
 import dask.array as da
@@ -13,7 +15,7 @@ from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_colorgan import save
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.training import runs
+from napari_colorgan.training import loop, runs
 from napari_colorgan.training.pairs import load_pairs, pairs_of
 from napari_colorgan.training.runs import RunFolder, RunSettings
 from napari_colorgan.training.settings import START, FineTuneConfig
@@ -562,6 +564,49 @@ def test_pause_and_continue(ready, qtbot):
     finish(ready, qtbot)
 
 
+def test_a_full_disk_pauses_and_continue_tries_again(
+    ready, qtbot, monkeypatch, messages
+):
+    full, flush = [True], os.fsync
+
+    def fsync(number):
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        flush(number)
+
+    choose_small(ready, MANY)
+    begin(ready, qtbot)
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(loop, "_SAVE_EVERY", 0.0)
+    qtbot.waitUntil(lambda: ready.controls.pause.text == "Continue", timeout=ENOUGH)
+    said = ready.training.status.value
+    assert re.match("Paused. '.*model.safetensors' cannot be written: No space", said)
+    assert said.endswith("then press Continue.")
+    assert any("is paused: " in text for text in messages)
+    steps = len(ready.training.plot.loss.curve)
+    full.clear()
+    ready.controls.pause.native.click()
+    wait_for_steps(ready, qtbot, steps + 3)
+    ready.controls.stop_best.native.click()
+    finish(ready, qtbot)
+    assert ready.outcome.outcome.result.unsaved == ""
+
+
+def test_a_stop_while_the_disk_is_full_gives_the_model(ready, qtbot, monkeypatch):
+    def fsync(number):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    choose_small(ready, MANY)
+    begin(ready, qtbot)
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(loop, "_SAVE_EVERY", 0.0)
+    qtbot.waitUntil(lambda: ready.controls.pause.text == "Continue", timeout=ENOUGH)
+    ready.controls.stop_last.native.click()
+    finish(ready, qtbot)
+    assert "could be saved in '" in ready.training.status.value
+    assert ready.outcome.outcome.checkpoint("last").weights
+
+
 @pytest.mark.parametrize("kept", ["best", "last"])
 def test_stop_keeps_what_is_chosen(ready, qtbot, kept):
     choose_small(ready, MANY)
@@ -866,7 +911,7 @@ def test_use_this_model_now(viewer, trained, qtbot, gray, home):
     folder = trained.outcome.outcome.folder
     trained.outcome.use.native.click()
     wait_for_outcome_job(trained, qtbot)
-    card = (home / "models" / "my tissue.md").read_text(encoding="utf-8")
+    card = zoo.find("my tissue").card
     for text in (
         "# my tissue",
         "PSNR",
@@ -879,7 +924,7 @@ def test_use_this_model_now(viewer, trained, qtbot, gray, home):
     assert any("Colorize" in name for name in docks)
     _, colorize = viewer.window.add_plugin_dock_widget("napari-colorgan", "Colorize")
     assert colorize.model.value == "my tissue"
-    assert zoo.find("my tissue").picture is not None  # of pairs that were held out
+    assert zoo.find("my tissue").picture  # of pairs that were held out
     colorize.show_preview.value = False
     colorize.layers.value = [layer]
     colorize.run.native.click()

@@ -21,7 +21,7 @@ def test_a_model_goes_out_and_comes_back(tmp_path, make_checkpoint):
     out = export_model(made, tmp_path / "mine.pth")
     model = import_model(out, "again", context="whole", license="MIT")
     assert (model.origin, model.metadata.context) == ("imported", "whole")
-    assert model.picture is not None and model.card.startswith("# again\n")
+    assert model.picture and model.card.startswith("# again\n")
     weights = open_model("again").weights
     assert all(torch.equal(weights[k], v) for k, v in made.weights.items())
     copy = export_model("again", str(tmp_path / "copy.safetensors"))

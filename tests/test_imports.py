@@ -22,6 +22,7 @@ from napari_colorgan.checkpoints import imports, zoo
 from napari_colorgan.checkpoints.bioimageio import export_bioimageio_job
 from napari_colorgan.checkpoints.imports import read_model
 from napari_colorgan.checkpoints.package import CHECKPOINT
+from napari_colorgan.checkpoints.pictures import as_jpeg
 from napari_colorgan.checkpoints.standalone import quiet
 from napari_colorgan.checkpoints.store import save
 from napari_colorgan.errors import CheckpointError
@@ -332,7 +333,22 @@ def test_only_a_picture_of_moderate_size_comes_with_a_model(tmp_path, make_check
         (large(), False),
     ):
         beside.write_bytes(content)
-        assert read_model(tmp_path / "mine.safetensors").picture == content * comes
+        taken = read_model(tmp_path / "mine.safetensors").picture
+        assert (taken == as_jpeg(content) != b"") if comes else taken == b""
+
+
+def test_a_picture_is_stored_as_it_is_seen_and_nothing_else():
+    content = io.BytesIO()
+    red = Image.new("RGB", (40, 20), (200, 30, 30))
+    exif = red.getexif()
+    exif[270] = "where I live"
+    red.save(content, "JPEG", comment=b"and when", exif=exif, icc_profile=b"a program")
+    taken = as_jpeg(content.getvalue())
+    with Image.open(io.BytesIO(taken)) as picture:
+        assert picture.size == (40, 20)
+        assert np.abs(np.asarray(picture, int) - (200, 30, 30)).max() < 9
+    for words in (b"where I live", b"and when", b"a program"):
+        assert words in content.getvalue() and words not in taken
 
 
 def large() -> bytes:

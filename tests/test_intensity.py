@@ -1,6 +1,9 @@
 """Gray values of any type become [0, 1] without a warning or a surprise."""
 
 import io
+import itertools
+import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -220,3 +223,32 @@ def test_color_of_booleans_and_of_the_largest_numbers():
     huge = np.finfo(np.float64).max
     assert has_color(np.array([[huge, -huge, 0]]))
     assert has_color(np.array([[127, -128, 0]], np.int8))
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        (0, 10**400),
+        (math.nan, 1),
+        (1, 0),
+        "01",
+        ("0", "1"),
+        5,
+        (0,),
+        itertools.count(),
+        (0, 1j),
+        [[0, 1], [2, 3]],
+        (0, 1, -1),
+        np.array(3),
+    ],
+    ids=repr,
+)
+def test_what_is_no_limits_is_refused_in_a_sentence(limits):
+    with pytest.raises(BadSetting, match=r"^(limits|gamma) is .*; it must be .*\.$"):
+        Limits.of(limits)
+
+
+def test_limits_are_numbers_of_any_library():
+    limits = Limits.of(np.array([1, 7], np.uint16))
+    assert limits == Limits(1.0, 7.0)
+    assert Limits.of((Fraction(1, 2), True, np.float32(2))) == Limits(0.5, 1.0, 2.0)

@@ -12,6 +12,7 @@ from napari_colorgan.job import (
     STOP,
     Control,
     Progress,
+    Waiting,
     drive,
     explain,
     finish,
@@ -248,6 +249,38 @@ def test_a_finished_job_is_closed():
     log = []
     finish(count_job(2, log))
     assert log == ["closed"]
+
+
+def patient_job(needed, tries):
+    """Try until it was tried so often; say at the end how it ended."""
+    for number in range(1, needed):
+        tries.append(number)
+        if (yield Waiting(0, 1, "The disk is full.", number)) is STOP:
+            return "stopped"
+    return "done"
+
+
+def test_a_job_that_waits_is_paused_until_it_is_resumed():
+    control, tries = Control(), []
+    driven = drive(patient_job(3, tries), control)
+    for number in (1, 2):
+        assert next(driven).tries == number and control.pause
+        assert tries[-1] == number
+        control.resume()
+    with pytest.raises(StopIteration, match="done"):
+        next(driven)
+
+
+def test_a_stop_ends_the_waiting():
+    control = Control()
+    ended = finish(patient_job(9, []), lambda _: control.request_stop(), control)
+    assert ended == "stopped"
+
+
+def test_a_job_that_waits_is_stopped_where_nobody_can_resume_it():
+    tries = []
+    assert finish(patient_job(9, tries)) == "stopped"
+    assert tries == [1]
 
 
 def test_stop_has_a_readable_name():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from napari.components import ViewerModel
 from PIL import Image
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
@@ -22,6 +23,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.changes import duplicate, rename
 from napari_colorgan.checkpoints.deleted import deleted_folder
 from napari_colorgan.checkpoints.formats import FORMATS, ExportAs, name_after
+from napari_colorgan.checkpoints.pictures import as_jpeg
 from napari_colorgan.checkpoints.pix2pix import read_pix2pix, write_pix2pix
 from napari_colorgan.checkpoints.store import load, save
 from napari_colorgan.errors import Stopped
@@ -143,6 +145,18 @@ def test_all_models_are_listed_with_what_is_known(manager, make_checkpoint):
     )
     assert "shipped" in manager.models.item(0).text()
     assert manager.models.name == "mine"
+
+
+def test_what_cannot_be_read_is_a_line_that_says_why(manager, home):
+    (home / "models" / "<b>torn.safetensors").touch()
+    manager.models.show_models("mine")
+    assert listed(manager) == ["micro", "natural", "mine", "<b>torn"]
+    choose(manager, "<b>torn")
+    said = "'<b>torn' cannot be read, because it is empty. Fetch it again."
+    assert manager.details.description.text() == said
+    assert manager.models.model is None and not manager.buttons.rename.enabled
+    choose(manager, "mine")
+    assert manager.models.model is not None and manager.buttons.rename.enabled
 
 
 def test_facts_come_from_the_metadata(make_checkpoint):
@@ -278,7 +292,7 @@ def test_duplicate(manager, qtbot):
 
 def test_delete_and_undo(manager, qtbot, monkeypatch, home):
     before = {path.name: path.read_bytes() for path in (home / "models").iterdir()}
-    assert len(before) == 3 and not visible(manager.buttons.undo, manager)
+    assert len(before) == 1 and not visible(manager.buttons.undo, manager)
     asked = agree(manager, monkeypatch, False)
     manager.buttons.delete.native.click()
     assert "'mine'" in asked[0] and "30 days" in asked[0] and not manager.busy
@@ -442,10 +456,22 @@ def test_a_model_is_used_in_the_other_docks(viewer, qtbot, gray):
 # -- import
 
 
+def test_weights_without_a_checksum_are_called_so(manager, qtbot, pth):
+    weights = torch.load(pth, weights_only=True)
+    torch.save(weights, pth, _use_new_zipfile_serialization=False)
+    import_file(manager, qtbot, pth)
+    question = asked(manager)
+    digits = hashlib.sha256(pth.read_bytes()).hexdigest()
+    assert "without a checksum" in question.about.value
+    assert question.about.value.replace(" ", "").endswith(digits)
+    question.close()
+
+
 def test_weights_of_pix2pix_are_asked_about(manager, qtbot, pth):
     import_file(manager, qtbot, pth)
     question = asked(manager)
     assert question.name.value == "facades_label2photo"
+    assert "checksum" not in question.about.value
     assert "Translation" in question.about.value and "U-Net" in question.about.value
     assert (question.context.value, question.statistics.value) == ("local", "picture")
     answer(
@@ -465,7 +491,7 @@ def test_weights_of_pix2pix_are_asked_about(manager, qtbot, pth):
     assert about.license == "CC0-1.0" and "CC0-1.0" in model.card
     assert about.provenance == chosen.metadata.provenance
     assert model.card.startswith("# facades\n")
-    assert model.picture is not None  # of what it does to a sample
+    assert model.picture  # of what it does to a sample
 
 
 def test_only_what_can_be_chosen_is_asked(manager, qtbot, home, make_checkpoint):
@@ -500,7 +526,7 @@ def test_a_checkpoint_comes_with_its_card_and_its_picture(
     answer(manager, qtbot)
     model = zoo.find("mine 2")
     assert model.card == "# mine 2\n\nOf a colleague.\n"
-    assert model.picture.read_bytes() == examples.getvalue()
+    assert model.picture == as_jpeg(examples.getvalue())
     about = model.metadata
     sha256 = hashlib.sha256((home / "mine.safetensors").read_bytes()).hexdigest()
     provenance = f"Imported from 'mine.safetensors' (SHA-256 {sha256}). Seeded."

@@ -678,7 +678,7 @@ CORPUS = {
     not_a_number: "'model.model.3.bias'.*no finite numbers",
     whole_numbers: "'model.model.3.bias'.*no finite numbers",
     absent: "cannot be read: No such file",
-    a_folder: "cannot be read as a model: it is a folder",
+    a_folder: "cannot be read: it is a folder, not a file",
 }
 
 

@@ -1,10 +1,12 @@
 """A model of one's own: under which names, and with what beside it."""
 
+import io
+
 import pytest
 from PIL import Image
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.checkpoints.store import load
+from napari_colorgan.checkpoints.store import load, save
 from napari_colorgan.errors import BadSetting, CheckpointError
 
 
@@ -25,30 +27,35 @@ def test_an_installed_model_is_found_with_its_card(make_checkpoint, folder):
     stored = load(model.path)
     assert stored.metadata.name == "my tissue v1.2"
     assert made.metadata.name == "test"  # the original is left alone
-    assert {path.suffix for path in folder.iterdir()} == {".safetensors", ".md"}
+    assert [path.name for path in folder.iterdir()] == ["my tissue v1.2.safetensors"]
 
 
-def test_a_picture_beside_a_checkpoint_is_the_models_picture(make_checkpoint, folder):
-    model = zoo.install(make_checkpoint("compact"), "my tissue v1.2", "card")
-    assert model.picture is None
+def test_files_beside_a_checkpoint_are_its_card_and_picture(make_checkpoint, folder):
+    folder.mkdir(parents=True)
+    path = folder / "my tissue v1.2.safetensors"
+    save(make_checkpoint("compact"), path)
     (folder / "my tissue v1.2.jpg").write_bytes(b"examples")
-    assert model.picture == folder / "my tissue v1.2.jpg"
-    assert zoo.find(model.path).picture == model.picture  # also for a file by its path
+    (folder / "my tissue v1.2.md").write_text("# test\n\nA card.\n")
+    for model in (zoo.find("my tissue v1.2"), zoo.find(path)):
+        assert model.picture == b"examples"
+        assert model.card == "# my tissue v1.2\n\nA card.\n"
+        assert model.size > path.stat().st_size
 
 
 def test_a_new_model_does_not_inherit_a_picture(make_checkpoint, folder):
-    model = zoo.install(make_checkpoint("compact"), "mine", "card")
+    folder.mkdir(parents=True)
     (folder / "mine.jpg").write_bytes(b"examples of the old one")
-    zoo.install(make_checkpoint("compact"), "mine", "card", replace_old=True)
-    assert model.picture is None
+    assert not zoo.install(make_checkpoint("compact"), "mine", "card").picture
+    model = zoo.install(make_checkpoint("compact"), "mine", "", replace_old=True)
+    assert not model.picture and not model.own_card
 
 
 @pytest.mark.parametrize("name", ["natural", "micro"])
 def test_shipped_models_have_a_card_and_a_small_picture(name):
     model = zoo.find(name)
     assert model.card.startswith(f"# {name}\n")
-    assert model.picture.stat().st_size <= 40_000
-    with Image.open(model.picture) as picture:
+    assert len(model.picture) <= 40_000
+    with Image.open(io.BytesIO(model.picture)) as picture:
         assert picture.format == "JPEG"
         assert picture.width % picture.height == 0  # whole squares
 

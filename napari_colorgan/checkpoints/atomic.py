@@ -32,16 +32,3 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             f"'{path}' cannot be written: {error.strerror or error}. Choose another "
             "place or free some space."
         ) from error
-
-
-def replace_later(path: Path, content: bytes, stack: contextlib.ExitStack) -> None:
-    """Write a file that becomes `path` when `stack` is closed, if without an error.
-
-    Raises
-    ------
-    CheckpointError
-        As `replacing`, and at once.
-    """
-    file = stack.enter_context(replacing(path))
-    file.write(content)
-    file.flush()  # what can fail has failed by now

@@ -1,11 +1,12 @@
-"""Changes of the user's own models: each takes all files of a model along, or none."""
+"""Changes of the user's own models, each made in one step.
 
-import contextlib
-from dataclasses import replace
+A model is one file; former versions put its card and its picture beside it, and these
+are enclosed first.
+"""
+
 from pathlib import Path
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.checkpoints.atomic import replace_later
 from napari_colorgan.errors import CheckpointError, ColorganError
 
 
@@ -29,14 +30,14 @@ def duplicate(name: str, new_name: str) -> zoo.Model:
     """
     model = zoo.find(name)
     new_name = zoo.check_name(new_name)
-    card, picture = zoo.copy_of_card(model, new_name), zoo.copy_of_picture(model)
+    card, picture = zoo.copy_of_card(model, new_name), model.picture
     return zoo.install(zoo.open_model(model.path), new_name, card, picture=picture)
 
 
 def rename(name: str, new_name: str) -> zoo.Model:
-    """Give a model of the user's another name; card and picture go with it.
+    """Give a model of the user's another name, which is that of its file.
 
-    The checkpoint says its name and its digest covers that, so both are new.
+    What it was called when it was stored still stands in it; nobody is told that.
 
     Raises
     ------
@@ -47,27 +48,14 @@ def rename(name: str, new_name: str) -> zoo.Model:
     CheckpointError
         The model cannot be read, or the folder not be written; nothing has changed.
     """
-    from napari_colorgan.checkpoints.store import load, save  # torch
-
     model = find_own(name)
     same = new_name.strip().casefold() == model.name.casefold()
     new_name = zoo.check_name(new_name, taken_too=same)
     path = model.path.with_name(f"{new_name}{model.path.suffix}")
     if path.exists() and not path.samefile(model.path):
         raise zoo.NameTaken(new_name)
-    checkpoint = load(model.path)
-    metadata = replace(checkpoint.metadata, name=new_name)
-    card = zoo.copy_of_card(model, new_name)
-    with contextlib.ExitStack() as stack:
-        if card:
-            replace_later(path.with_suffix(zoo.CARD), card.encode(), stack)
-        move_files(model.path, path)
-        try:
-            save(replace(checkpoint, metadata=metadata), path)
-        except CheckpointError:
-            move_files(path, model.path)
-            raise
-    return zoo.Model(new_name, path, metadata)
+    move_model(model.path, path)
+    return zoo.Model(new_name, path, model.metadata)
 
 
 def find_own(name: str) -> zoo.Model:
@@ -86,30 +74,19 @@ def find_own(name: str) -> zoo.Model:
     return model
 
 
-def move_files(old: Path, new: Path) -> None:
-    """Move a checkpoint, its card and its picture: all of them, or after an error none.
-
-    Parameters
-    ----------
-    new : path that the checkpoint gets; cards and pictures beside it are replaced
+def move_model(old: Path, new: Path) -> None:
+    """Move a checkpoint with all that belongs to it.
 
     Raises
     ------
     CheckpointError
+        It cannot be read or moved, and is still where it was.
     """
-    moved: list[tuple[Path, Path]] = []
     try:
-        for suffix in zoo.SUFFIXES:
-            source, target = old.with_suffix(suffix), new.with_suffix(suffix)
-            if source == old or source.is_file():
-                source.replace(target)
-                moved.append((source, target))
-            else:
-                target.unlink(missing_ok=True)
+        old.stat()
+        zoo.make_one_file(old)
+        old.replace(new)
     except OSError as error:
-        for source, target in reversed(moved):
-            with contextlib.suppress(OSError):
-                target.replace(source)
         raise CheckpointError(
             f"'{old}' cannot be moved: {error.strerror or error}. Check that it still "
             "is there, that no other program uses it, and the permissions of its "

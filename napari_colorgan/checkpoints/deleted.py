@@ -1,7 +1,7 @@
 """Models of the user's that were deleted, and can be brought back for a while.
 
 They are kept beside the models, not in the system's trash: a move within a folder works
-on every system and in every container, and so does the way back, with card and picture.
+on every system and in every container, and so does the way back.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.checkpoints.changes import find_own, move_files
+from napari_colorgan.checkpoints.changes import find_own, move_model
 from napari_colorgan.errors import CheckpointError
 
 KEPT_DAYS = 30
@@ -39,7 +39,7 @@ def deleted_folder() -> Path:
 
 
 def delete(name: str) -> Deleted:
-    """Delete a model of the user's, with card and picture.
+    """Delete a model of the user's.
 
     Those that were deleted more than `KEPT_DAYS` ago are removed from the disk.
 
@@ -52,26 +52,19 @@ def delete(name: str) -> Deleted:
     """
     model = find_own(name)
     _remove_old()
-    folder = deleted_folder() / datetime.now().strftime(_TIME)
+    zoo.make_one_file(model.path)  # so that the rest takes no time
+    path = _new_folder() / model.path.name
     try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise CheckpointError(
-            f"'{folder}' cannot be made: {error.strerror or error}. Check the "
-            "permissions of the folder of your models."
-        ) from error
-    path = folder / model.path.name
-    try:
-        move_files(model.path, path)
+        move_model(model.path, path)
     except CheckpointError:
         with contextlib.suppress(OSError):
-            folder.rmdir()
+            path.parent.rmdir()
         raise
     return Deleted(path)
 
 
 def restore(deleted: Deleted) -> zoo.Model:
-    """Bring a model back, with card and picture.
+    """Bring a model back.
 
     Raises
     ------
@@ -86,7 +79,7 @@ def restore(deleted: Deleted) -> zoo.Model:
         raise zoo.NameTaken(
             deleted.name, "Rename that one, then bring the deleted one back."
         ) from None
-    move_files(deleted.path, zoo.user_folder() / deleted.path.name)
+    move_model(deleted.path, zoo.user_folder() / deleted.path.name)
     with contextlib.suppress(OSError):  # the user may have put something into it
         deleted.path.parent.rmdir()
     return zoo.find(name)
@@ -94,6 +87,7 @@ def restore(deleted: Deleted) -> zoo.Model:
 
 def deleted_models() -> list[Deleted]:
     """Return the models that can be brought back, the latest first."""
+    _repair()
     return [
         Deleted(path)
         for _, folder in sorted(_folders(), reverse=True)
@@ -101,11 +95,31 @@ def deleted_models() -> list[Deleted]:
     ]
 
 
+def _new_folder() -> Path:
+    folder = deleted_folder() / datetime.now().strftime(_TIME)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise CheckpointError(
+            f"'{folder}' cannot be made: {error.strerror or error}. Check the "
+            "permissions of the folder of your models."
+        ) from error
+    return folder
+
+
 def _remove_old() -> None:
     limit = datetime.now() - timedelta(days=KEPT_DAYS)
     for when, folder in _folders():
         if when < limit:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _repair() -> None:
+    """Remove what killed processes have left."""
+    for _, folder in _folders():
+        zoo.repair(folder)
+        with contextlib.suppress(OSError):  # it is not empty
+            folder.rmdir()
 
 
 def _folders() -> Iterator[tuple[datetime, Path]]:

@@ -3,17 +3,23 @@
 import contextlib
 import hashlib
 import re
-from concurrent.futures import ThreadPoolExecutor, wait
+import threading
+from concurrent.futures import Future, wait
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from napari_colorgan.errors import BadSetting, ColorganError, Stopped
 from napari_colorgan.job import STOP, Job, Progress
+
+if TYPE_CHECKING:  # only here: with them, half of the internet is imported
+    import requests
 
 _MAX_FILE = 1 << 30  # bytes, as of files that are imported
 _CHUNK = 1 << 16  # bytes
 _PATIENCE = 15  # s without an answer of the server
 _PACE = 0.1  # s between two events
+_MOST_STEPS = 8  # from address to address
 
 
 class DownloadFailed(ColorganError):
@@ -36,10 +42,10 @@ def download_job(url: str, sha256: str) -> Job[bytes]:
         On STOP; nothing of it is kept.
     """
     target = _Target(url)
-    # in a thread, for a server that says nothing must not delay a stop
-    pool = ThreadPoolExecutor(1)
-    future = pool.submit(target.fetch)
-    pool.shutdown(wait=False)
+    future: Future[bytes] = Future()
+    # in a thread, for a server that says nothing must not delay a stop; and none that
+    # the end of the program waits for
+    threading.Thread(target=target.fetch_into, args=(future,), daemon=True).start()
     try:
         while not future.done():
             if (yield Progress(min(target.done, target.total), target.total)) is STOP:
@@ -47,8 +53,8 @@ def download_job(url: str, sha256: str) -> Job[bytes]:
             wait([future], _PACE)
         content = future.result()
     finally:
-        target.stopped = True
-    check_content(content, sha256, url)
+        target.stop()
+    check_content(content, sha256, without_secrets(url))
     return content
 
 
@@ -73,9 +79,21 @@ def check_url(url: str) -> str:
     url = url.strip()
     with contextlib.suppress(ValueError):
         parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname:
+        # to ask for a port is to check it
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
             return url
-    raise BadSetting("address", url, "one that begins with https:// and a server")
+    expected = "one that begins with https:// and a server"
+    raise BadSetting("address", without_secrets(url), expected)
+
+
+def without_secrets(url: str) -> str:
+    """Return an address as it may be stored and shown.
+
+    User and password, which only the server is told, are left out, and so is what
+    follows `?` or `#`, where tokens are.
+    """
+    url = re.sub(r"(//)[^/?#]*@", r"\1", url, count=1)
+    return re.split("[?#]", url, maxsplit=1)[0]
 
 
 def check_sha256(sha256: str) -> str:
@@ -85,54 +103,108 @@ def check_sha256(sha256: str) -> str:
     ------
     BadSetting
     """
-    digits = sha256.strip().lower().removeprefix("sha256:")
+    digits = "".join(sha256.lower().split()).removeprefix("sha256:")
     if not re.fullmatch("[0-9a-f]{64}", digits):
         raise BadSetting("SHA-256", sha256, "64 hexadecimal digits")
     return digits
 
 
 class _Target:
-    """What pooch writes to: a file that is counted while it grows."""
+    """A file that is counted while it grows."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._content = bytearray()
+        self._response: requests.Response | None = None
+        self._stopped = False
         self.total = 0
         """Bytes that the server has announced; 0 if it has not."""
-        self.stopped = False
-        """Set by another thread: nobody wants the file any more."""
 
     @property
     def done(self) -> int:
         """Bytes that have arrived."""
         return len(self._content)
 
-    def fetch(self) -> bytes:
-        """Download the file."""
-        import pooch
+    def stop(self) -> None:
+        """Want the file no longer; called from another thread than that which reads."""
+        self._stopped = True
+        if self._response is not None:
+            with contextlib.suppress(Exception):  # it has ended, or is another by now
+                self._response.raw.shutdown()  # wakes who waits for the next byte
+
+    def fetch_into(self, future: Future[bytes]) -> None:
+        """Download the file; all that is raised goes into the future, too."""
+        try:
+            future.set_result(self._fetch())
+        except BaseException as error:
+            future.set_exception(error)
+
+    def _fetch(self) -> bytes:
         import requests
+        import urllib3
 
         try:
-            with contextlib.ExitStack() as stack:
-
-                def begin(response: requests.Response, **_: object) -> None:
-                    stack.callback(response.close)  # pooch does not if it is cut short
-                    self.total = int(response.headers.get("Content-Length", 0))
-                    self._check_size(self.total)
-
-                download = pooch.HTTPDownloader(
-                    chunk_size=_CHUNK, timeout=_PATIENCE, hooks={"response": begin}
-                )
-                download(self._url, self, None)
-        except requests.HTTPError as error:
-            answer = error.response
-            raise DownloadFailed(
-                f"'{self._url}' cannot be downloaded: the server answers "
-                f"{answer.status_code} ({answer.reason}). Check the address."
-            ) from error
-        except (requests.RequestException, ValueError) as error:  # of odd headers
+            with requests.Session() as session, self._opened(session) as response:
+                if response.status_code != 200:
+                    raise DownloadFailed(
+                        f"'{self._shown}' cannot be downloaded: the server answers "
+                        f"{response.status_code} ({response.reason}). Check the "
+                        "address."
+                    )
+                self.total = max(0, int(response.headers.get("Content-Length", 0)))
+                self._check_size(self.total)
+                # as it is sent: what is packed may be endless when it is unpacked
+                for chunk in response.raw.stream(_CHUNK, decode_content=False):
+                    if self._stopped:
+                        raise Stopped("The download was stopped.")
+                    self._check_size(self.done + len(chunk))
+                    self._content += chunk
+        except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
             raise DownloadFailed(self._explain(error)) from error
         return bytes(self._content)
+
+    def _opened(self, session: "requests.Session") -> "requests.Response":
+        """Return the answer that the address leads to; what else comes is not read."""
+        url = self._url
+        # even if told not to follow, it would read all that comes with "moved"
+        session.get_redirect_target = lambda _: None
+        for _ in range(_MOST_STEPS):
+            self._response = response = session.get(
+                url,
+                stream=True,
+                timeout=_PATIENCE,
+                allow_redirects=False,
+                headers={"Accept-Encoding": "identity"},
+            )
+            if self._stopped:
+                response.close()
+                raise Stopped("The download was stopped.")
+            if not response.is_redirect:
+                return response
+            response.close()
+            url = self._led(url, response.headers["Location"])
+        raise DownloadFailed(
+            f"'{self._shown}' leads to more than {_MOST_STEPS} other addresses, and "
+            "to no file. Check the address."
+        )
+
+    def _led(self, url: str, target: str) -> str:
+        """Return the address that one leads to; the same server knows its user."""
+        target = urljoin(url, target)
+        here, there = urlsplit(url), urlsplit(target)
+        if there.scheme not in ("https", here.scheme) or not there.hostname:
+            raise DownloadFailed(
+                f"'{self._shown}' leads to '{without_secrets(target)}', which is no "
+                "address that is as safe. Ask the source of the model for another one."
+            )
+        origin = (here.scheme, here.hostname, here.port)
+        if origin == (there.scheme, there.hostname, there.port):
+            there = there._replace(netloc=here.netloc)
+        return urlunsplit(there)
+
+    @property
+    def _shown(self) -> str:
+        return without_secrets(self._url)
 
     def _explain(self, error: Exception) -> str:
         import requests
@@ -140,29 +212,20 @@ class _Target:
         if self.done:
             total = f" of {self.total:,}" if self.total else ""
             return (
-                f"The connection to '{self._url}' broke after {self.done:,}{total} "
+                f"The connection to '{self._shown}' broke after {self.done:,}{total} "
                 "bytes. Try again."
             )
         if isinstance(error, requests.ConnectionError | requests.Timeout):
             return (
-                f"The server of '{self._url}' cannot be reached. Check the address and "
-                "your network, then try again."
+                f"The server of '{self._shown}' cannot be reached. Check the address "
+                "and your network, then try again."
             )
-        return f"'{self._url}' cannot be downloaded ({error}). Check the address."
-
-    def write(self, chunk: bytes) -> None:
-        """Take what has arrived."""
-        if self.stopped:
-            raise Stopped("The download was stopped.")
-        self._check_size(self.done + len(chunk))
-        self._content += chunk
-
-    def flush(self) -> None:
-        """Do nothing; pooch asks for it after every chunk."""
+        kind = type(error).__name__  # its text may tell a password
+        return f"'{self._shown}' cannot be downloaded ({kind}). Check the address."
 
     def _check_size(self, size: int) -> None:
         if size > _MAX_FILE:
             raise DownloadFailed(
-                f"'{self._url}' has more than {_MAX_FILE >> 30} GB, which no model "
+                f"'{self._shown}' has more than {_MAX_FILE >> 30} GB, which no model "
                 "needs. Check the address."
             )

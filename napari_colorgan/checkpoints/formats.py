@@ -16,6 +16,7 @@ from napari_colorgan.checkpoints.download import (
     check_sha256,
     check_url,
     download_job,
+    without_secrets,
 )
 from napari_colorgan.checkpoints.extras import BIOIMAGEIO, ONNX, Extra
 from napari_colorgan.errors import BadSetting, Stopped
@@ -121,6 +122,7 @@ def read_job(source: str | Path, *, sha256: str = "", **usage: Any) -> Job["Impo
             raise BadSetting("SHA-256", sha256, f"given for an address: {expected}")
         source, sha256 = check_url(str(source)), check_sha256(sha256)
         content = yield from download_job(source, sha256)
+        source = without_secrets(source)
     else:
         source, sha256 = Path(source), sha256 and check_sha256(sha256)
     yield Progress(0, 0)
@@ -146,18 +148,17 @@ def export_job(
     """
     yield Progress(0, 0)
     checkpoint = zoo.open_model(model)
-    card = (
-        zoo.find(model).card
-        if isinstance(model, str | Path)
-        else plain_card(checkpoint.metadata, checkpoint.metadata.name)
-    )
+    card, enclosed = plain_card(checkpoint.metadata, checkpoint.metadata.name), None
+    if isinstance(model, str | Path):
+        source = zoo.find(model)
+        card, enclosed = source.card, source.enclosed
     if (yield Progress(0, 0)) is STOP:
         raise Stopped("The export was stopped; nothing was written.")
     match choice.format:
         case "checkpoint":
             from napari_colorgan.checkpoints.store import save
 
-            save(checkpoint, path)
+            save(checkpoint, path, enclosed)
         case "pix2pix":
             from napari_colorgan.checkpoints.pix2pix import write_pix2pix
 

@@ -2,25 +2,27 @@
 
 import dataclasses
 import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.cards import imported_card, retitled
 from napari_colorgan.checkpoints.download import check_content
-from napari_colorgan.checkpoints.metadata import Context, Metadata, Statistics
+from napari_colorgan.checkpoints.enclosed import Enclosed, enclosed_in
+from napari_colorgan.checkpoints.metadata import (
+    Context,
+    Metadata,
+    Statistics,
+    header_of,
+)
 from napari_colorgan.checkpoints.package import read_package
+from napari_colorgan.checkpoints.pictures import as_jpeg
 from napari_colorgan.checkpoints.pix2pix import read_pix2pix
-from napari_colorgan.checkpoints.pth import read_bounded
+from napari_colorgan.checkpoints.pth import LEGACY, read_bounded
 from napari_colorgan.checkpoints.store import Checkpoint, load
 from napari_colorgan.errors import BadSetting, CheckpointError
-
-_MOST_PIXELS = 1 << 24  # of a picture; ours have 0.1 million
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,10 @@ class Import:
     """The file, whose card and picture may lie beside it."""
     ours: bool
     """Whether napari-colorgan wrote the file, which then tells how it is to be used."""
-    card: str = ""
-    """Markdown that came in the file itself."""
+    enclosed: Enclosed
+    """What came in the file itself."""
+    note: str = ""
+    """What whoever imports it should know; may be empty."""
 
     @property
     def metadata(self) -> Metadata:
@@ -47,9 +51,8 @@ class Import:
 
     @property
     def picture(self) -> bytes:
-        """Content of the JPEG beside the file; empty if there is none to be shown."""
-        content = zoo.copy_of_picture(self.source)
-        return content if _is_jpeg(content) else b""
+        """JPEG in the file or beside it, encoded anew; empty if none can be shown."""
+        return as_jpeg(self.enclosed.picture or self.source.picture)
 
     def install(
         self, name: str, *, picture: bytes = b"", replace_old: bool = False
@@ -58,7 +61,7 @@ class Import:
 
         Parameters
         ----------
-        picture : JPEG of examples; default: the one beside the file, if any
+        picture : JPEG of examples; default: that of the file, if any
         replace_old : whether an older model of this name may go
 
         Raises
@@ -77,8 +80,8 @@ class Import:
     def _card(self, name: str) -> str:
         if not self.ours:
             return imported_card(self.metadata, name)
-        if self.card:
-            return retitled(self.card, self.metadata.name, name)
+        if self.enclosed.card:
+            return retitled(self.enclosed.card, self.metadata.name, name)
         return zoo.copy_of_card(self.source, name)
 
 
@@ -121,7 +124,7 @@ def read_model(
     if sha256:
         check_content(content, sha256, source)
     try:
-        checkpoint, card = _read_ours(content, path)
+        checkpoint, enclosed = _read_ours(content, path)
         ours = checkpoint is not None
         if checkpoint is None:
             checkpoint = read_pix2pix(path, content, **settings)
@@ -138,14 +141,24 @@ def read_model(
         provenance = f"{provenance} {about.provenance}".strip()
     about = dataclasses.replace(about, provenance=provenance)
     checkpoint = dataclasses.replace(checkpoint, metadata=about)
-    return Import(checkpoint, zoo.Model(path.stem, path, about), ours, card)
+    note = ""
+    if content.startswith(LEGACY) and not sha256:
+        note = (
+            f"'{name}' is of an old kind of file without a checksum: if it was damaged "
+            "or changed, nothing shows it. Compare its SHA-256 with what the source "
+            f"of the model says: {digest}"
+        )
+    return Import(checkpoint, zoo.Model(path.stem, path, about), ours, enclosed, note)
 
 
-def _read_ours(content: bytes, path: Path) -> tuple[Checkpoint | None, str]:
-    """Checkpoint and card that napari-colorgan wrote; None if the file is another."""
+def _read_ours(content: bytes, path: Path) -> tuple[Checkpoint | None, Enclosed]:
+    """Read what napari-colorgan wrote; no checkpoint if the file is another."""
     if content[8:9] == b"{":  # safetensors: the length of its header, then that
-        return load(path, content), ""
-    return read_package(content, path) or (None, "")
+        checkpoint = load(path, content)
+        enclosed = enclosed_in(header_of(content, path), path)
+        return checkpoint, enclosed or Enclosed()
+    package = read_package(content, path)
+    return (None, Enclosed()) if package is None else (package[0], Enclosed(package[1]))
 
 
 def _check_left_out(settings: Mapping[str, Any], path: Path) -> None:
@@ -157,14 +170,3 @@ def _check_left_out(settings: Mapping[str, Any], path: Path) -> None:
                 f"left out, for '{path.name}' was written by napari-colorgan and tells "
                 "itself how it is used",
             )
-
-
-def _is_jpeg(content: bytes) -> bool:
-    try:
-        with Image.open(io.BytesIO(content), formats=("JPEG",)) as picture:
-            if picture.width * picture.height > _MOST_PIXELS:
-                return False
-            picture.load()
-    except Exception:  # Pillow raises a dozen types on damage
-        return False
-    return True

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 
 from napari_colorgan.checkpoints.foreign import HEAD, ZIP, refusal
 from napari_colorgan.errors import CheckpointError, shown, some
+from napari_colorgan.printable import all_printable, one_line, printable
 from napari_colorgan.regular import open_regular
 
 SCHEMA = 1
@@ -22,7 +23,9 @@ SCHEMA = 1
 METADATA_KEY = "napari_colorgan"
 DIGEST_KEY = "napari_colorgan_sha256"
 
-_MAX_HEADER = 1 << 20  # bytes; ours have about 40 kB
+MAX_HEADER = 1 << 20
+"""Bytes of a header; ours have 20 kB, and card and picture."""
+
 _MAX_TENSORS = 4096
 _MAX_FILE = 1 << 31  # bytes
 _DEEPEST = 16  # lists and dictionaries in each other; ours have 4
@@ -73,6 +76,22 @@ class Metadata:
     def takes_palette(self) -> bool:
         """Whether it can be told which colours there are."""
         return self.takes_hints and bool(self.options.get("alternatives"))
+
+    def printable(self) -> Self:
+        """Return the same with texts that may be shown; titles and the like in a line.
+
+        A file from elsewhere says what it likes, and its digest covers that.
+        """
+        return dataclasses.replace(
+            self,
+            generator=one_line(self.generator),
+            name=one_line(self.name),
+            description=one_line(self.description),
+            license=one_line(self.license),
+            provenance=printable(self.provenance),
+            options=all_printable(self.options),
+            training=all_printable(self.training),
+        )
 
     def to_json(self) -> str:
         """Serialise, with the schema version; what is None is left out.
@@ -169,7 +188,7 @@ def _is_vividness(value: object) -> bool:
 
 
 def read_metadata(path: Path) -> Metadata:
-    """Read the metadata of a checkpoint file, not its weights.
+    """Read the metadata of a checkpoint file, not its weights; all texts are printable.
 
     Raises
     ------
@@ -177,7 +196,7 @@ def read_metadata(path: Path) -> Metadata:
         The file cannot be read, is no checkpoint of ours, or has another schema.
     """
     header = read_header(path)
-    return Metadata.from_json(header["__metadata__"][METADATA_KEY], path)
+    return Metadata.from_json(header["__metadata__"][METADATA_KEY], path).printable()
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -187,7 +206,7 @@ def read_header(path: Path) -> dict[str, Any]:
             size = os.fstat(file.fileno()).st_size
             head = file.read(HEAD)
             length = int.from_bytes(head[:8], "little")
-            if 2 <= length <= _MAX_HEADER:
+            if 2 <= length <= MAX_HEADER:
                 head += file.read(max(0, 8 + length - len(head)))
     except OSError as error:
         raise CheckpointError(
@@ -211,7 +230,7 @@ def _checked_header(head: bytes, size: int, path: Path) -> dict[str, Any]:
             "import FILE, or Import... in the Model manager."
         )
     length = int.from_bytes(head[:8], "little")
-    text = head[8 : 8 + length] if 2 <= length <= _MAX_HEADER else b""
+    text = head[8 : 8 + length] if 2 <= length <= MAX_HEADER else b""
     try:
         header = json.loads(text)
         ours = header["__metadata__"]

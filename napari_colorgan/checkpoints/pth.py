@@ -30,7 +30,9 @@ _MAX_FILE = 1 << 30  # bytes; a U-Net of 10 halvings has 0.3 GB
 _MAX_PICKLE = 1 << 20  # bytes; what is no tensor, in a U-Net 20 kB
 _MAX_ENTRIES = 4096
 
-_LEGACY = pickle.dumps(0x1950A86A20F9469CFC6C, 2)  # before torch 1.6, of 2020
+LEGACY = pickle.dumps(0x1950A86A20F9469CFC6C, 2)
+"""How files of torch before 1.6, of 2020, begin; unlike ZIP, without a checksum."""
+
 _ENTRY = re.compile(
     r"[^/]+/(data\.pkl|version|byteorder|\.format_version|\.storage_alignment"
     r"|\.data/serialization_id|data/\d+)"
@@ -81,7 +83,7 @@ def weights_of(content: bytes, path: Path) -> dict[str, Tensor]:
     CheckpointError
         It holds anything but one dictionary of tensors, or not what it declares.
     """
-    if not content.startswith((ZIP, _LEGACY)):
+    if not content.startswith((ZIP, LEGACY)):
         raise refusal(content, path)
     try:
         checked = _checked_zip if content.startswith(ZIP) else _checked_legacy
@@ -134,7 +136,7 @@ def _checked_zip(content: bytes, path: Path) -> io.BytesIO:
 def _checked_legacy(content: bytes, path: Path) -> io.BytesIO:
     """Check the pickles that precede the numbers: version, system, weights, keys."""
     pickles = io.BytesIO(content[:_MAX_PICKLE])
-    pickles.seek(len(_LEGACY))
+    pickles.seek(len(LEGACY))
     for _ in range(4):
         _check_pickle(pickles, len(content), path)
     return io.BytesIO(content)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from napari_colorgan.checkpoints.atomic import replacing
+from napari_colorgan.checkpoints.enclosed import Enclosed, enclosed_in
 from napari_colorgan.checkpoints.metadata import (
     DIGEST_KEY,
+    MAX_HEADER,
     METADATA_KEY,
     Metadata,
     header_of,
@@ -120,8 +122,14 @@ class Checkpoint:
                 )
 
 
-def save(checkpoint: Checkpoint, path: str | Path) -> None:
+def save(
+    checkpoint: Checkpoint, path: str | Path, enclosed: Enclosed | None = None
+) -> None:
     """Write a checkpoint; an older file at `path` stays whole until the new one is.
+
+    Parameters
+    ----------
+    enclosed : card and picture; without, those that lie beside the file are its own
 
     Raises
     ------
@@ -129,23 +137,31 @@ def save(checkpoint: Checkpoint, path: str | Path) -> None:
         The file cannot be written.
     """
     with replacing(Path(path)) as file:
-        file.write(to_bytes(checkpoint))
+        file.write(to_bytes(checkpoint, enclosed))
 
 
-def to_bytes(checkpoint: Checkpoint) -> bytes:
+def to_bytes(checkpoint: Checkpoint, enclosed: Enclosed | None = None) -> bytes:
     """Content of a checkpoint file."""
+    tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.weights.items()}
     metadata = {
         METADATA_KEY: checkpoint.metadata.to_json(),
         DIGEST_KEY: checkpoint.digest,
     }
-    tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.weights.items()}
-    return safetensors.torch.save(tensors, metadata)
+    if enclosed is None:
+        return safetensors.torch.save(tensors, metadata)
+    for rest in enclosed.fitting().less():
+        entries = metadata | rest.entries(checkpoint.digest)
+        content = safetensors.torch.save(tensors, entries)
+        if int.from_bytes(content[:8], "little") <= MAX_HEADER:
+            break
+    return content
 
 
 def load(path: str | Path, content: bytes | None = None) -> Checkpoint:
     """Read a checkpoint and check its digest.
 
-    The file is read, not mapped: it may change afterwards without harm.
+    The file is read, not mapped: it may change afterwards without harm. All texts of
+    its metadata are printable.
 
     Parameters
     ----------
@@ -167,6 +183,7 @@ def load(path: str | Path, content: bytes | None = None) -> Checkpoint:
         content = path.read_bytes()
     header = header_of(content, path)
     metadata = Metadata.from_json(header["__metadata__"][METADATA_KEY], path)
+    enclosed_in(header, path)  # what is shown of a model is what was written, too
     try:
         weights = safetensors.torch.load(content)
     except Exception as error:  # the format's readers raise a dozen types on damage
@@ -180,4 +197,5 @@ def load(path: str | Path, content: bytes | None = None) -> Checkpoint:
             f"{checkpoint.digest[:12]}..., it should be "
             f"{header['__metadata__'][DIGEST_KEY][:12]}.... Fetch or export it again."
         )
-    return checkpoint
+    shown = metadata.printable()
+    return checkpoint if shown == metadata else replace(checkpoint, metadata=shown)

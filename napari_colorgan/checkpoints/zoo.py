@@ -6,21 +6,34 @@ Names, descriptions and cards are read without torch.
 import contextlib
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from napari_colorgan.checkpoints.atomic import replace_later
 from napari_colorgan.checkpoints.cards import plain_card, retitled
-from napari_colorgan.checkpoints.metadata import Metadata, read_metadata
+from napari_colorgan.checkpoints.enclosed import (
+    Enclosed,
+    enclose,
+    enclosed_in,
+    encloses,
+)
+from napari_colorgan.checkpoints.metadata import (
+    Metadata,
+    read_header,
+    read_metadata,
+)
+from napari_colorgan.drafts import sweep
 from napari_colorgan.errors import (
     BadSetting,
     CheckpointError,
     ColorganError,
+    ColorganWarning,
     UnknownModel,
 )
+from napari_colorgan.printable import one_line, printable
 from napari_colorgan.regular import is_regular, read_regular
 
 if TYPE_CHECKING:
@@ -39,12 +52,11 @@ _KINDS: dict[str, Kind] = {"lab": "colorization", "rgb": "translation"}
 _IMPORTED = "Imported from "  # begins the provenance of what others have trained
 _TUNED = re.compile(r"Trained by \S+ from (.+?) on pairs of the user: ")
 _FRESH = "fresh weights"  # what such a provenance says where there was no model
-_SUFFIX = ".safetensors"
-CARD, PICTURE = ".md", ".jpg"  # of the files beside it
-SUFFIXES = (_SUFFIX, CARD, PICTURE)
-"""Of the files of a model, whose names are otherwise its own."""
+SUFFIX = ".safetensors"
+_CARD, _PICTURE = ".md", ".jpg"  # of files beside it that former versions wrote
 
-_MOST_BESIDE = 8_000_000  # bytes of a card or a picture; ours have 60,000
+_MOST_BESIDE = 8_000_000  # bytes of a picture; ours have 60,000
+_MOST_TEXT = 1 << 20  # bytes of a card; ours have 5,000
 
 _LONGEST_NAME = 60  # of up to 4 bytes; with its suffix below 255, file systems' limit
 _FORBIDDEN = frozenset('<>:"/\\|?*')  # in file names on Windows, or anywhere
@@ -68,11 +80,13 @@ class NameTaken(ColorganError):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A checkpoint file with a name; beside it its card and its picture, if any."""
+    """A checkpoint file with a name; in it, or beside it, its card and its picture."""
 
     name: str
+    """That of the file."""
     path: Path
     metadata: Metadata
+    """As it was stored; the model may have another name since."""
     shipped: bool = False
 
     @property
@@ -102,7 +116,7 @@ class Model:
     @property
     def size(self) -> int:
         """Bytes on disk, card and picture included."""
-        return sum(_size(self.path.with_suffix(suffix)) for suffix in SUFFIXES)
+        return sum(map(_size, (self.path, *_beside(self.path))))
 
     @property
     def card(self) -> str:
@@ -111,15 +125,44 @@ class Model:
 
     @property
     def own_card(self) -> str:
-        """Markdown of the file beside it; empty if there is none."""
-        text = read_beside(self.path.with_suffix(CARD))
-        return text.decode("utf-8", errors="replace")
+        """Markdown that it came with; empty if there is none."""
+        return self.enclosed.card
 
     @property
-    def picture(self) -> Path | None:
-        """JPEG of examples side by side, the first of them square; None without."""
-        picture = self.path.with_suffix(PICTURE)
-        return picture if is_regular(picture) else None
+    def picture(self) -> bytes:
+        """JPEG of examples side by side, the first of them square; empty without."""
+        return self.enclosed.picture
+
+    @property
+    def enclosed(self) -> Enclosed:
+        """Card, under the present name, and picture; of former versions those beside.
+
+        Empty if they were changed: loading the model says so.
+        """
+        enclosed = _enclosed(self.path)
+        card = retitled(enclosed.card, self.metadata.name, self.name)
+        return replace(enclosed, card=printable(card))
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file in the place of a model, and what is wrong with it."""
+
+    path: Path
+    error: str
+    """As the user is told who asks for it by its path."""
+
+    @property
+    def name(self) -> str:
+        """The name it would have as a model, printable."""
+        return printable(self.path.stem)
+
+    def __str__(self) -> str:
+        """One line."""
+        why = self.error.removeprefix(f"'{self.path}' ")
+        reason = why.removeprefix("cannot be read: ")
+        reason = f"it {why}" if reason == why else f"{reason[:1].lower()}{reason[1:]}"
+        return one_line(f"'{self.name}' cannot be read, because {reason}")
 
 
 def user_folder() -> Path:
@@ -129,18 +172,31 @@ def user_folder() -> Path:
     return user_data_path("napari-colorgan", appauthor=False) / "models"
 
 
-def list_models() -> list[Model]:
-    """Shipped models, then the user's, each by name; unreadable files are left out."""
+def look() -> tuple[list[Model], list[Unreadable]]:
+    """Shipped models, then the user's, each by name; and what is none of them."""
+    repair(user_folder())
     models: dict[str, Model] = {}
+    unreadable: list[Unreadable] = []
     for folder, shipped in ((_shipped_folder(), True), (user_folder(), False)):
         for path in _checkpoint_files(folder):
             if path.stem in models:
                 continue  # a shipped model cannot be hidden by a file of its name
             try:
-                models[path.stem] = Model(path.stem, path, read_metadata(path), shipped)
-            except CheckpointError:
-                continue  # `find` says what is wrong with it when it is asked for
-    return list(models.values())
+                models[path.stem] = _model(path, shipped=shipped)
+            except CheckpointError as error:
+                unreadable.append(Unreadable(path, str(error)))
+    return list(models.values()), unreadable
+
+
+def list_models() -> list[Model]:
+    """Shipped models, then the user's, each by name.
+
+    Of a file that cannot be read there is a `ColorganWarning`, and no model.
+    """
+    models, unreadable = look()
+    for file in unreadable:
+        warnings.warn(str(file), ColorganWarning, stacklevel=2)
+    return models
 
 
 def find(name: str | Path) -> Model:
@@ -154,13 +210,22 @@ def find(name: str | Path) -> Model:
         The file is not a checkpoint of ours.
     """
     for folder, shipped in ((_shipped_folder(), True), (user_folder(), False)):
-        path = folder / f"{name}{_SUFFIX}"
+        path = folder / f"{name}{SUFFIX}"
         if path.parent == folder and is_regular(path):
-            return Model(str(name), path, read_metadata(path), shipped)
+            return _model(path, shipped=shipped)
     path = Path(os.path.expanduser(name))  # Path.expanduser raises for unknown users
     if is_regular(path):
-        return Model(path.stem, path, read_metadata(path))
-    raise UnknownModel(str(name), (model.name for model in list_models()))
+        return Model(printable(path.stem), path, read_metadata(path))
+    raise UnknownModel(printable(str(name)), (model.name for model in look()[0]))
+
+
+def _model(path: Path, *, shipped: bool) -> Model:
+    """Read a model of a folder, where its file's name is its own."""
+    if not path.stem.isprintable():  # nobody could type it, and no new one has it
+        raise CheckpointError(
+            f"'{path}' has a name with signs that cannot be shown. Rename the file."
+        )
+    return Model(path.stem, path, read_metadata(path), shipped)
 
 
 def open_model(model: "str | Path | Checkpoint") -> "Checkpoint":
@@ -173,7 +238,14 @@ def open_model(model: "str | Path | Checkpoint") -> "Checkpoint":
     """
     from napari_colorgan.checkpoints.store import Checkpoint, load  # torch
 
-    return model if isinstance(model, Checkpoint) else load(find(model).path)
+    if isinstance(model, Checkpoint):
+        return model
+    found = find(model)
+    checkpoint = load(found.path)
+    if found.path.parent != user_folder() or checkpoint.metadata.name == found.name:
+        return checkpoint
+    metadata = replace(checkpoint.metadata, name=found.name)  # it was renamed
+    return replace(checkpoint, metadata=metadata)
 
 
 def check_name(name: str, *, taken_too: bool = False) -> str:
@@ -262,33 +334,50 @@ def install(
 
     name = check_name(name, taken_too=replace_old)
     folder = user_folder()
-    path = folder / f"{name}{_SUFFIX}"
+    path = folder / f"{name}{SUFFIX}"
     metadata = replace(checkpoint.metadata, name=name)
-    beside = {CARD: card.encode(), PICTURE: picture}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _not_writable(folder, error.strerror or str(error)) from error
-    with contextlib.ExitStack() as stack:  # they become files after the checkpoint
-        for suffix, content in beside.items():
-            if content:
-                replace_later(path.with_suffix(suffix), content, stack)
-        save(replace(checkpoint, metadata=metadata), path)
-    for suffix, content in beside.items():
-        if not content:  # what is there belongs to an older model
-            with contextlib.suppress(OSError):
-                path.with_suffix(suffix).unlink()
+    with contextlib.suppress(CheckpointError):  # there is none, or it cannot be read
+        make_one_file(path)
+    save(replace(checkpoint, metadata=metadata), path, Enclosed(card, picture))
     return Model(name, path, metadata)
 
 
+def make_one_file(path: Path) -> None:
+    """Enclose the card and the picture that former versions put beside a model.
+
+    Whatever happens to the process: the model has them, and no other model gets them.
+
+    Raises
+    ------
+    CheckpointError
+        It cannot be read or written; then nothing has changed.
+    """
+    if not encloses(read_header(path)):
+        enclose(path, _read_beside(path))
+        for beside in _beside(path):
+            with contextlib.suppress(OSError):
+                beside.unlink()
+
+
+def repair(folder: Path) -> None:
+    """Remove what a killed process has left among models: drafts, and second copies.
+
+    A file beside a model is a copy if it is what the model's own file encloses.
+    """
+    sweep(folder)
+    for path in _checkpoint_files(folder):
+        if any(map(is_regular, _beside(path))):
+            with contextlib.suppress(CheckpointError, OSError):
+                _remove_copies(path)
+
+
 def copy_of_card(model: Model, name: str) -> str:
-    """Card beside a model for a copy of that name; empty if there is none."""
+    """Card of a model for a copy of that name; empty if there is none."""
     return retitled(model.own_card, model.name, name)
-
-
-def copy_of_picture(model: Model) -> bytes:
-    """Content of the picture beside a model; empty if there is none."""
-    return b"" if model.picture is None else read_beside(model.picture)
 
 
 def _not_writable(folder: Path, why: str) -> CheckpointError:
@@ -309,13 +398,46 @@ def _size(path: Path) -> int:
         return 0
 
 
-def read_beside(path: Path) -> bytes:
+def read_beside(path: Path, most: int = _MOST_BESIDE) -> bytes:
     """Content of what came with a model; empty for what is no file, or endless."""
     try:
-        content = read_regular(path, _MOST_BESIDE)
+        content = read_regular(path, most)
     except OSError:
         return b""
-    return content if len(content) <= _MOST_BESIDE else b""
+    return content if len(content) <= most else b""
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    """Where former versions put card and picture of a model."""
+    return path.with_suffix(_CARD), path.with_suffix(_PICTURE)
+
+
+def _remove_copies(path: Path) -> None:
+    enclosed = enclosed_in(read_header(path), path)
+    if enclosed is not None:
+        contents = (enclosed.card.encode(), enclosed.picture)
+        for beside, content in zip(_beside(path), contents, strict=True):
+            if content and read_beside(beside) == content:
+                beside.unlink()
+
+
+def _read_beside(path: Path) -> Enclosed:
+    card, picture = _beside(path)
+    text = read_beside(card, _MOST_TEXT).decode("utf-8-sig", errors="replace")
+    return Enclosed(text, read_beside(picture))
+
+
+def _enclosed(path: Path) -> Enclosed:
+    """Card and picture of a model; empty if they are not what was enclosed."""
+    try:
+        header = read_header(path)
+    except CheckpointError:
+        return _read_beside(path)
+    try:
+        enclosed = enclosed_in(header, path)
+    except CheckpointError:
+        return Enclosed()
+    return _read_beside(path) if enclosed is None else enclosed
 
 
 def _names(folder: Path) -> set[str]:
@@ -324,4 +446,4 @@ def _names(folder: Path) -> set[str]:
 
 
 def _checkpoint_files(folder: Path) -> Iterator[Path]:
-    return iter(sorted(folder.glob(f"*{_SUFFIX}")))
+    return iter(sorted(folder.glob(f"*{SUFFIX}")))

@@ -22,7 +22,7 @@ from napari_colorgan.cli import (
     models,
     train,
 )
-from napari_colorgan.cli._terminal import say, show_anything
+from napari_colorgan.cli._terminal import patient_output, say
 from napari_colorgan.errors import ColorganError
 
 
@@ -30,8 +30,8 @@ class _Commands(TyperGroup):
     """All commands; our errors become one line and exit code 2, also under a test."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        show_anything()
-        return super().main(*arguments, **options)
+        with patient_output():
+            return super().main(*arguments, **options)
 
     def invoke(self, ctx: Any) -> Any:
         try:

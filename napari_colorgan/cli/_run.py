@@ -11,9 +11,11 @@ import typer
 
 from napari_colorgan.cli._terminal import say
 from napari_colorgan.errors import Stopped
-from napari_colorgan.job import Control, Job, Progress, finish
+from napari_colorgan.job import Control, Job, Progress, Waiting, finish
 
 R = TypeVar("R")
+
+_TRY_AGAIN = 10.0  # s
 
 
 def follow(job: Job[R]) -> R:
@@ -77,6 +79,8 @@ class Run:
                     on_event(event)
                 if isinstance(event, shown) and sys.stderr.isatty():
                     self._draw(event, stack)
+                if isinstance(event, Waiting):
+                    self._wait(event)
 
             try:
                 return finish(job, show, self._control)
@@ -94,6 +98,17 @@ class Run:
         if self._signal is not None:
             say(f"Stopped: {what_is_kept}.", err=True)
             raise typer.Exit(128 + self._signal)
+
+    def _wait(self, event: Waiting) -> None:
+        """Say why the work waits, once, and let it try again after a while."""
+        if event.tries == 1 and not self._control.stop:
+            self.say(
+                f"Waiting: {event.reason} Free some space, and it goes on: it is tried "
+                f"again every {_TRY_AGAIN:.0f} s. Ctrl-C ends it.",
+                err=True,
+            )
+        self._control.wait_while_paused(_TRY_AGAIN)
+        self._control.resume()
 
     def _draw(self, event: Progress, stack: ExitStack) -> None:
         if self._bar is None or event.done < self._bar.pos:  # another part of the work

@@ -1,18 +1,18 @@
 """Text for a terminal, whatever it can show and whatever is in a file's name."""
 
-import re
+import contextlib
+import errno
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
+from typing import Any, TextIO
 
 import typer
 
-_MOST_NOTES = 20
+from napari_colorgan.printable import printable
 
-# what moves the cursor or turns text round, and bytes of names that are not UTF-8
-_UNPRINTABLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+_MOST_NOTES = 20
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -29,20 +29,80 @@ def say_notes(notes: Sequence[str]) -> None:
         say(f"Note: There are {more} more such notes.", err=True)
 
 
-def printable(text: str) -> str:
-    """Write what cannot be shown as it stands in Python: a line break stays one."""
-    return _UNPRINTABLE.sub(_escaped, text)
+@contextlib.contextmanager
+def patient_output() -> Iterator[None]:
+    """Let no work end for what cannot be printed.
 
-
-def show_anything() -> None:
-    """Let no output fail for a character that a stream does not know."""
-    for stream in (sys.stdout, sys.stderr):
+    A character that a stream does not know is escaped. Where the disk of a log is full
+    or `| head` has read enough, the work goes on, and the process ends with an exit
+    code, and with a sentence if nobody wished it.
+    """
+    streams = sys.stdout, sys.stderr
+    for stream in streams:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    outputs = [_Patient(stream) for stream in streams]
+    sys.stdout, sys.stderr = outputs
+    try:
+        yield
+    finally:
+        lost = [output.end() for output in outputs]
+        errors = [error for error in lost if error is not None]
+        if any(error.errno != errno.EPIPE for error in errors):
+            say(
+                f"Error: The output cannot be written: {errors[0].strerror}. What else "
+                "the command makes is made. Print to another place, or free some "
+                "space.",
+                err=True,
+            )
+            outputs[1].end()
+        sys.stdout, sys.stderr = streams
+        if errors and not _failed(sys.exc_info()[1]):
+            raise SystemExit(1)
 
 
-def _escaped(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if 0xDC80 <= code <= 0xDCFF:  # a byte, as Python holds it in names
-        code -= 0xDC00
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+class _Patient:
+    """A stream whose errors are told at the end."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream  # None: it was closed before the program began
+        self._error: OSError | None = None
+
+    def write(self, text: str) -> int:
+        """Write, or try to."""
+        try:
+            if self._stream is not None:
+                self._stream.write(text)
+        except OSError as error:
+            self._error = error
+        return len(text)
+
+    def flush(self) -> None:
+        """Let what was written arrive, or try to."""
+        try:
+            if self._stream is not None:
+                self._stream.flush()
+        except OSError as error:
+            self._error = error
+
+    def end(self) -> OSError | None:
+        """Return what went wrong; Python, which flushes once more, finds nothing."""
+        self.flush()
+        if self._error is not None and self._stream is not None:
+            with open(os.devnull, "wb") as nothing:
+                os.dup2(nothing.fileno(), self._stream.fileno())
+        return self._error
+
+    def isatty(self) -> bool:
+        """Whether somebody may be there to see."""
+        return self._stream is not None and self._stream.isatty()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _failed(error: BaseException | None) -> bool:
+    """Whether a command ends with an exit code of its own."""
+    if isinstance(error, SystemExit):
+        return error.code not in (None, 0)
+    return error is not None

@@ -169,10 +169,8 @@ def fine_tune(
         )
         result = run.finish(job, _News(run).tell, shown=StepDone)
         say_notes(_say_best(str(out if folder is None else name), result))
-        run.exit_if_stopped(
-            f"the best so far is kept in '{out}'; the same command with --resume goes "
-            "on"
-        )
+        kept = result.unsaved or f"the best so far is kept in '{out}'"
+        run.exit_if_stopped(f"{kept}; the same command with --resume goes on")
         outcome = Outcome(result, pairs, settings, folder)
         if name is not None:
             run.label = "Installing"

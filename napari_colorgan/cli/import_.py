@@ -8,6 +8,7 @@ from napari_colorgan.checkpoints.metadata import Statistics
 from napari_colorgan.cli._options import ContextChoice, Replace
 from napari_colorgan.cli._run import Run
 from napari_colorgan.cli._terminal import say
+from napari_colorgan.job import Progress
 
 
 def import_(
@@ -25,8 +26,8 @@ def import_(
     sha256: Annotated[
         str,
         typer.Option(
-            help="SHA-256 of the file, as the source of the model tells it. An address "
-            "needs it."
+            help="SHA-256 of the file, as the source of the model tells it: no other "
+            "file is imported then. An address needs it."
         ),
     ] = "",
     context: ContextChoice = None,
@@ -55,9 +56,14 @@ def import_(
     the PyTorch pix2pix code, the options of its training are read from train_opt.txt
     beside it, if there, and the options below say the rest.
     """
-    from napari_colorgan.inference.install import import_job
+    from napari_colorgan.inference.install import ImportNoted, import_job
 
     with Run("Importing") as run:
+
+        def note(event: Progress) -> None:
+            if isinstance(event, ImportNoted):
+                run.say(str(event))
+
         model = run.finish(
             import_job(
                 source,
@@ -68,7 +74,8 @@ def import_(
                 dropout=dropout,
                 license=license_,
                 replace_old=replace,
-            )
+            ),
+            note,
         )
     about = model.metadata
     say(f"'{model.name}': {about.description or 'no description'}".rstrip(" :"))

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.cli._terminal import say
+from napari_colorgan.cli._terminal import say, say_notes
 
 
 def models(
@@ -19,7 +19,8 @@ def models(
         return
     rows = [("NAME", "GENERATOR", "KIND", "CONTEXT", "LICENCE")]
     descriptions = [""]
-    for model in zoo.list_models():
+    found, unreadable = zoo.look()
+    for model in found:
         about = model.metadata
         licence = about.license or "not stated"
         rows.append((model.name, about.generator, model.kind, about.context, licence))
@@ -30,3 +31,4 @@ def models(
         say("  ".join(cells).rstrip())
         if description:
             say(f"    {description}")
+    say_notes([str(file) for file in unreadable])

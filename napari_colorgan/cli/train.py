@@ -160,7 +160,7 @@ def train(
             say(f"It holds the best model, of step {best}.")
         if trained.ended == "stopped" or (done < steps and minutes is not None):
             say("The same command goes on from here.")
-        run.exit_if_stopped(f"'{out}' holds the training so far")
+        run.exit_if_stopped(trained.unsaved or f"'{out}' holds the training so far")
 
 
 def _tell(event: Progress, run: Run) -> None:

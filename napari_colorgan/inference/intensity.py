@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,10 @@ class Limits:
         if isinstance(limits, Limits):
             return limits
         try:
-            values = [float(value) for value in limits]
+            given = list(islice(limits, 4))  # also of what never ends
+            values = [_number(value) for value in given]
             low, high, gamma = values if len(values) == 3 else (*values, 1.0)
-        except (TypeError, ValueError):
+        except Exception:  # of any type, whose methods raise whatever they like
             expected = "low and high, or low, high and gamma"
             raise BadSetting("limits", limits, expected) from None
         if not (np.isfinite([low, high]).all() and low < high):
@@ -59,6 +61,13 @@ class Limits:
         if not (np.isfinite(gamma) and gamma > 0):
             raise BadSetting("gamma", gamma, "a positive number")
         return cls(low, high, gamma)
+
+
+def _number(value: Any) -> float:
+    """Return a number as a float; text is none, even if it reads like one."""
+    if isinstance(value, str | bytes):
+        raise TypeError(value)
+    return float(value)
 
 
 def check_dtype(dtype: np.dtype[Any], name: str) -> None:

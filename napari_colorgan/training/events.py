@@ -89,6 +89,8 @@ class Trained:
     history: "History"
     seconds: float
     """How long it took, without pauses; with the runs that it has gone on from."""
+    unsaved: str = ""
+    """What is not on the disk, though it was to be, in words; empty if all of it is."""
 
 
 @dataclass(slots=True)

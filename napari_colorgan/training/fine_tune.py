@@ -15,7 +15,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.color import CODECS
-from napari_colorgan.errors import BadSetting, NoPairs
+from napari_colorgan.errors import BadSetting, CheckpointError, NoPairs
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.device import choose_device
 from napari_colorgan.job import Job, Progress, finish
@@ -244,6 +244,11 @@ def fine_tune(
         about=about if name is None else {"name": name} | dict(about or {}),
     )
     result = finish(job, on_event)
+    if result.unsaved:
+        raise CheckpointError(
+            f"The training has ended before its time: {result.unsaved}. Free some "
+            "space, then go on with resume=True."
+        )
     if name is not None:
         start = model.metadata.name if isinstance(model, Checkpoint) else str(model)
         used = RunSettings(start=start, device=device, config=config)

@@ -12,16 +12,16 @@ from typing import Any
 from torch import Tensor
 
 from napari_colorgan.checkpoints.metadata import Metadata
-from napari_colorgan.checkpoints.store import Checkpoint, save
+from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import JobFailed
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.job import STOP, Job, Stop
 from napari_colorgan.training.events import History, StepDone, Trained
-from napari_colorgan.training.logs import log_judgement, log_loss
 from napari_colorgan.training.record import Record, halved
 from napari_colorgan.training.resuming import Saved
+from napari_colorgan.training.run_files import RunFiles
 from napari_colorgan.training.samplers import Sampler
-from napari_colorgan.training.state import fitting, write_state_job
+from napari_colorgan.training.state import fitting
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.updates import Diverged, Losses
 from napari_colorgan.training.validation import Validation
@@ -91,7 +91,6 @@ class Loop:
         self._validation = validation
         self._course = course
         self._metadata = metadata
-        self._out = out
         self._kept = kept
         self._facts = facts
         self._record = Record()
@@ -110,6 +109,9 @@ class Loop:
                 trainer.load_state(state["trainer"])
                 self._record = Record.of(state)
                 self._seconds_before = state.get("seconds", 0.0)  # older have none
+        self._files = RunFiles(
+            out, None if saved is None else trainer.done, trainer.steps
+        )
         self._is_large = sum(w.nbytes for w in trainer.average.values()) > _LARGE
 
     def run(self) -> Job[Trained]:
@@ -143,7 +145,7 @@ class Loop:
             except Diverged as error:
                 if not self._record.best:
                     raise
-                best = self._keep_best()
+                best = yield from self._keep_best()
                 return self._trained(best, best, str(error))
             ended = yield from self._after(losses)
         # first what an uninterrupted run would know, so that it can be resumed exactly
@@ -153,7 +155,7 @@ class Loop:
             yield from self._validate()
         if ended != _STOPPED:  # nobody waits for a picture
             yield from self._preview()
-        best = self._keep_best()
+        best = yield from self._keep_best()
         last = self._checkpoint(trainer.average, trainer.done)
         reason = ended or "all steps are done"
         return self._trained(best, last, reason)
@@ -164,7 +166,14 @@ class Loop:
         return self._record.history.copy()
 
     def _trained(self, best: Checkpoint, last: Checkpoint, ended: str) -> Trained:
-        return Trained(best, last, ended, self._record.history, self._seconds())
+        return Trained(
+            best,
+            last,
+            ended,
+            self._record.history,
+            self._seconds(),
+            unsaved=self._files.unsaved,
+        )
 
     def _after(self, losses: Losses) -> Job[str]:
         """Do what is due after a step; why the run should end, if it should."""
@@ -190,8 +199,8 @@ class Loop:
     def _stepped(self, losses: Losses) -> StepDone:
         done, steps = self._trainer.done, self._trainer.steps
         loss = self._record.add_loss(losses["pixel"], done, steps)
-        if self._out is not None and done % _LOG_EVERY == 0:
-            log_loss(self._out, done, self._seconds(), loss)
+        if (logs := self._files.logs) is not None and done % _LOG_EVERY == 0:
+            logs.add_loss(done, self._seconds(), loss)
         epoch = done // self._sampler.per_epoch
         return StepDone(done, steps, losses, loss, epoch, self._seconds_left())
 
@@ -231,8 +240,8 @@ class Loop:
         )
         if judgement is None:
             return STOP
-        if self._out is not None and self._course.logs_scores:
-            log_judgement(self._out, trainer.done, self._seconds(), judgement)
+        if (logs := self._files.logs) is not None and self._course.logs_scores:
+            logs.add_judgement(trainer.done, self._seconds(), judgement)
         return (
             yield self._record.add_validation(
                 judgement.figures,
@@ -266,28 +275,29 @@ class Loop:
         yield shown
 
     def _save(self) -> Job[None]:
-        if self._out is None:
-            return
+        """Write the state and the best checkpoint, or wait until that is possible."""
+        done = self._trainer.done
         state = {
             **self._kept,
             **self._record.state(),
             "trainer": self._trainer.state(),
             "seconds": self._seconds(),
         }
-        yield from write_state_job(self._out.with_suffix(".state"), state)
-        self._keep_best()
-        self._saved, self._saved_step = time.monotonic(), self._trainer.done
+        if (yield from self._files.save_job(done, state, self._best())):
+            self._saved, self._saved_step = time.monotonic(), done
 
-    def _keep_best(self) -> Checkpoint:
-        """Write the best checkpoint, or where nothing decides, the one there is."""
+    def _keep_best(self) -> Job[Checkpoint]:
+        """Write the best checkpoint, as `_save` does, and return it."""
+        best = self._best()
+        yield from self._files.keep_job(self._trainer.done, best)
+        return best
+
+    def _best(self) -> Checkpoint:
+        """Return the best checkpoint, or where nothing decides, the one there is."""
         trainer, record = self._trainer, self._record
         if record.best:
-            checkpoint = self._checkpoint(record.best, record.best_step)
-        else:
-            checkpoint = self._checkpoint(trainer.average, trainer.done)
-        if self._out is not None:
-            save(checkpoint, self._out)
-        return checkpoint
+            return self._checkpoint(record.best, record.best_step)
+        return self._checkpoint(trainer.average, trainer.done)
 
     def _checkpoint(self, weights: Mapping[str, Tensor], step: int) -> Checkpoint:
         """Checkpoint of copied weights in half precision, with their scores."""

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from napari_colorgan.checkpoints.metadata import Metadata, storable
+from napari_colorgan.declared import check_names
 from napari_colorgan.errors import BadSetting
-from napari_colorgan.training.settings import CODEC_OF, TrainConfig, check_names
+from napari_colorgan.training.settings import CODEC_OF, TrainConfig
 
 SHIPPED = Path(str(files("napari_colorgan"))) / "training" / "recipes"
 """Folder of the shipped recipes."""

@@ -1,12 +1,12 @@
 """Settings of training, checked once; free of torch, so that forms open at once."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from types import NoneType
-from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Self
 
 from napari_colorgan.checkpoints.metadata import CodecName, Context
+from napari_colorgan.declared import Range, check_declared, check_names
 from napari_colorgan.errors import BadSetting
 
 Task = Literal["colorization", "translation"]
@@ -17,14 +17,6 @@ SchemeName = Literal["fine-tune", "paper", "notebook"]
 Precision = Literal["float32", "bfloat16"]
 START = "micro"
 """Model that a fine-tuning starts with, where none is named."""
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Which numbers a setting may be: in words, and as a test that NaN fails."""
-
-    words: str
-    allows: Callable[[float], bool]
 
 
 Count = Annotated[int, Range("a whole number of at least 1", lambda n: n >= 1)]
@@ -99,9 +91,7 @@ class Settings:
     """Patches or crops per step."""
 
     def __post_init__(self) -> None:
-        for name, kind in get_type_hints(type(self), include_extras=True).items():
-            if not _allows(kind, value := getattr(self, name)):
-                raise BadSetting(name, value, _words(kind))
+        check_declared(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -251,39 +241,3 @@ _PRESETS: dict[str, dict[str, Any]] = {
     "notebook": _AS_PUBLISHED
     | {"batch": 16, "context": "whole", "task": "translation"},
 }
-
-
-def check_names(values: Mapping[str, Any], known: Iterable[str]) -> None:
-    """Check that settings are known.
-
-    Raises
-    ------
-    BadSetting
-    """
-    if unknown := sorted(set(values) - set(known)):
-        raise BadSetting("setting", unknown[0], f"one of {', '.join(sorted(known))}")
-
-
-def _allows(kind: Any, value: Any) -> bool:
-    """Whether a value is of a declared kind: a word, None, a number in its range."""
-    if kind in (str, NoneType):
-        return isinstance(value, kind)
-    parts = get_args(kind)
-    if get_origin(kind) is Literal:
-        return value in parts
-    if get_origin(kind) is not Annotated:
-        return any(_allows(part, value) for part in parts)
-    number, span = parts
-    right = int if number is int else int | float
-    return isinstance(value, right) and type(value) is not bool and span.allows(value)
-
-
-def _words(kind: Any) -> str:
-    """Say what a value of a declared kind must be."""
-    parts = get_args(kind)
-    if get_origin(kind) is Annotated:
-        return str(parts[1].words)
-    if get_origin(kind) is Literal:
-        return f"one of {', '.join(parts)}"
-    words = [_words(part) for part in parts if part is not NoneType]
-    return ", ".join([words[0], *(word.removeprefix("one of ") for word in words[1:])])

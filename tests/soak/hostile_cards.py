@@ -84,7 +84,6 @@ def _list(_: Path) -> None:
     for model in models:
         assert model.name.isprintable(), f"{model.name!r} is printed"
         _ = (model.card, model.size, model.picture, model.kind, model.origin)
-        zoo.copy_of_picture(model)
 
 
 def _find(_: Path) -> None:

@@ -7,7 +7,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from napari_colorgan.errors import BadSetting
-from napari_colorgan.job import Job, Progress
+from napari_colorgan.job import Job, Progress, Waiting
 from napari_colorgan.training.outcome import Kept, Outcome
 from napari_colorgan.training.run_jobs import PairsLoaded, begin_job, resume_job
 from napari_colorgan.training.runs import RunFolder
@@ -152,13 +152,18 @@ class FineTuneWidget(QWidget):
         if isinstance(event, PairsLoaded):
             self.pairs.fill(event.pairs)
         self.training.on_event(event)
+        if isinstance(event, Waiting):
+            self._update()
+            if event.tries == 1 and not self._jobs.stopping:
+                show_info(f"The training is paused: {event.reason}")
 
     def _on_measured(self, seconds: float) -> None:
         self.form.remember_step(seconds)
         save_settings(self.form.remembered(), fine_tune_file())
 
     def _on_result(self, outcome: Outcome) -> None:
-        self.training.end()
+        unsaved = outcome.result.unsaved
+        self.training.end(unsaved and f"Beware: {unsaved}.")
         self.outcome.show_outcome(outcome, self._kept)
         QTimer.singleShot(0, self._scroll_to_outcome)  # once it is laid out
 

@@ -9,7 +9,7 @@ from magicgui.widgets import Label, ProgressBar
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_colorgan.job import Progress, duration
+from napari_colorgan.job import Progress, Waiting, duration
 from napari_colorgan.widgets.fine_tune.loss_plot import LossPlot
 from napari_colorgan.widgets.fine_tune.preview_layer import PreviewLayer
 from napari_colorgan.widgets.parts.layout import keep_low, say, wrap
@@ -81,6 +81,8 @@ class TrainingView(QWidget):
                 self._on_step(event)
             case Planned():
                 self._on_planned(event)
+            case Waiting():
+                self._tell(f"{event.reason} Free some space, then press Continue.")
             case Validated():
                 self._on_validated(event)
             case Previewed() if self._preview is not None:

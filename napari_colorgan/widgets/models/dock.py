@@ -96,7 +96,7 @@ class ModelManagerWidget(QWidget):
 
     def _on_chosen(self) -> None:
         model = self.models.model
-        self.details.show_model(model)
+        self.details.show_model(model, self.models.problem)
         if model is None:
             self._card_view.close()
         else:

@@ -15,7 +15,7 @@ _LOWEST = 120  # px; room for two and a half models
 
 
 class ModelList(QListWidget):
-    """Picture, name, origin, kind and size of each model."""
+    """Picture, name, origin, kind and size of each model; then what cannot be read."""
 
     chosen = Signal()
     """Another model is chosen, or the chosen one is new in some way."""
@@ -23,6 +23,7 @@ class ModelList(QListWidget):
     def __init__(self) -> None:
         super().__init__()
         self._models: Sequence[zoo.Model] = []
+        self._unreadable: Sequence[zoo.Unreadable] = []
         self.setAccessibleName("Models")
         self.setIconSize(QSize(_ICON, _ICON))
         self.setMinimumHeight(_LOWEST)
@@ -38,6 +39,12 @@ class ModelList(QListWidget):
         return self._models[row] if 0 <= row < len(self._models) else None
 
     @property
+    def problem(self) -> str:
+        """What is wrong with the chosen file; empty if it is a model."""
+        row = self.currentRow() - len(self._models)
+        return str(self._unreadable[row]) if 0 <= row < len(self._unreadable) else ""
+
+    @property
     def name(self) -> str:
         """Of the chosen model; empty if there is none."""
         return "" if self.model is None else self.model.name
@@ -48,12 +55,14 @@ class ModelList(QListWidget):
         Where there is none, what is now in the place of the last choice is chosen.
         """
         row = max(0, self.currentRow())
-        self._models = zoo.list_models()
+        self._models, self._unreadable = zoo.look()
         names = [model.name for model in self._models]
         self.blockSignals(True)
         self.clear()
         for model in self._models:
             self.addItem(_item(model))
+        for file in self._unreadable:
+            self.addItem(_bad_item(file))
         row = names.index(name) if name in names else min(row, len(names) - 1)
         self.setCurrentRow(row)
         self.blockSignals(False)
@@ -71,6 +80,12 @@ def _item(model: zoo.Model) -> QListWidgetItem:
     if item.icon().isNull():
         item.setIcon(_no_picture())
     item.setToolTip(plain(model.name))
+    return item
+
+
+def _bad_item(file: zoo.Unreadable) -> QListWidgetItem:
+    item = QListWidgetItem(_no_picture(), f"{file.name}\ncannot be read")
+    item.setToolTip(plain(file))
     return item
 
 

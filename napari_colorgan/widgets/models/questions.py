@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Any, get_args
 
 from magicgui.widgets import ComboBox, Container, Label, LineEdit, Widget
@@ -166,7 +167,10 @@ class ImportQuestion(Question):
                 rows.append(self.statistics)
             rows.append(self.license)
         kind = f"{imported.source.kind.capitalize()}. {about.description}"
-        super().__init__(parent, f"Import {imported.source.path.name}", rows, kind)
+        # a label breaks no line within 64 digits
+        note = re.sub("[0-9a-f]{16}", r"\g<0> ", imported.note).strip()
+        text = f"{kind}\n\n{note}".strip()
+        super().__init__(parent, f"Import {imported.source.path.name}", rows, text)
 
     def answered(self) -> "Import":
         """Return the model as it is to be used."""

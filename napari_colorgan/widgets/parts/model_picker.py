@@ -51,7 +51,7 @@ class ModelPicker(Container[Any]):
 
     def reset_choices(self, *_: object) -> None:
         """Look for models anew."""
-        self._models = {model.name: model for model in zoo.list_models()}
+        self._models = {model.name: model for model in zoo.look()[0]}
         self._models |= self._browsed
         super().reset_choices()
         for index, name in enumerate(self.names.choices):
@@ -93,7 +93,7 @@ class ModelPicker(Container[Any]):
     def _describe(self, *_: object) -> None:
         """Show what the chosen model is for."""
         name, self.model = self.names.value, None
-        about, picture = "There is no model; choose a file.", None
+        about, picture = "There is no model; choose a file.", b""
         if name is not None:
             try:
                 self.model = zoo.find(name)

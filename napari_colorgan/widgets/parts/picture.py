@@ -1,19 +1,14 @@
 """Small pictures in a dock."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QBuffer, QByteArray, QRect, QSize, Qt
-from qtpy.QtGui import QIcon, QImage, QImageReader, QPainter, QPixmap
+from qtpy.QtCore import QRect, QSize, Qt
+from qtpy.QtGui import QIcon, QImage, QPainter, QPixmap
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_colorgan.arrays import RGB
-from napari_colorgan.checkpoints import zoo
-
-_MOST_PIXELS = 32_000_000
-_KINDS = {b"\xff\xd8\xff": b"jpeg", b"\x89PNG\r\n\x1a\n": b"png"}
-"""First bytes of the files that are decoded, and what Qt calls their kind."""
+from napari_colorgan.checkpoints.pictures import decoded
 
 
 class Picture(QWidget):
@@ -26,10 +21,9 @@ class Picture(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.setVisible(False)
 
-    def show_file(self, path: Path | None) -> None:
-        """Show a picture file; nothing if there is none, or if it cannot be read."""
-        image = QImage() if path is None else read_picture(path)
-        self._show(QPixmap.fromImage(image))
+    def show_file(self, content: bytes) -> None:
+        """Show what is in a picture file; nothing if it is empty, or no picture."""
+        self._show(QPixmap.fromImage(read_picture(content)))
 
     def sizeHint(self) -> QSize:
         """Return the size that is wished for."""
@@ -68,29 +62,22 @@ def pixmap_of(rgb: RGB) -> QPixmap:
     return QPixmap.fromImage(image.copy())  # Qt does not own the array
 
 
-def first_example(picture: Path | None) -> QIcon:
+def first_example(picture: bytes) -> QIcon:
     """Make an icon of the first example of a strip; an empty one without a picture."""
-    strip = QImage() if picture is None else read_picture(picture)
+    strip = read_picture(picture)
     side = min(strip.width(), strip.height())
     return QIcon(QPixmap.fromImage(strip.copy(0, 0, side, side)))
 
 
-def read_picture(path: Path) -> QImage:
-    """Read a JPEG or PNG that came with a model, from anywhere; null if it is none.
+def read_picture(content: bytes) -> QImage:
+    """Decode a JPEG or PNG that came with a model, from anywhere; null if it is none.
 
-    Qt itself would read a device without end, and decode whatever its plugins can.
+    Qt itself would decode whatever its plugins can.
     """
-    content = zoo.read_beside(path)
-    kind = next(
-        (kind for head, kind in _KINDS.items() if content.startswith(head)), None
-    )
-    if kind is None:
+    picture = decoded(content)
+    if picture is None:
         return QImage()
-    buffer = QBuffer()
-    buffer.setData(QByteArray(content))
-    reader = QImageReader(buffer, QByteArray(kind))
-    reader.setAutoDetectImageFormat(False)
-    size = reader.size()
-    if not 0 < size.width() * size.height() <= _MOST_PIXELS:
-        return QImage()
-    return reader.read()
+    width, height = picture.size
+    pixels = picture.convert("RGBA").tobytes()
+    image = QImage(pixels, width, height, 4 * width, QImage.Format.Format_RGBA8888)
+    return image.copy()  # Qt does not own the bytes
