@@ -20,6 +20,7 @@ from tests.soak.row import Row, Tally, tally
 NAMES: tuple[str, ...] = (
     "hostile",
     "pictures",
+    "inputs",
     "actions",
     "faults",
     "blocks",
