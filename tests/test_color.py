@@ -242,8 +242,8 @@ def test_networks_fit_chroma_as_the_package_does(bold):
     lab = torch.cat([gray_to_lightness(gray), prediction * AB_SCALE], 1)
     expected, every = fit_chroma(lab), fit_every_chroma(lab)
     outside = (expected != lab).any(1, keepdim=True).expand_as(lab)
-    assert torch.equal(every[outside], expected[outside])
-    assert torch.allclose(every, expected, atol=1e-3)
+    assert 0.1 < outside.float().mean() < 0.9
+    assert torch.equal(every, expected)
     points = fit_every_chroma(lab.flatten(2)[..., :99])
     assert torch.equal(points, every.flatten(2)[..., :99])
 
