@@ -34,3 +34,15 @@ def start_xvfb() -> None:
     if not number:
         raise RuntimeError("Xvfb does not start: run `Xvfb :99` to see why.")
     os.environ["DISPLAY"] = f":{number}"
+
+
+def keep_programs() -> None:
+    """Never delete a program of a graphics card, in this process.
+
+    Mesa's software renderers (25, without a graphics card) read freed memory soon after
+    one was deleted. Plain napari 0.9.2 shows it: add eight images of 64 x 64 px, remove
+    the lowest, draw, and so on: a segmentation fault in `glDrawArrays`.
+    """
+    from vispy.gloo.glir import GlirProgram
+
+    GlirProgram.delete = lambda self: None

@@ -1,12 +1,17 @@
 """Files that are read block by block: zarr stores and large TIFFs."""
 
+import json
 import pickle
+import struct
 from pathlib import Path
 
+import google_crc32c
+import numcodecs
 import numpy as np
 import pytest
 import tifffile
 import zarr
+import zarr.codecs
 from numpy.typing import NDArray
 from skimage import data
 
@@ -16,6 +21,7 @@ from napari_colorgan.image_io.blocks import Blocks
 from napari_colorgan.inference import sampling
 from napari_colorgan.inference.source import Source
 
+GZIP = zarr.codecs.GzipCodec()
 STACK = data.camera()[:300, :420].reshape(2, 150, 420)
 
 
@@ -259,3 +265,99 @@ def test_colour_is_looked_for_in_a_sample_and_noticed_when_it_is_read(
     assert Source.of(data.astronaut(), from_color=True).channels == "color"
     with pytest.raises(ColorSource):
         Source.of(data.astronaut())
+
+
+def _chunk_of(path: Path) -> Path:
+    files = [file for file in path.rglob("*") if file.is_file()]
+    return next(f for f in files if f.suffix != ".json" and f.name[0] != ".")
+
+
+@pytest.mark.parametrize(
+    ("version", "codec"),
+    [
+        (3, zarr.codecs.GzipCodec()),
+        (3, zarr.codecs.ZstdCodec()),
+        (3, zarr.codecs.BloscCodec()),
+        (2, numcodecs.Zlib()),
+        (2, numcodecs.LZ4()),
+        (2, numcodecs.BZ2()),
+        (2, numcodecs.LZMA()),
+        (2, numcodecs.Zstd()),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_chunk_that_unpacks_to_more_than_it_holds_is_refused(
+    tmp_path, version, codec
+) -> None:
+    honest = {"chunks": (32, 32), "zarr_format": version, "compressors": codec}
+    zarr.create_array(tmp_path / "a.zarr", data=STACK[0, :32, :32], **honest)
+    path = tmp_path / "a.zarr"
+    assert np.array_equal(read_image(path).array, STACK[0, :32, :32])
+    large = np.ones((3000, 3000), np.uint8)
+    more = {**honest, "chunks": large.shape}
+    zarr.create_array(tmp_path / "b.zarr", data=large, **more)
+    _chunk_of(path).write_bytes(_chunk_of(tmp_path / "b.zarr").read_bytes())
+    with pytest.raises(BadImageFile, match=r"unpacks to more than the 1.02 kB"):
+        read_image(path)
+
+
+def test_a_shard_whose_chunks_unpack_to_more_is_refused(tmp_path) -> None:
+    sides = {"chunks": (32, 32), "shards": (64, 64), "compressors": [GZIP]}
+    zarr.create_array(tmp_path / "a.zarr", data=STACK[0, :64, :64], **sides)
+    path = tmp_path / "a.zarr"
+    assert np.array_equal(read_image(path).array, STACK[0, :64, :64])
+    shard = _chunk_of(path)
+    bomb = GZIP._gzip_codec.encode(bytes(1 << 20))
+    index = struct.pack("<8Q", *(0, len(bomb)) * 4)
+    sums = struct.pack("<L", google_crc32c.value(index))
+    shard.write_bytes(bomb + index + sums)
+    for part in (..., np.s_[:8, :8]):
+        with pytest.raises(BadImageFile, match="unpacks to more"):
+            read_image(path, by_blocks=True).array[part]
+
+
+@pytest.mark.parametrize("place", ["filters", "compressor"])
+def test_a_codec_that_runs_what_it_reads_is_refused(tmp_path, place) -> None:
+    path = tmp_path / "a.zarr"
+    zarr.create_array(path, data=STACK[0], zarr_format=2, compressors=None)
+    about = json.loads((path / ".zarray").read_text())
+    pickled = {"id": "pickle", "protocol": 4}
+    shuffled = {"id": "shuffle", "elementsize": 1}
+    about[place] = [pickled, shuffled] if place == "filters" else pickled
+    (path / ".zarray").write_text(json.dumps(about))
+    ran = tmp_path / "ran"
+    for chunk in path.glob("[0-9]*"):
+        chunk.write_bytes(pickle.dumps(_Runs(str(ran))))
+    with pytest.raises(BadImageFile):
+        read_image(path)
+    assert not ran.exists()
+
+
+class _Runs:
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> object:
+        return open, (self.path, "w")
+
+
+def test_parts_of_stores_that_are_no_files_are_refused(tmp_path) -> None:
+    path = tmp_path / "a.zarr"
+    zarr.create_array(path, data=STACK[0], chunks=(64, 64))
+    chunk = _chunk_of(path)
+    chunk.unlink()
+    chunk.symlink_to("/dev/zero")
+    with pytest.raises(BadImageFile, match="a pipe or a device"):
+        read_image(path)
+    chunk.unlink()
+    with chunk.open("wb") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(BadImageFile, match="larger than all that it can hold"):
+        read_image(path)
+
+
+def test_chunks_far_larger_than_the_picture_are_refused(tmp_path) -> None:
+    path = tmp_path / "a.zarr"
+    zarr.create_array(path, shape=(8, 8), dtype="u1", chunks=(1 << 16, 1 << 16))
+    with pytest.raises(BadImageFile, match="chunks that are far larger"):
+        read_image(path)

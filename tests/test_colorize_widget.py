@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from dask import delayed
+from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
 from napari.utils import Colormap
 from PIL import Image
@@ -21,6 +22,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.inference.intensity import Limits, color_to_gray, scale
 from napari_colorgan.job import Progress
 from napari_colorgan.models.unet import UNet
+from napari_colorgan.widgets.colorize.layer_picker import LayerPicker
 from napari_colorgan.widgets.parts import levels
 from napari_colorgan.widgets.parts import settings as dock_settings
 from napari_colorgan.widgets.parts.layers import (
@@ -175,6 +177,18 @@ def test_the_picker_follows_the_viewer(viewer, qtbot, gray, photo):
     assert "renamed" in texts and "before" not in texts
     viewer.layers.remove(before)
     assert list(widget.layers.choices) == [later]
+
+
+def test_a_layer_that_got_colour_is_chosen_no_longer(qtbot, photo):
+    viewer = ViewerModel()
+    gray_in_rgb = np.repeat(photo[..., :1], 3, axis=-1)
+    layer = viewer.add_image(gray_in_rgb, rgb=True)
+    picker = LayerPicker(viewer)
+    picker.suggest()
+    assert picker.layers.value == [layer]
+    layer.data = photo
+    picker.reset_choices()
+    assert picker.layers.value == []
 
 
 def test_run_is_disabled_with_a_reason(viewer, qtbot, gray):

@@ -1,8 +1,13 @@
 """Picture files keep their values, axes and pixel size on the way in and out."""
 
+import contextlib
 import os
+import pickle
+import signal
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +23,10 @@ from napari_colorgan.image_io import (
     check_output,
     read_image,
     tiff,
+    writing,
 )
+from napari_colorgan.image_io.blocks import Blocks
+from napari_colorgan.inference.source import Source
 
 
 @pytest.fixture(scope="module")
@@ -330,14 +338,61 @@ def test_codec_that_is_unknown_is_named(tmp_path: Path, astronaut) -> None:
         read_image(path)
 
 
-def test_large_tiffs_are_mapped(tmp_path: Path, stack, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("options", "axes"),
+    [
+        ({"imagej": True, "metadata": {"axes": "TZYX"}}, "TZYX"),
+        ({"byteorder": ">", "metadata": {"axes": "TCYX"}}, "TCYX"),
+    ],
+)
+def test_large_tiffs_are_read_by_seeking(
+    tmp_path: Path, stack, monkeypatch, options, axes
+) -> None:
     path = tmp_path / "large.tif"
-    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "TZYX"})
-    monkeypatch.setattr(tiff, "_MAP_ABOVE", 1000)
-    image = read_image(path)
-    assert isinstance(image.array, np.memmap) and image.axes == "TZYX"
-    assert not image.array.flags.writeable
-    np.testing.assert_array_equal(image.array, stack)
+    tifffile.imwrite(path, stack, **options)
+    monkeypatch.setattr(tiff, "_OPEN_ABOVE", 0)
+    monkeypatch.setattr(tiff, "_SEEK_ABOVE", 0)
+    image = read_image(path, by_blocks=True)
+    again = pickle.loads(pickle.dumps(image.array))
+    assert isinstance(image.array, Blocks) and image.axes == axes
+    for array in (image.array, again, read_image(path).array):
+        np.testing.assert_array_equal(array[...], stack)
+    part = np.s_[1, ::-1, 3:40, 50::7]
+    np.testing.assert_array_equal(image.array[part], stack[part])
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_large_colours_are_read_by_seeking(
+    tmp_path: Path, astronaut, monkeypatch, planar: str
+) -> None:
+    path = tmp_path / "large.tif"
+    stored = astronaut if planar == "contig" else np.moveaxis(astronaut, -1, 0)
+    tifffile.imwrite(path, stored, photometric="rgb", planarconfig=planar)
+    monkeypatch.setattr(tiff, "_OPEN_ABOVE", 0)
+    monkeypatch.setattr(tiff, "_SEEK_ABOVE", 0)
+    image = read_image(path, by_blocks=True)
+    assert isinstance(image.array, Blocks) and image.axes == "YXS"
+    np.testing.assert_array_equal(image.array[...], astronaut)
+    np.testing.assert_array_equal(image.array[9:30, 5:7], astronaut[9:30, 5:7])
+
+
+def test_a_tiff_that_is_shortened_while_it_is_read_is_told(
+    tmp_path: Path, stack, monkeypatch
+) -> None:
+    """Mapped, it would end the process: a bus error."""
+    monkeypatch.setattr(tiff, "_OPEN_ABOVE", 0)
+    monkeypatch.setattr(tiff, "_SEEK_ABOVE", 0)
+    for name, options in (("flat", {}), ("tiles", {"tile": (32, 32)})):
+        path = tmp_path / f"{name}.tif"
+        tifffile.imwrite(path, stack, **options, metadata={"axes": "TZYX"})
+        array = read_image(path, by_blocks=True).array
+        source = Source.of(array, axes="TZYX", limits=(0, 65535))
+        os.truncate(path, 20_000)
+        for index in ((0, 0), (2, 1)):
+            with contextlib.suppress(BadImageFile):
+                source.plane(index).gray(source.plane(index).whole)
+        with pytest.raises(BadImageFile, match="ends before its pixels do"):
+            source.plane((2, 1)).gray(source.plane((2, 1)).whole)
 
 
 def test_first_of_several_pictures(tmp_path: Path, camera, deep) -> None:
@@ -505,3 +560,51 @@ def test_result_has_usual_permissions(tmp_path: Path, astronaut) -> None:
         stat.S_IMODE((tmp_path / n).stat().st_mode) for n in ("usual", "a.tif")
     )
     assert found == usual
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.getsignal(signal.SIGXFSZ)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # an error instead
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such a limit is Unix's")
+@pytest.mark.usefixtures("small_files")
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_a_result_that_finds_no_room_is_refused_before_the_work(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"out{suffix}"
+    with pytest.raises(BadImageFile, match="cannot be written: File too large"):
+        check_output(path, (256, 256))
+    with (
+        pytest.raises(BadImageFile, match="File too large"),
+        ResultFile(path, (256,) * 2),
+    ):
+        pytest.fail("it was begun")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.jpg", "out.tif", "out.ome.tif"])
+def test_a_full_disk_is_told_before_the_work(tmp_path: Path, name, monkeypatch) -> None:
+    full = SimpleNamespace(total=10**9, used=10**9, free=150_000)
+    monkeypatch.setattr(writing.shutil, "disk_usage", lambda _: full)
+    with pytest.raises(BadImageFile, match=r"may need 1\.2 MB, and there are 0\.1 MB"):
+        check_output(tmp_path / name, (256, 256))
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_reserved_is_given_back(tmp_path: Path, astronaut) -> None:
+    for name in ("out.png", "out.jpg"):
+        path = tmp_path / name
+        with ResultFile(path, astronaut.shape[:2]) as result:
+            result.array[:] = astronaut
+        assert path.stat().st_size < astronaut.nbytes + 10_000
+        assert np.abs(read_image(path).array.astype(int) - astronaut).mean() < 3

@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from napari_colorgan.image_io.tiff_levels import TiffLevels
 
 LARGE = 1 << 26
 """Px of a plane above which a TIFF is made of tiles, with a pyramid."""
+_BYTES = 4
+"""Of a px of an unpacked result with its pyramid, a third as large."""
 _TIFFS = (".tif", ".tiff")
 _MAY_DIFFER = ("complete", "device", "engine", "note", "source")
 _WORDS = {"digest": "other weights of the model", "picture": "another picture"}
@@ -176,6 +180,13 @@ def _begun(
     tags: Tags,
     made: Record,
 ) -> GrowingFile:
+    is_tiff = path.suffix.lower() != SUFFIX
+    needed = _BYTES * math.prod(shape)  # of a store nobody knows; it is gone on with
+    if is_tiff and (free := shutil.disk_usage(path.parent).free) < needed:
+        raise BadImageFile(
+            f"'{path}' cannot be written: it needs {needed / 1e9:.2f} GB, and there "
+            f"are {free / 1e9:.2f} GB left. Make room, or choose another disk."
+        )
     levels: Levels
     with DraftFolder(path.parent) as draft:
         place = draft.new / path.name

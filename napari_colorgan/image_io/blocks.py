@@ -19,6 +19,7 @@ Parts = tuple[slice, ...]
 KEPT = 24 << 20
 """Bytes of decoded blocks that an array keeps: neighbouring windows share them."""
 _LEAST = 512  # px; smaller chunks are read several at once
+_MOST = 1 << 26  # bytes of several chunks
 _LEADING = 2  # axes at most that a block is made larger along: the last ones
 
 
@@ -146,6 +147,10 @@ def block_sides(
     ]
     if math.prod(sides) * itemsize > KEPT // 4:
         sides[:ahead] = [1] * ahead
+    if sides and (size := math.prod(sides) * itemsize) > _MOST:
+        # strips of wide pictures: fewer of them at once
+        strips = max(1, sides[ahead] // chunks[ahead] * _MOST // size)
+        sides[ahead] = min(sides[ahead], strips * chunks[ahead])
     return tuple(sides)
 
 

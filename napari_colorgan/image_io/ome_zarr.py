@@ -14,6 +14,7 @@ from napari_colorgan.image_io import pixel_size
 from napari_colorgan.image_io.blocks import Blocks, Parts, block_sides
 from napari_colorgan.image_io.image_file import ImageFile
 from napari_colorgan.image_io.tags import Tags
+from napari_colorgan.image_io.zarr_bounds import bound_chunks, regular_store
 
 SUFFIX = ".zarr"
 RECORD = "colorgan"
@@ -48,7 +49,7 @@ def read_ome_zarr(path: Path, axes: str | None = None) -> ImageFile:
     zarr = import_zarr(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of zarr, about features that are new to it
-        node = zarr.open(str(path), mode="r")
+        node = zarr.open(regular_store(path), mode="r")
         notes: tuple[str, ...] = ()
         about: dict[str, Any] = {}
         if isinstance(node, zarr.Group):
@@ -81,7 +82,8 @@ def open_array(store: str | Path, path: str = "") -> Blocks:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        array = zarr.open_array(str(store), path=path, mode="r")
+        array = zarr.open_array(regular_store(Path(store)), path=path, mode="r")
+    bound_chunks(Path(store, path), array)
 
     def read(parts: Parts) -> Array:
         return np.asarray(array[parts])

@@ -11,10 +11,12 @@ import PIL
 from PIL import Image
 
 from napari_colorgan.errors import BadImageFile, OutOfMemory
+from napari_colorgan.image_io.bounds import check_claim
 from napari_colorgan.image_io.image_file import ImageFile
 from napari_colorgan.image_io.ome_zarr import is_zarr, read_ome_zarr
 from napari_colorgan.image_io.pillow import read_with_pillow
 from napari_colorgan.image_io.tiff import read_tiff
+from napari_colorgan.regular import is_regular, open_regular
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -44,8 +46,8 @@ def read_image(
     try:
         if path.is_dir():
             image = _read_folder(path, axes)
-            return image if by_blocks else replace(image, array=image.array[...])
-        with path.open("rb") as file:
+            return image if by_blocks else _whole(path, image)
+        with open_regular(path) as file:
             start = file.read(4)
         if start in _TIFF_STARTS:
             return read_tiff(path, axes, by_blocks=by_blocks)
@@ -77,6 +79,13 @@ def read_image(
             f"'{path}' is damaged or of an unusual kind ({error}). Fetch it again, or "
             "open it in another program and save it as PNG or TIFF."
         ) from error
+
+
+def _whole(path: Path, image: ImageFile) -> ImageFile:
+    """Read all of a store, once it is clear that it is a picture of that size."""
+    held = sum(file.stat().st_size for file in path.rglob("*") if is_regular(file))
+    check_claim(path, image.array.nbytes, held)
+    return replace(image, array=image.array[...])
 
 
 def _read_folder(path: Path, axes: str | None) -> ImageFile:

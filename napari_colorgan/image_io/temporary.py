@@ -18,9 +18,9 @@ SHARE: Final = 0.25
 _MEMORY: Final = 8 << 30  # bytes, of machines that do not say
 
 
-def fits_memory(bytes_needed: int) -> bool:
+def fits_memory(bytes_needed: int, share: float = SHARE) -> bool:
     """Whether a result fills no more than a share of this machine's memory."""
-    return bytes_needed <= SHARE * _memory()
+    return bytes_needed <= share * _memory()
 
 
 def _memory() -> int:

@@ -13,12 +13,17 @@ from napari_colorgan.arrays import Array
 from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io import color_spaces, pixel_size, tags
 from napari_colorgan.image_io.blocks import Blocks
+from napari_colorgan.image_io.bounds import check_claim
+from napari_colorgan.image_io.flat_tiff import open_flat
 from napari_colorgan.image_io.image_file import ORIENTATION, ImageFile, upright
+from napari_colorgan.image_io.ome_claims import check_ome
 from napari_colorgan.image_io.pillow import pixels
+from napari_colorgan.image_io.tiff_directories import check_directories
+from napari_colorgan.image_io.tiff_packed import bound_decoding
 from napari_colorgan.image_io.tiled_tiff import Decode, open_series
 
 _OPEN_ABOVE = 1 << 25  # bytes; where blocks are asked for, larger files give them
-_MAP_ABOVE = 1 << 28  # bytes; smaller files are safer read: they may change meanwhile
+_SEEK_ABOVE = 1 << 28  # bytes; the same of files whose values are not packed
 _LEADING = "TZCPRMQI"  # letters of `inference.axes`; files know some twenty more
 _THUMBNAIL = 4  # a first picture with less than 1 / 4 of the pixels of another is one
 _PHOTOMETRIC, _INK_SET, _ICC, _NODATA = 262, 332, 34675, 42113  # tags
@@ -39,7 +44,10 @@ _SAMPLES: dict[int, Callable[[Array], Array]] = {
 
 def read_tiff(path: Path, axes: str | None, *, by_blocks: bool = False) -> ImageFile:
     """Read the main picture of a TIFF; see `read_image`."""
+    check_directories(path)
     with tifffile.TiffFile(path) as tiff:
+        if tiff.is_ome:
+            check_ome(path, tiff.ome_metadata or "")
         series, notes = _main_series(path, tiff)
         page = series.keyframe
         if by_blocks and (opened := _opened(path, tiff, series)) is not None:
@@ -49,9 +57,8 @@ def read_tiff(path: Path, axes: str | None, *, by_blocks: bool = False) -> Image
             size, words = pixel_size.of_tiff(tiff, series), tags.of_tiff(tiff, page)
             return ImageFile(array, axes, size, notes, words)
         array, stored = _decoded(path, tiff, series)
-        if axes is None and "S" in stored:
-            array = np.moveaxis(array, stored.index("S"), -1)
-            stored = stored.replace("S", "") + "S"
+        if axes is None:
+            array, stored = _samples_last(array, stored)
         if page.iccprofile:
             array, note = color_spaces.in_srgb(array, page.iccprofile, path)
             notes += note
@@ -73,6 +80,9 @@ def _opened(path: Path, tiff: Any, series: Any) -> tuple[Any, str] | None:
     page = series.keyframe
     if series.nbytes <= _OPEN_ABOVE or _number(page, ORIENTATION, 1) != 1:
         return None
+    if _is_flat(page, series):
+        number = tiff.series.index(series)
+        return _samples_last(open_flat(path.absolute(), number), series.axes)
     try:
         blocks = open_series(path.absolute(), tiff.series.index(series), meaning_of)
         if blocks is None:
@@ -83,6 +93,14 @@ def _opened(path: Path, tiff: Any, series: Any) -> tuple[Any, str] | None:
         return None
     leading = series.axes[: series.axes.index("Y")]
     return blocks, leading + "YXS"[: blocks.ndim - len(leading)]
+
+
+def _samples_last(array: Any, axes: str) -> tuple[Any, str]:
+    """Move samples behind all other axes, if there are any."""
+    if "S" not in axes:
+        return array, axes
+    order = [place for place, letter in enumerate(axes) if letter != "S"]
+    return array.transpose([*order, axes.index("S")]), axes.replace("S", "") + "S"
 
 
 def meaning_of(page: Any) -> Decode | None:
@@ -139,9 +157,10 @@ def _plane(series: Any) -> int:
 def _decoded(path: Path, tiff: Any, series: Any) -> tuple[Array, str]:
     """Gray or RGB of a series, and the axes of the array; CMYK if it has a profile."""
     page = series.keyframe
-    if _may_map(page, series):
-        number = tiff.series.index(series)
-        return tifffile.memmap(path, series=number, mode="r"), series.axes
+    # bits become bytes
+    folds = max(1, 8 * page.dtype.itemsize // max(1, page.bitspersample))
+    check_claim(path, series.nbytes, path.stat().st_size * folds)
+    bound_decoding(path, series)
     try:
         array = series.asarray()
     # tifffile's of kinds that it does not know, and those of the codecs
@@ -152,12 +171,14 @@ def _decoded(path: Path, tiff: Any, series: Any) -> tuple[Array, str]:
     return _meant(array, series.axes, page, is_imagej=tiff.is_imagej)
 
 
-def _may_map(page: Any, series: Any) -> bool:
+def _is_flat(page: Any, series: Any) -> bool:
     """Whether the values are large, contiguous, and stand in the file as meant."""
     as_stored = _photometric(page) in (_MINISBLACK, _RGB, _MASK)
+    samples = series.shape[series.axes.index("S")] if "S" in series.axes else 3
     return (
         as_stored
-        and series.nbytes > _MAP_ABOVE
+        and series.nbytes > _SEEK_ABOVE
+        and samples in (3, 4)
         and series.dataoffset is not None
         and page.bitspersample >= 8
         and page.tags.get(_NODATA) is None

@@ -13,6 +13,8 @@ import tifffile
 from napari_colorgan.arrays import Array
 from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io.blocks import Blocks, Parts, block_sides
+from napari_colorgan.image_io.bounds import too_short
+from napari_colorgan.image_io.tiff_packed import bound_decoding
 
 _JPEGS = (6, 7, 34892, 33007)  # compressions whose tables may stand in the page
 
@@ -36,16 +38,21 @@ def open_series(
     None if its pages are stored in a way that is only read as a whole.
     """
     tiff = tifffile.TiffFile(path)
-    series = tiff.series[number]
-    page = series.keyframe
-    meant = None if not _is_plain(series) else decode(page)
+    try:
+        series = tiff.series[number]
+        page = series.keyframe
+        meant = None if not _is_plain(series) else decode(page)
+        bound_decoding(path, series)
+    except BaseException:
+        tiff.close()
+        raise
     if meant is None:
         tiff.close()
         return None
     samples = meant(np.zeros((1, 1, page.samplesperpixel), page.dtype))
     count = samples.shape[-1] if samples.ndim == 3 else 0
     leading = tuple(series.shape[: series.axes.index("Y")])
-    read = _Pages(tiff, series, leading, meant)
+    read = _Pages(path, tiff, series, leading, meant)
     tail = (count,) if count else ()
     chunks = (*(1 for _ in leading), *_segment(page))
     shape = (*leading, page.imagelength, page.imagewidth)
@@ -70,8 +77,14 @@ class _Pages:
     """Reads parts of pages; several threads wait for each other."""
 
     def __init__(
-        self, tiff: Any, series: Any, leading: Sequence[int], decode: Decode
+        self,
+        path: Path,
+        tiff: Any,
+        series: Any,
+        leading: Sequence[int],
+        decode: Decode,
     ) -> None:
+        self._path = path
         self._tiff = tiff
         self._series = series
         self._leading = tuple(leading)
@@ -116,6 +129,8 @@ class _Pages:
             return
         file.seek(page.dataoffsets[segment])
         encoded = file.read(length)  # first, for what follows may read, too
+        if len(encoded) < length:
+            raise too_short(self._path)
         options = {}
         if frame.compression in _JPEGS:
             options = {"jpegtables": page.jpegtables, "jpegheader": frame.jpegheader}

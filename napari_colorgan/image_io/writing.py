@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -35,6 +36,7 @@ _TYPES = {
 SUFFIXES = tuple(_TYPES)
 """Ends of names, in lower case, that a result may have."""
 
+_ROOM_OF_TAGS = 1 << 20  # bytes; a profile, the record and what was kept
 _JPEG_SIDE = 65500  # px; libjpeg's limit
 _IMAGEJ_BYTES = (1 << 32) - (1 << 25)  # its TIFFs have 32-bit offsets; room for tags
 
@@ -74,7 +76,11 @@ def check_output(path: Path, shape: tuple[int, ...], *, force: bool = False) -> 
         raise BadImageFile(
             f"'{path}' exists already. Give another name, or --force to replace it."
         )
-    _draft_of(path).close()
+    draft = _draft_of(path)
+    try:
+        _reserve(path, draft.path, _bound(kind, shape))
+    finally:
+        draft.close()
 
 
 def named_like(path: Path, planes: int = 1) -> Path:
@@ -163,9 +169,13 @@ class ResultFile:
             if self._kind == "TIFF":
                 self._array = self._create_tiff()
             else:
+                most = _bound(self._kind, self._shape[:-1])
+                _reserve(self._path, self._draft.path, most)
                 self._array = np.zeros(self._shape, np.uint8)
-        except Exception as error:
+        except BaseException as error:
             self._discard()
+            if isinstance(error, BadImageFile) or not isinstance(error, Exception):
+                raise
             raise _unwritable(self._path, error) from error
         return self
 
@@ -203,10 +213,8 @@ class ResultFile:
             iccprofile=color_spaces.srgb_profile(),
             **options,
         )
-        if hasattr(os, "posix_fallocate"):
-            # the file is sparse: without this a full disk would kill the process later
-            with self._draft.path.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+        # the file is sparse: without this a full disk would kill the process later
+        _reserve(self._path, self._draft.path, self._draft.path.stat().st_size)
         return array
 
     def _tiff_kind(self) -> TiffKind:
@@ -242,11 +250,38 @@ class ResultFile:
             options |= {"quality": 95, "subsampling": 0}
         if self._size is not None and (dpi := pixel_size.for_dpi(self._size)):
             options["dpi"] = dpi
-        picture.save(self._draft.path, self._kind, **options)
+        # into the place that is reserved, or others could take it just now
+        with self._draft.path.open("r+b", buffering=0) as file:
+            picture.save(file, self._kind, **options)
+            file.truncate(file.tell())
 
     def _discard(self) -> None:
         self._array = None
         self._draft.close()
+
+
+def _bound(kind: str, shape: tuple[int, ...]) -> int:
+    """Bytes that a result takes at most, for a gray array (..., Y, X)."""
+    count = 3 * math.prod(shape) + _ROOM_OF_TAGS
+    # rows of PNG take a byte more, and what cannot be packed grows by a 1000th; a JPEG
+    # of noise is smaller
+    return count if kind == "TIFF" else count + count // 1000 + shape[-2]
+
+
+def _reserve(path: Path, draft: Path, count: int) -> None:
+    """Make sure that the disk, and whoever limits files, has room for a result."""
+    free = shutil.disk_usage(draft.parent).free
+    if free < count:
+        raise BadImageFile(
+            f"'{path}' cannot be written: it may need {count / 1e6:.1f} MB, and there "
+            f"are {free / 1e6:.1f} MB left. Make room, or choose another disk."
+        )
+    if hasattr(os, "posix_fallocate"):
+        try:
+            with draft.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, count)
+        except OSError as error:
+            raise _unwritable(path, error) from error
 
 
 def _draft_of(path: Path) -> Draft:

@@ -12,7 +12,12 @@ from napari_colorgan.arrays import RGB, Region
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.metadata import Context
 from napari_colorgan.checkpoints.store import Checkpoint
-from napari_colorgan.errors import BadArray, BadSetting, ColorganWarning
+from napari_colorgan.errors import (
+    BadArray,
+    BadImageFile,
+    BadSetting,
+    ColorganWarning,
+)
 from napari_colorgan.image_io.tags import NOTE
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.engines import to_be_measured
@@ -286,7 +291,7 @@ def gray_canvas_job(source: Source) -> Job[RGB]:
             for region in rectangles(plane.whole, _GRAY_SIDE):
                 gray = (loaded.gray(region) * 255).round().astype(np.uint8)
                 canvas[region] = gray[..., None]
-        except BadArray:
+        except (BadArray, BadImageFile):
             unread += 1
             if unread == source.count:
                 raise

@@ -197,7 +197,9 @@ class Hints:
                 point = [float(row[axis]) for axis in axes]
                 points.append(point)
                 if "color" in names:
-                    colors.append([float(level) for level in from_hex(row["color"])])
+                    colors.append(
+                        [float(level) for level in from_hex(row["color"] or "")]
+                    )
                 else:
                     colors.append([float(row[channel]) for channel in CHANNELS])
                 radii.append(float(row.get("radius") or RADIUS))

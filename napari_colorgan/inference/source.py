@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_colorgan.arrays import Array, Gray, Mask, Region
-from napari_colorgan.errors import BadArray, BadSetting, ColorSource
+from napari_colorgan.errors import BadArray, BadImageFile, BadSetting, ColorSource
 from napari_colorgan.inference.axes import Axes, indices, letters_of
 from napari_colorgan.inference.intensity import (
     Limits,
@@ -419,11 +419,15 @@ def read_part(array: Any, part: Any, name: str) -> Array:
 
     Raises
     ------
+    BadImageFile
+        Its file has become shorter.
     BadArray
-        It cannot be read, for whatever reason.
+        It cannot be read, for any other reason.
     """
     try:
         return np.asarray(array[part])
+    except BadImageFile:
+        raise
     except Exception as error:
         if is_out_of_memory(error):
             raise

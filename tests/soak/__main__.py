@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.soak.row import Row, Tally, tally
 
-NAMES: tuple[str, ...] = ("hostile",)
+NAMES: tuple[str, ...] = ("hostile", "actions", "kills")
 """Modules of this package that hold a `ROW`, in the order of the table."""
 
 _HOMES = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
@@ -51,14 +51,20 @@ def run(name: str, seed: int, seconds: float) -> Tally:
         )
         try:
             output, _ = process.communicate(timeout=seconds + _GRACE)
-            fault = f"ended with {process.returncode}: {output[-2000:]}"
+            fault = f"ended with {process.returncode}: {_end_of(output)}"
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             output, _ = process.communicate()
-            fault = f"hangs: {output[-2000:]}"
+            fault = f"hangs: {_end_of(output)}"
         if outcome.exists() and process.returncode == 0:
             return Tally(**json.loads(outcome.read_text()))
     return Tally(0, seconds, {}, {}, [fault])
+
+
+def _end_of(output: str) -> str:
+    """Last words of a process, without the modules that a crash lists."""
+    said = (line for line in output.splitlines() if "Extension modules:" not in line)
+    return "\n".join(said)[-4000:]
 
 
 def line(row: Row, tally: Tally) -> str:

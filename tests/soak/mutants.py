@@ -1,117 +1,43 @@
 """`python -m tests.soak.mutants [MODULE ...]`: how many changes do the tests notice?
 
 Each mutant, a module with one small change, meets the tests of that module in a process
-of its own, forked from one in which everything but our own package is imported. Prints
-the part of mutants that were noticed, and those that were not. Needs `fork`.
+of its own, forked from one that has imported and collected all of them. Prints the part
+of mutants that were noticed, and those that were not. Needs `fork`.
 """
 
 import argparse
-import importlib
-import importlib.abc
-import importlib.util
+import ast
 import json
 import os
 import random
 import resource
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
 
-from tests.soak.mutations import Mutant, mutants
+import pytest
+from hypothesis import Phase, settings
+
+from tests.soak.mutations import mutants
 
 ROOT = Path(__file__).parents[2]
+OURS = (str(ROOT / "napari_colorgan"), str(ROOT / "tests"))
 TESTS = {
     "color": ["test_color.py"],
     "inference.tiling": ["test_tiling.py"],
-    "inference.hints": ["test_hints.py"],
+    "inference.hints": ["test_hint_values.py", "test_hints.py"],
 }
 """Modules of napari_colorgan, and the files of the tests that must notice."""
 
-PATIENCE = 4.0  # times what the tests take of CPU without a change; then it hangs
-OURS = ("napari_colorgan", "tests", "conftest", "test_", "_pytest", "pytest")
-
-
-class Changed(importlib.abc.MetaPathFinder):
-    """Finds one module in its changed form."""
-
-    def __init__(self, name: str, path: Path, code: CodeType) -> None:
-        self.name, self.path, self.code = name, path, code
-
-    def find_spec(self, name: str, path: object = None, target: object = None):
-        """Tell of the changed module, and of no other."""
-        if name != self.name:
-            return None
-        loader = importlib.machinery.SourceFileLoader(name, str(self.path))
-        loader.get_code = lambda _: self.code  # type: ignore[method-assign]
-        return importlib.util.spec_from_file_location(name, self.path, loader=loader)
-
-
-def in_child(work: Callable[[], int], seconds: float) -> int:
-    """Exit code of `work` in a forked process; negative if it had to be ended."""
-    child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        return os.waitstatus_to_exitcode(status)
-    code = 1
-    try:
-        os.setpgid(0, 0)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 1))
-        signal.alarm(int(20 * seconds) + 60)  # what waits takes no CPU
-        silence = os.open(os.devnull, os.O_RDWR)
-        for number in range(3):
-            os.dup2(silence, number)
-        code = work()
-    finally:
-        os._exit(code)
-
-
-def run_tests(files: Sequence[str]) -> int:
-    """Exit code of pytest, which stops at the first test that fails."""
-    import pytest
-
-    options = ["-x", "-q", "-p", "no:cacheprovider", "--assert=plain"]
-    options += ["--hypothesis-seed=0", "-p", "no:xdist", "-p", "no:randomly"]
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["HOME"] = folder
-        options += ["--basetemp", f"{folder}/tests"]
-        return int(pytest.main([*options, *(str(ROOT / "tests" / f) for f in files)]))
-
-
-def warm(files: Sequence[str]) -> None:
-    """Import what the tests import, but nothing that may hold on to our package."""
-    with tempfile.NamedTemporaryFile() as file:
-
-        def note() -> int:
-            code = run_tests(files)
-            Path(file.name).write_text(json.dumps(list(sys.modules)))
-            return code
-
-        code = in_child(note, 3600)
-        if code:
-            sys.exit(f"The tests {', '.join(files)} fail without any change ({code}).")
-        for name in json.loads(Path(file.name).read_text()):
-            if not name.startswith(OURS) and "pytest" not in name:
-                with suppress(Exception):
-                    importlib.import_module(name)
-
-
-def noticed(module: str, mutant: Mutant, seconds: float) -> bool:
-    """Whether any test of a module fails with a change of it."""
-    name = f"napari_colorgan.{module}"
-    path = path_of(module)
-
-    def work() -> int:
-        code = compile(mutant.tree, str(path), "exec")
-        sys.meta_path.insert(0, Changed(name, path, code))
-        return run_tests(TESTS[module])
-
-    return in_child(work, seconds) != 0
+OPTIONS = ["-q", "-s", "--assert=plain", "--hypothesis-seed=0", "--tb=no"]
+OPTIONS += ["-p", "no:cacheprovider", "--timeout=0", "-p", "no:faulthandler"]
+PATIENCE = 4.0  # times the CPU that the tests take without a change; then it hangs
+MEMORY = 8 << 30  # bytes; who wants more has noticed
 
 
 def path_of(module: str) -> Path:
@@ -119,63 +45,139 @@ def path_of(module: str) -> Path:
     return ROOT.joinpath("napari_colorgan", *module.split(".")).with_suffix(".py")
 
 
-def survivors(module: str, sample: int, jobs: int) -> Iterator[Mutant]:
-    """Yield the mutants that no test notices, and print how many there are."""
-    chosen = mutants(path_of(module).read_text(encoding="utf-8"))
-    total = len(chosen)
-    if sample and sample < total:
-        numbers = sorted(random.Random(0).sample(range(total), sample))
-        chosen = [chosen[number] for number in numbers]
-    warm(TESTS[module])
-    with measured() as took:
-        if in_child(lambda: run_tests(TESTS[module]), 3600):
-            sys.exit("The tests fail when they run again.")
-    seconds = PATIENCE * took() + 5
-    with ThreadPoolExecutor(jobs) as pool:
-        answers = pool.map(lambda mutant: noticed(module, mutant, seconds), chosen)
-        left = []
-        for mutant, found in zip(chosen, answers, strict=True):
-            if not found:
-                left.append(mutant)
-                yield mutant
-    killed = len(chosen) - len(left)
-    print(
-        f"| {module} | {killed} of {len(chosen)} | {100 * killed / len(chosen):.1f} % |"
-        f"  (of {total} in all; the tests take {took():.1f} s)",
-        flush=True,
+def in_child(work: Callable[[], bool], seconds: float) -> bool:
+    """Answer of `work` in a forked process; False if it had to be ended."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1] == 0
+    good = False
+    try:
+        limit = int(seconds) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+        silence = os.open(os.devnull, os.O_RDWR)
+        for number in range(3):
+            os.dup2(silence, number)
+        good = work()
+    finally:
+        os._exit(not good)
+
+
+def exchange(module: ModuleType, code: CodeType) -> None:
+    """Put a module's changed form in its place, wherever its names are known."""
+    other = ModuleType(module.__name__)
+    other.__dict__.update(
+        {k: v for k, v in vars(module).items() if k.startswith("__") and k != "__all__"}
     )
+    sys.modules[module.__name__] = other
+    exec(code, vars(other))  # what it imports is there, unchanged
+    changes = {
+        name: (old, getattr(other, name, None))
+        for name, old in vars(module).items()
+        if not (name.startswith("__") or isinstance(old, ModuleType))
+    }
+    changes[module.__name__.rpartition(".")[2]] = (module, other)
+    for user in list(sys.modules.values()):
+        if user is module or not str(getattr(user, "__file__", "")).startswith(OURS):
+            continue
+        for name, (old, new) in changes.items():
+            if vars(user).get(name) is old:
+                setattr(user, name, new)
 
 
-@contextmanager
-def measured() -> Iterator[Callable[[], float]]:
-    """Give a function that tells the CPU time of children that ended meanwhile, s."""
-    before = os.times()
-    taken: list[float] = []
-    yield lambda: taken[0]
-    after = os.times()
-    taken.append(
-        after.children_user
-        + after.children_system
-        - before.children_user
-        - before.children_system
-    )
+class Trials:
+    """In the place of pytest's loop: all mutants of a module, one after the other."""
+
+    def __init__(self, module: str, sample: int, folder: Path) -> None:
+        self.module, self.sample, self.folder = module, sample, folder
+        self.name = f"napari_colorgan.{module}"
+        self.path = path_of(module)
+
+    def pytest_collection(self) -> None:
+        """Look for no smaller example where one has failed."""
+        phases = (Phase.explicit, Phase.generate)
+        settings.register_profile("mutants", settings(), phases=phases)
+        settings.load_profile("mutants")
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Try all, or a sample."""
+        source = self.path.read_text(encoding="utf-8")
+        chosen = every = mutants(source)
+        if 0 < self.sample < len(every):
+            numbers = random.Random(0).sample(range(len(every)), self.sample)
+            chosen = [every[number] for number in sorted(numbers)]
+        # `exchange` alone must not be noticed; and short tests come first
+        unchanged = ast.parse(source)
+        note = self.folder / "note.json"
+        for _ in range(2):
+            before = os.times().children_user
+            if not in_child(lambda: self.passes(session, unchanged, note), 3600):
+                raise pytest.UsageError(f"Tests of {self.module} fail unchanged.")
+            needed = os.times().children_user - before
+            noted = json.loads(note.read_text())
+            session.items.sort(key=lambda item: noted["took"][item.nodeid])
+            for name in noted["modules"]:
+                with suppress(Exception):
+                    import_module(name)
+        survived = 0
+        for mutant in chosen:
+            seconds = PATIENCE * needed + 5
+            if in_child(lambda m=mutant: self.passes(session, m.tree()), seconds):
+                survived += 1
+                print(f"\nsurvives in {self.module}, {mutant}", flush=True)
+        killed = len(chosen) - survived
+        part = 100 * killed / max(1, len(chosen))
+        print(f"\n| {self.module} | {killed} of {len(chosen)} | {part:.1f} % |")
+        return True
+
+    def passes(
+        self, session: pytest.Session, tree: ast.Module, note: Path | None = None
+    ) -> bool:
+        """Whether all tests pass with a change; if so, note times and imports."""
+        code = compile(tree, str(self.path), "exec")
+        exchange(sys.modules[self.name], code)
+        took = {}
+        for item, following in zip(
+            session.items, [*session.items[1:], None], strict=True
+        ):
+            start = time.process_time()
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.testsfailed:
+                return False
+            took[item.nodeid] = time.process_time() - start
+        if note:
+            note.write_text(json.dumps({"took": took, "modules": list(sys.modules)}))
+        return True
 
 
-def main() -> None:
+def main() -> int:
     """Read the options and do as they say."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.soak.mutants", description=__doc__
     )
     parser.add_argument("modules", nargs="*", choices=[[], *TESTS], default=[])
     parser.add_argument("--sample", type=int, default=0, help="mutants; 0: all")
-    parser.add_argument("--jobs", type=int, default=1, help="side by side")
     options = parser.parse_args()
-    start = time.monotonic()
-    for module in options.modules or TESTS:
-        for mutant in survivors(module, options.sample, options.jobs):
-            print(f"survives in {module}, {mutant}", flush=True)
-    print(f"{time.monotonic() - start:.0f} s")
+    codes = [try_one(name, options.sample) for name in options.modules or TESTS]
+    return max(codes)
+
+
+def try_one(module: str, sample: int) -> int:
+    """Try mutants of one module in a process of its own: its exit code."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = 1
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            files = [str(ROOT / "tests" / name) for name in TESTS[module]]
+            command = [*OPTIONS, "--basetemp", f"{folder}/tests", *files]
+            trials = Trials(module, sample, Path(folder))
+            code = int(pytest.main(command, plugins=[trials]))
+            sys.stdout.flush()
+    finally:
+        os._exit(code)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -49,33 +49,37 @@ Fields = (ast.operator, ast.cmpop, ast.boolop, ast.unaryop, ast.expr_context)
 class Mutant:
     """A changed module: where, what stood there, what stands there now."""
 
+    source: str
     line: int
     before: str
     after: str
-    tree: ast.Module
+    place: int
+    """Which of the nodes that can be changed."""
+    choice: int
+    """Which of its changes."""
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.before}  ->  {self.after}"
 
+    def tree(self) -> ast.Module:
+        """All of the changed module."""
+        tree = ast.parse(self.source)
+        node = list(_changeable(tree))[self.place]
+        after = list(_changes(node, _modules_imported(tree)))[self.choice]
+        return ast.fix_missing_locations(_Replace(node, after).visit(tree))
+
 
 def mutants(source: str) -> list[Mutant]:
     """All changed modules, one change each, from the top to the bottom."""
-    original = ast.parse(source)
-    modules = _modules_imported(original)
-    made, seen = [], {ast.dump(original)}
-    for number, node in enumerate(_changeable(original)):
-        for position in range(len(list(_changes(node, modules)))):
-            tree = copy.deepcopy(original)
-            place = list(_changeable(tree))[number]
-            before = ast.unparse(place)
-            after = list(_changes(place, modules))[position]
-            tree = _Replace(place, after).visit(tree)
-            ast.fix_missing_locations(tree)
-            if (content := ast.dump(tree)) not in seen:
-                seen.add(content)
-                line = getattr(node, "lineno", 0)
-                made.append(Mutant(line, before, ast.unparse(after), tree))
-    return made
+    tree = ast.parse(source)
+    modules = _modules_imported(tree)
+    return [
+        Mutant(
+            source, node.lineno, ast.unparse(node), ast.unparse(after), place, choice
+        )
+        for place, node in enumerate(_changeable(tree))
+        for choice, after in enumerate(_changes(node, modules))
+    ]
 
 
 def _modules_imported(tree: ast.Module) -> set[str]:

@@ -20,6 +20,7 @@ from napari_colorgan.widgets.colorize.results import LAYER_KEY, watch
 from napari_colorgan.widgets.colorize.run import Wish
 from napari_colorgan.widgets.colorize.run_panel import RunPanel
 from napari_colorgan.widgets.parts.layers import LayerSource, result_options
+from napari_colorgan.widgets.parts.notices import plain
 from napari_colorgan.widgets.parts.pace import Pace
 from napari_colorgan.widgets.parts.worker import (
     LatestOnly,
@@ -260,7 +261,8 @@ class _Painter(QObject):
                 on_end=self._on_end,
             )
             name = self._layer.name
-            self._bar = progress(total=0, desc=f"Colouring what you see of '{name}'")
+            doing = plain(f"Colouring what you see of '{name}'")  # in a label of Qt's
+            self._bar = progress(total=0, desc=doing)
             if self._control is None:  # a bar lets Qt go on, and it has ended meanwhile
                 self._close_bar()
 

@@ -51,7 +51,7 @@ class LayerPicker(Container[Any]):
         picked = list(self.layers.value)
         with self.layers.changed.blocked():
             super().reset_choices()
-            kept = [layer for layer in picked if layer in self._viewer.layers]
+            kept = [layer for layer in picked if layer in self.layers.choices]
             self.layers.value = kept
             if not kept:
                 self.suggest()

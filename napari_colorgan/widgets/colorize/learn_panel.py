@@ -3,10 +3,11 @@
 from typing import Any
 
 from napari.layers import Image
-from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_colorgan.widgets.colorize.results import Results
 from napari_colorgan.widgets.menu import show_dock
+from napari_colorgan.widgets.parts.layout import text_label
 
 
 class LearnPanel(QWidget):
@@ -18,7 +19,7 @@ class LearnPanel(QWidget):
         self._results = results
         self._gray: Image | None = None
         self._model = ""
-        text = QLabel(
+        text = text_label(
             "Not your colours? Say above what they are like, put hints, or give the "
             "model a few examples to learn from."
         )

@@ -6,6 +6,7 @@ from typing import Any
 from magicgui.widgets import Container, SpinBox, Widget
 
 from napari_colorgan.widgets.parts.keyboard import name_controls, reach_after
+from napari_colorgan.widgets.parts.notices import plain
 
 Row = tuple[SpinBox, SpinBox]
 
@@ -49,15 +50,18 @@ class PlanesRange(Container[Any]):
         return tuple((int(first.value), int(last.value)) for first, last in self.rows)
 
     def _add(self, name: str, length: int, first: int, last: int) -> None:
-        most = length - 1
+        most, name = length - 1, plain(name)  # of a file's axis, from anywhere
+        about = (
+            f"Of the planes along {name}, counted from 0 as by the slider; the last "
+            "one is coloured, too"
+        )
         row = [
             SpinBox(
                 label=label,
                 value=min(value, most),
                 min=0,
                 max=most,
-                tooltip=f"Of the planes along {name}, counted from 0 as by the slider; "
-                "the last one is coloured, too",
+                tooltip=plain(about),
             )
             for label, value in ((f"{name} from", first), ("to", last))
         ]

@@ -109,8 +109,8 @@ class FineTuneForm(Container[Any]):
             tooltip="End with a short phase against a second network that tells made "
             "pictures from true ones: sharper texture",
         )
-        self.kind_note = Label(value="")
-        self.estimate = Label(value="")
+        self.kind_note = wrap(Label(value=""))
+        self.estimate = wrap(Label(value=""))
         main: Container[Any] = Container(
             widgets=[
                 self.start,
@@ -131,8 +131,6 @@ class FineTuneForm(Container[Any]):
         self.native.layout().addWidget(seldom)
         self.append(self.estimate)
         self._parts = (main, more, seldom)  # not owned by this container
-        for label in (self.kind_note, self.estimate):
-            wrap(label)
         shorten(self.start)
         self._suited_for = ""
         self._measured: dict[str, float] = {}

@@ -15,7 +15,13 @@ from napari_colorgan.widgets.fine_tune.pair_layers import read_pairs_job, take_p
 from napari_colorgan.widgets.fine_tune.pair_pickers import PairPickers
 from napari_colorgan.widgets.fine_tune.pair_rows import PairRow, Summary, summarize_job
 from napari_colorgan.widgets.fine_tune.pairs_table import PairsTable
-from napari_colorgan.widgets.parts.layout import keep_low, line_up, say, wrap
+from napari_colorgan.widgets.parts.layout import (
+    explain,
+    keep_low,
+    line_up,
+    say,
+    wrap,
+)
 from napari_colorgan.widgets.parts.worker import (
     DockJobs,
     LatestOnly,
@@ -240,7 +246,7 @@ class PairsPanel(QWidget):
         elif self.color.value is None:
             reason = "Open an RGB picture first: the colours to train on."
         self.add.enabled = not reason
-        self.add.tooltip = reason or "Copy these layers into a pair and check it"
+        explain(self.add, reason or "Copy these layers into a pair and check it")
         say(self.reason, "" if self._locked else reason or self._failure)
         rows = self._chosen_rows()
         say(self.notes, "\n".join(note for row in rows for note in row.notes))

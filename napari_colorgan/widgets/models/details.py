@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.widgets.models.model_list import megabytes
-from napari_colorgan.widgets.parts.layout import keep_low
+from napari_colorgan.widgets.parts.layout import keep_low, text_label
 from napari_colorgan.widgets.parts.notices import cut
 from napari_colorgan.widgets.parts.picture import Picture
 
@@ -45,7 +45,7 @@ class ModelDetails(QWidget):
         while self._facts.rowCount():
             self._facts.removeRow(0)
         for title, text in () if model is None else facts(model):
-            self._facts.addRow(QLabel(title), _text(text))
+            self._facts.addRow(text_label(title), _text(text))
 
 
 def facts(model: zoo.Model) -> Iterator[tuple[str, str]]:
@@ -81,9 +81,8 @@ def _psnr(training: dict[str, Any], key: str) -> float | None:
 
 
 def _text(text: str = "") -> QLabel:
-    """Make a label for a text of any origin, which is shown as it is."""
-    label = QLabel(cut(text))
-    label.setTextFormat(Qt.TextFormat.PlainText)
+    """Make a label for a text of any origin."""
+    label = text_label(text)
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label

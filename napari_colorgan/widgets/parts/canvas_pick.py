@@ -6,6 +6,8 @@ from typing import Any
 from napari.layers import Points
 from qtpy.QtWidgets import QPushButton
 
+from napari_colorgan.widgets.parts.notices import plain
+
 _CLICK = "Click there..."
 
 
@@ -26,7 +28,7 @@ class PickButton(QPushButton):
         self._on_pick = on_pick
         self._paused: tuple[Points, str] | None = None
         self.setCheckable(True)
-        self.setToolTip(tooltip)
+        self.setToolTip(plain(tooltip))
         self.toggled.connect(self._on_toggled)
 
     def cancel(self) -> None:

@@ -46,6 +46,17 @@ QPushButton:focus {{ border: {_FOCUS}; padding: 2px; }}
 """
 
 
+def text_label(text: str = "") -> QLabel:
+    """Make a label whose text is shown as it is, whatever it contains.
+
+    All labels of ours are made here or by `wrap`: Qt would take a text that looks like
+    HTML for HTML, and read the files that it names.
+    """
+    label = QLabel(cut(text))
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label
+
+
 def wrap(label: Label) -> Label:
     """Make a label as wide as the dock and as high as its text takes; return it.
 
@@ -117,7 +128,7 @@ def with_pages(slider: FloatSlider) -> FloatSlider:
 
 def heading(text: str) -> QLabel:
     """Make the heading of a part of a dock."""
-    label = QLabel(text)
+    label = text_label(text)
     font = label.font()
     font.setBold(True)
     label.setFont(font)

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QWidget
 
 from napari_colorgan.arrays import RGB
 from napari_colorgan.inference.hints import to_hex
 from napari_colorgan.widgets.parts.keyboard import KeyButton, reach_after
+from napari_colorgan.widgets.parts.layout import text_label
 from napari_colorgan.widgets.parts.notices import plain
 from napari_colorgan.widgets.parts.picture import pixmap_of
 
@@ -62,7 +63,7 @@ class SwatchRow(QWidget):
         super().__init__()
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(QLabel(label))
+        layout.addWidget(text_label(label))
         self.swatches = [Swatch(f"{label} {number}") for number in range(1, count + 1)]
         for swatch in self.swatches:
             swatch.clicked.connect(lambda _=False, it=swatch: on_click(it.color))

@@ -10,6 +10,7 @@ from qtpy.QtCore import QThreadPool
 
 from napari_colorgan.errors import JobFailed
 from napari_colorgan.job import Control, Job, drive
+from napari_colorgan.widgets.parts.notices import plain
 
 
 class JobWorker(GeneratorWorker):
@@ -91,7 +92,7 @@ def make_worker(job: Job[Any], control: Control, title: str) -> JobWorker:
     if not title:
         return JobWorker(drive, job, control)
     named = _Named(drive, job, control)
-    named.title = title
+    named.title = plain(title)  # napari shows it in labels of its own
     worker: JobWorker = create_worker(
         named, _start_thread=False, _ignore_errors=True, _worker_class=JobWorker
     )
