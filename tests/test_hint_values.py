@@ -199,6 +199,7 @@ def test_tables_are_written_with_what_is_not_clear_of_itself():
     assert told.to_csv() == TABLE
     assert same(Hints.from_csv(TABLE), told)
     assert Hints([[2.5, 3]], [RED]).to_csv() == PLAIN
+    assert "from" not in Hints([[1, 2.5, 3]], [RED]).to_csv()
     own = Hints([[1.4, 2, 2.5, 3]], [RED]).to_csv()
     assert own.startswith("axis-0,axis-1,axis-2,axis-3,color,radius\n1.4,2,")
     two = Hints([[1, 2, 2.5, 3]], [RED], planes=[[[1, 1], [2, 9]]]).to_csv()

@@ -31,6 +31,7 @@ from napari_colorgan.training.pictures import (
 from napari_colorgan.training.precision import untimed_precision
 from napari_colorgan.training.provenance import describe_trained
 from napari_colorgan.training.recipe import Recipe
+from napari_colorgan.training.reserving import reserved
 from napari_colorgan.training.resuming import read_state_of_folders
 from napari_colorgan.training.settings import Task
 from napari_colorgan.training.team import ALONE, Team
@@ -92,9 +93,47 @@ def train_job(
         The generator cannot be built, or does not fit the crops or `start`.
     MissingExtra
         A new training would start from ImageNet's weights, which are not installed.
+    OutputBusy
+        Another training writes `out`.
     Stopped
         On STOP while the folders are read.
     """
+    with reserved(out if team.leads else None):
+        return (
+            yield from _train_job(
+                folders,
+                recipe,
+                out,
+                device,
+                gray,
+                start,
+                Course(
+                    validate_every=judge_every,
+                    validate_start=False,
+                    preview_every=_PREVIEW_EVERY if previews else None,
+                    time_limit=None if minutes is None else 60 * minutes,
+                    logs_scores=True,
+                ),
+                judged,
+                LeftOut(strict=strict),
+                team,
+            )
+        )
+
+
+def _train_job(
+    folders: Sequence[Path],
+    recipe: Recipe,
+    out: Path,
+    device: torch.device,
+    gray: Path | None,
+    start: Checkpoint | None,
+    course: Course,
+    judged: Sequence[Path],
+    left_out: LeftOut,
+    team: Team,
+) -> Job[Trained]:
+    """Train while nobody else writes `out`."""
     if start is not None:
         recipe = recipe.starting_with(start.metadata)
     config = recipe.config
@@ -112,7 +151,6 @@ def train_job(
     if starts and start is None and isinstance(planned, Compact):
         ENCODER.require()  # told before pictures are read, which may take an hour
     record = out.with_suffix(".split.json")
-    left_out = LeftOut(strict=strict)
     plain = [path for path in folders if not is_archive(path)]
     parts = hold_out(
         list_files(plain, gray, left_out), config.validation, config.seed, record
@@ -176,13 +214,7 @@ def train_job(
         trainer,
         sampler,
         validation,
-        Course(
-            validate_every=judge_every,
-            validate_start=False,
-            preview_every=_PREVIEW_EVERY if previews else None,
-            time_limit=None if minutes is None else 60 * minutes,
-            logs_scores=True,
-        ),
+        course,
         metadata=metadata,
         out=out,
         kept={"run": {"settings": settings}},
