@@ -19,6 +19,7 @@ from tests.soak.row import Row, Tally, tally
 
 NAMES: tuple[str, ...] = (
     "hostile",
+    "pictures",
     "damaged",
     "kills",
     "actions",
