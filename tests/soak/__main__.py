@@ -25,6 +25,7 @@ NAMES: tuple[str, ...] = (
     "actions",
     "faults",
     "blocks",
+    "trainings",
 )
 """Modules of this package that hold a `ROW`, in the order of the table."""
 
