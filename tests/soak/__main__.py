@@ -20,10 +20,11 @@ from tests.soak.row import Row, Tally, tally
 NAMES: tuple[str, ...] = (
     "hostile",
     "pictures",
+    "damaged",
+    "kills",
     "actions",
     "faults",
     "blocks",
-    "damaged",
     "trainings",
 )
 """Modules of this package that hold a `ROW`, in the order of the table."""
