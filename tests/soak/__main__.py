@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.soak.row import Row, Tally, tally
 
-NAMES: tuple[str, ...] = ("hostile", "actions")
+NAMES: tuple[str, ...] = ("hostile", "actions", "sockets")
 """Modules of this package that hold a `ROW`, in the order of the table."""
 
 _HOMES = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
