@@ -12,15 +12,21 @@ from skimage import data
 from napari_colorgan.color import (
     AB_SCALE,
     CODECS,
+    WARM_LIGHT,
     LabCodec,
     RgbCodec,
+    cube_root,
+    decode_srgb,
+    encode_srgb,
     enliven,
     fit_chroma,
+    fit_every_chroma,
     gray_to_lightness,
     lab_to_rgb,
     lightness_to_gray,
     rgb_to_lab,
     spread,
+    sureness,
 )
 from napari_colorgan.color_bytes import lab_to_bytes
 
@@ -108,6 +114,14 @@ def test_gradients_are_finite_for_colors_outside_srgb():
     lab = lab.T.reshape(1, 3, 3, 1).requires_grad_()
     lab_to_rgb(lab).sum().backward()
     assert torch.isfinite(lab.grad).all()
+
+
+def test_gradients_are_finite_beyond_black():
+    """Where a curve is not used, it must not spoil the gradient of the other."""
+    for curve in (decode_srgb, encode_srgb, cube_root):
+        x = torch.tensor([-0.1, 0.0, 0.001], requires_grad=True)
+        curve(x).sum().backward()
+        assert x.grad.isfinite().all() and (x.grad > 0).all()
 
 
 def test_bold_colors_keep_the_lightness(bold):
@@ -214,6 +228,37 @@ def test_pictures_with_film_grain_and_deep_shadows_keep_their_lightness():
     assert shift.max() <= 1
 
 
+def test_what_generators_read_and_write_is_scaled_as_pix2pix_does(rgb_cube):
+    """Weights were trained with it."""
+    rgb = as_tensor(rgb_cube)
+    lab = torch.from_numpy(skimage_color.rgb2lab(rgb_cube)).movedim(-1, 0)[None]
+    assert torch.allclose(LabCodec().target(rgb), lab[:, 1:].float() / 110, atol=1e-5)
+    gray = torch.linspace(0, 1, 64).view(1, 1, 8, 8)
+    lightness = rgb_to_lab(gray.expand(1, 3, 8, 8))[:, :1]
+    assert torch.allclose(LabCodec().encode(gray), lightness / 50 - 1, atol=1e-5)
+    assert torch.allclose(RgbCodec().encode(gray), gray * 2 - 1)
+    ends = RgbCodec().decode(gray[..., :1], torch.tensor([-3.0, 3.0]).view(1, 1, 1, 2))
+    assert ends.unique().tolist() == [0, 1]
+
+
+def test_warm_light_is_white_paper_in_the_light_of_5000_kelvin():
+    white = torch.tensor([0.96422, 1.0, 0.82521]) / torch.tensor([0.95047, 1, 1.08883])
+    x, y, z = white ** (1 / 3)
+    ab = [float(500 * (x - y)), float(200 * (y - z))]
+    assert ab == pytest.approx(WARM_LIGHT, abs=0.06)
+
+
+def test_networks_fit_chroma_as_the_package_does(bold):
+    gray, prediction = bold
+    lab = torch.cat([gray_to_lightness(gray), prediction * AB_SCALE], 1)
+    expected, every = fit_chroma(lab), fit_every_chroma(lab)
+    outside = (expected != lab).any(1, keepdim=True).expand_as(lab)
+    assert 0.1 < outside.float().mean() < 0.9
+    assert torch.equal(every, expected)
+    points = fit_every_chroma(lab.flatten(2)[..., :99])
+    assert torch.equal(points, every.flatten(2)[..., :99])
+
+
 def doubts(sure, chroma=0.4, angle=0.7, n=5):
     """A prediction whose mean is `sure` times as long as its expected chroma."""
     mean = sure * chroma * torch.tensor([math.cos(angle), math.sin(angle)])
@@ -232,6 +277,21 @@ def test_spread_pictures_do_not_show_how_faded_they_were():
     faded = spread(torch.tensor([0.6, 0.2]).view(2, 1, 1, 1) * gray + 0.3)
     for one in faded:
         assert (float(one.min()), float(one.max())) == pytest.approx((0.1, 0.9))
+
+
+def test_spreading_is_linear_from_black_to_white():
+    gray = torch.linspace(0.4, 0.6, 5).view(1, 1, 1, 5)
+    ends = {(): (0.1, 0.9), (0.0, 1.0): (0.0, 1.0), (0.2, 0.7): (0.2, 0.7)}
+    for asked, (black, white) in ends.items():
+        expected = torch.linspace(black, white, 5).view_as(gray)
+        assert torch.allclose(spread(gray, *asked), expected, atol=1e-6)
+    ends = torch.rand(1000, 1, 1, 2, generator=torch.Generator().manual_seed(0))
+    rounded = spread(ends, 0.0, 1.0)
+    assert rounded.min() >= 0 and rounded.max() <= 1
+    # from a tenth on: half of it is spread to half as much
+    for width, reach in ((0.1, 0.8), (0.05, 0.4), (0.2, 0.8)):
+        ends = spread(torch.tensor([0.5 - width / 2, 0.5 + width / 2]).view(1, 1, 2, 1))
+        assert float(ends[0, 0, 1, 0] - ends[0, 0, 0, 0]) == pytest.approx(reach)
 
 
 def test_what_has_black_and_white_is_not_spread():
@@ -256,6 +316,32 @@ def test_the_middle_is_the_mean_and_chroma_grows_with_vividness():
         lengths = [length(enliven(doubts(sure), v)).mean() for v in (0, 0.3, 0.7, 1)]
         assert all(a < b for a, b in pairwise(lengths))
         assert lengths[-1] <= 0.4 + 1e-6  # never beyond the expected chroma
+
+
+def test_the_chroma_is_the_formula_of_the_docstring():
+    for sure in (0.25, 0.6):
+        for vividness in (0.0, 0.3, 0.5, 1.0):
+            expected = 0.4 * sure ** (2 ** (1 - 2 * vividness))
+            made = length(enliven(doubts(sure), vividness))
+            assert torch.allclose(made, torch.tensor(expected), atol=1e-3)
+
+
+def test_what_the_vivid_answer_adds_is_added_in_part():
+    prediction = torch.rand(2, 4, 3, 5, generator=torch.Generator().manual_seed(1))
+    mean, more = prediction[:, :2], prediction[:, 2:]
+    for vividness in (0.0, 0.3, 1.0):
+        expected = mean + vividness * more
+        assert torch.allclose(enliven(prediction, vividness), expected, atol=1e-6)
+    assert torch.equal(enliven(mean, 0.0), mean)
+
+
+def test_sureness_is_the_length_of_the_mean_in_the_expected_chroma():
+    mean = torch.tensor([[0.3, 0.4], [0.0, 0.0], [3.0, 4.0]]).view(3, 2, 1, 1)
+    chroma = torch.tensor([2.0, 1.0, 1.0]).view(3, 1, 1, 1)
+    sure = sureness(mean, chroma)
+    assert sure.shape == chroma.shape
+    assert sure.flatten().tolist() == pytest.approx([0.25, 0, 1], abs=2e-4)
+    assert sureness(mean, 0 * chroma).isfinite().all()
 
 
 def test_hue_is_kept_at_any_vividness():

@@ -156,7 +156,7 @@ def test_a_model_is_fetched_checked_and_installed(server, ours, made, folder, pa
     assert stored.metadata.provenance == provenance
     assert model.description == "Odd colours."
     assert events and all(e.done <= e.total <= len(ours) for e in events)
-    assert {file.suffix for file in folder.iterdir()} == {".safetensors", ".jpg"}
+    assert {file.suffix for file in folder.iterdir()} == {".safetensors"}
 
 
 def test_progress_counts_bytes(server, ours):

@@ -50,8 +50,8 @@ def test_a_file_is_read_once(file, monkeypatch):
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     read = imports.read_bounded
 
-    def read_last(path):
-        content = read(path)
+    def read_last(path, check):
+        content = read(path, check)
         path.write_bytes(b"another file")
         return content
 

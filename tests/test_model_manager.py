@@ -54,7 +54,8 @@ def pth(home, make_checkpoint) -> Path:
     folder = home / "facades_label2photo"
     folder.mkdir()
     options = {"depth": 5, "width": 8, "in_channels": 3, "out_channels": 3}
-    write_pix2pix(make_checkpoint(options=options), folder / "latest_net_G.pth")
+    theirs = make_checkpoint(options=options, codec="rgb")
+    write_pix2pix(theirs, folder / "latest_net_G.pth")
     (folder / "train_opt.txt").write_text("       preprocess: resize_and_crop \n")
     return folder / "latest_net_G.pth"
 

@@ -21,7 +21,10 @@ from napari_colorgan.inference.colorize import (
     colorize_region,
     colorizer_job,
 )
+from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.inference.engines import TorchEngine
 from napari_colorgan.inference.examples import sample_job
+from napari_colorgan.inference.lazy import colorize_lazy
 from napari_colorgan.inference.live import live_job
 from napari_colorgan.inference.source import Source
 from napari_colorgan.job import finish
@@ -74,6 +77,38 @@ def test_nor_a_preview_or_an_example(gray, broken):
         finish(live_job(Source.of(gray).plane(), colorizer, side=128))
     with pytest.raises(NoColors, match=SENTENCE):
         finish(sample_job(broken))
+
+
+def test_nor_a_chunk_of_a_lazy_result(gray, file):
+    result = colorize_lazy(gray, file)
+    with pytest.raises(NoColors, match=SENTENCE):
+        result.compute(scheduler="sync")
+
+
+class Half:
+    """An engine of half precision, in which large values are infinite."""
+
+    name = "torch-half"
+
+    def __init__(self, generator, limit):
+        self.exact, self.limit = TorchEngine(generator), limit
+
+    def look(self, source, palette, *, sure):
+        said, features = self.exact.look(source, palette, sure=sure)
+        infinite = features.abs() > self.limit
+        return said.half(), features.half().masked_fill(infinite, torch.inf)
+
+
+def test_what_overflows_in_half_precision_is_computed_in_float32(make_checkpoint):
+    """The model is right; only what is above 65,504 in it is not."""
+    colorizer = Colorizer(make_checkpoint("compact"), device="cpu", engine="torch")
+    picture = torch.rand(1, 1, 64, 64)
+    expected, features = colorizer.look(picture)
+    for limit, exact in ((1e9, False), (1e-3, True)):
+        colorizer._engine = Half(colorizer._generator, limit)
+        said, seen = colorizer.look(picture)
+        assert torch.equal(said, expected) == torch.equal(seen, features) == exact
+        assert torch.allclose(said, expected, atol=1e-2) and seen.isfinite().all()
 
 
 def test_nothing_is_exported(broken, tmp_path, monkeypatch):

@@ -701,7 +701,7 @@ def test_the_marker_would_appear(tmp_path):
 
 
 def test_little_is_read_of_what_is_too_large(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_colorgan.checkpoints.pth._MAX_FILE", 1000)
+    monkeypatch.setattr("napari_colorgan.checkpoints.bounded._MAX_FILE", 1000)
     with pytest.raises(CheckpointError, match="which no generator needs"):
         read_pix2pix(pth(COLORIZER))
 

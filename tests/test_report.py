@@ -1,15 +1,18 @@
 """A quality report: what its page, tables and pictures show, and where it may lie."""
 
 import csv
+import errno
 import io
 import math
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from napari_colorgan.drafts import Draft, sweep_once
 from napari_colorgan.errors import BadImageFile, BadSetting
 from napari_colorgan.job import Control, finish
 from napari_colorgan.metrics import Figures, compare
@@ -22,6 +25,7 @@ from napari_colorgan.training.report import (
 )
 from napari_colorgan.training.report.charts import draw_curves
 from napari_colorgan.training.report.pictures import compared, error_colors
+from napari_colorgan.training.report.writing import Report
 from napari_colorgan.training.scoring import score
 
 SETTINGS = {"seed": 3, "batch": 4}
@@ -343,3 +347,33 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path, pairs, colorizer):
     (folder / "images.csv").mkdir()
     with pytest.raises(BadImageFile, match=r"images\.csv' cannot be written"):
         write(folder, pairs[:1], colorizer, settings={})
+
+
+def test_a_full_disk_leaves_no_torn_picture(tmp_path, pairs, colorizer, monkeypatch):
+    folder = tmp_path / "report"
+    write_bytes, written = Path.write_bytes, []
+
+    def full(self, content):
+        written.append(write_bytes(self, content[: len(content) // 2]))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    report = Report(folder, SETTINGS)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(BadImageFile, match=r"0001\.png' cannot be written: No space"):
+        report.add(pairs[0], score(pairs[0], colorizer))
+    assert written and listed(folder) == ["index.html"]
+
+
+def test_a_report_that_was_killed_is_made_anew(tmp_path, pairs, colorizer):
+    folder = tmp_path / "report"
+    Report(folder, SETTINGS)
+    (folder / "images" / "0007.png").write_bytes(b"half a picture")
+    left = [Draft(folder / "index.html"), Draft(folder / "images" / "0001.png")]
+    for draft in left:  # as a killed process leaves them: there, and not held
+        draft._let_go()
+    sweep_once.cache_clear()
+    write(folder, pairs[:1], colorizer, settings=SETTINGS)
+    pictures = ["images/0001-error.png", "images/0001.png"]
+    assert listed(folder) == ["images.csv", *pictures, "index.html"]
+    for path in (folder / "images").iterdir():
+        Image.open(path).load()

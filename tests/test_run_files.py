@@ -9,9 +9,17 @@ import torch
 from napari_colorgan.checkpoints.store import load
 from napari_colorgan.errors import CheckpointError
 from napari_colorgan.job import Control, Waiting, finish
+from napari_colorgan.training import runs
+from napari_colorgan.training.fine_tune import fine_tune_job
 from napari_colorgan.training.logs import Logs
+from napari_colorgan.training.pairs import pairs_of
+from napari_colorgan.training.recipe import Recipe
+from napari_colorgan.training.reserving import OutputBusy
 from napari_colorgan.training.run_files import RunFiles
+from napari_colorgan.training.runs import RunFolder, RunSettings
+from napari_colorgan.training.settings import FineTuneConfig, TrainConfig
 from napari_colorgan.training.state import read_state
+from napari_colorgan.training.train import train_job
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +122,36 @@ def test_rows_wait_for_a_full_disk(tmp_path):
     logs.add_loss(200, 2, 0.25)
     text = (tmp_path / "a.csv").read_text()
     assert text == "step,seconds,loss\n100,1,0.50000\n200,2,0.25000\n"
+
+
+def test_an_output_belongs_to_one_training_at_a_time(tmp_path, checkpoint, photo):
+    out = tmp_path / "a.safetensors"
+    pair = pairs_of(photo[:64, :64])
+    jobs = [
+        fine_tune_job(pair, checkpoint, FineTuneConfig(steps=1), device="cpu", out=out)
+        for _ in range(2)
+    ]
+    next(jobs[0])
+    with pytest.raises(OutputBusy, match=r"writing '.*a\.safetensors'\. Wait for"):
+        next(jobs[1])
+    recipe = Recipe(TrainConfig(), {}, {"name": "compact", "widths": [8] * 4})
+    folders = train_job([tmp_path], recipe, out, device=torch.device("cpu"))
+    with pytest.raises(OutputBusy):
+        next(folders)
+    jobs[0].close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_was_killed_while_it_began_or_went_leaves_nothing(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(runs, "training_folder", lambda: tmp_path)
+    begun, going = RunFolder.new(), RunFolder(tmp_path / "2026-01-01 01.01.01 (2)")
+    begun.create()  # no settings yet
+    settings = RunSettings(start="micro", device="cpu", config=FineTuneConfig())
+    going.create(settings)  # no pairs yet
+    named = RunFolder.named("2026")
+    named.create()  # of the command line
+    assert not runs.unfinished()
+    left = {path.name for path in tmp_path.iterdir() if path.is_dir()}
+    assert left == {named.name}

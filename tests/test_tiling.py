@@ -13,6 +13,7 @@ from napari_colorgan.inference.tiling import (
     rectangles,
     spans,
     touching,
+    within,
 )
 
 STRIDES = st.sampled_from([1, 32, 256])
@@ -101,6 +102,91 @@ def test_shrinking_ends_at_the_smallest_window(tiling):
     assert sizes[-1] == tiling.minimum
 
 
+@pytest.mark.parametrize(
+    ("length", "tiling", "stride", "read", "final"),
+    [
+        (
+            *(3000, Tiling(), 32),
+            [(-32, 992), (672, 1696), (1376, 2400), (2080, 3040)],
+            [0, 800, 1504, 2208, 3000],
+        ),
+        (
+            *(2500, Tiling(416), 256),
+            [(-32, 1248), (736, 2016), (1504, 2784)],
+            [0, 960, 1728, 2500],
+        ),
+        (
+            *(6000, Tiling(), 512),
+            [(1024 * k - 32, 1024 * k + 1504) for k in range(5)] + [(5088, 6112)],
+            [0, *range(1216, 5313, 1024), 6000],
+        ),
+        (
+            *(400, Tiling(200, 10, 20), 1),
+            [(-32, 142), (102, 276), (236, 432)],
+            [0, 112, 246, 400],
+        ),
+    ],
+)
+def test_the_grid_is_the_one_that_results_were_made_with(
+    length, tiling, stride, read, final
+):
+    """Other windows are other pixels: a change of the grid is news for users."""
+    windows = spans(length, tiling, stride)
+    assert [(span.read.start, span.read.stop) for span in windows] == read
+    assert [0, *(span.final.stop for span in windows)] == final
+    kept = [(span.keep.start, span.keep.stop) for span in windows]
+    ends = [end + tiling.blend for end in final[1:-1]] + [length]
+    assert kept == list(zip(final[:-1], ends, strict=True))
+
+
+def test_windows_advance_as_far_as_their_halos_and_strides_allow():
+    steps = {
+        Tiling(): [(320, 832, 64), (320, 832, 96), (512, 1024, 1024)],
+        Tiling(100, 5, 5): [(15, 85, 5), (32, 96, 96), (512, 1024, 1024)],
+        Tiling(84, 0, 20): [(20, 64, 20), (32, 96, 96), (512, 1024, 1024)],
+    }
+    for tiling, expected in steps.items():
+        assert expected == [
+            (tiling.overlap(n), tiling.step(n), tiling.least_step(n))
+            for n in (1, 32, 512)
+        ]
+    assert Tiling(500, 100, 100).least_step(32) == 128  # no less than a blend
+    smallest = {(0, 0): 64, (8, 8): 64, (8, 9): 66, (10, 20): 92, (128, 64): 416}
+    assert {sides: Tiling(500, *sides).minimum for sides in smallest} == smallest
+
+
+def test_fading_is_even():
+    first, second = spans(300, Tiling(200, 10, 3), 1)
+    assert first.weight[-4:].tolist() == [1, 0.75, 0.5, 0.25]
+    assert second.weight[:4].tolist() == [0.25, 0.5, 0.75, 1]
+    assert first.weight.dtype == np.float32
+
+
+def test_less_memory_is_fewer_windows_at_once_and_then_smaller_ones():
+    assert Tiling().at_once == 1
+    sizes, tiling = [], Tiling(at_once=2)
+    while tiling is not None:
+        sizes.append((tiling.at_once, tiling.window))
+        tiling = tiling.shrunk()
+    small = {189: 64, 191: 64, 192: 96, 255: 96, 256: 128}
+    assert {side: Tiling(side, 0, 0).shrunk().window for side in small} == small
+    assert sizes == [(2, 1152), *((1, side) for side in (1152, 768, 576, 480, 416))]
+
+
+def test_neighbours_do_not_touch_and_a_shared_pixel_does():
+    first, second = spans(300, Tiling(200, 10, 20), 1)
+    assert touching([first, second], slice(0, second.keep.start)) == [first]
+    assert touching([first, second], slice(first.keep.stop, 300)) == [second]
+    assert touching([first, second], slice(0, second.keep.start + 1)) == [first, second]
+    last = slice(first.keep.stop - 1, 300)
+    assert touching([first, second], last) == [first, second]
+
+
+def test_a_part_is_counted_from_its_region():
+    region, part = (slice(10, 30), slice(40, 90)), (slice(12, 20), slice(40, 50))
+    assert within(region, part) == (slice(2, 10), slice(0, 10))
+
+
 def test_a_small_plane_is_one_window():
     (span,) = spans(300, Tiling(), 32)
     assert span.keep == span.final == slice(0, 300)
@@ -115,8 +201,10 @@ def test_a_tiny_tile_says_what_is_possible(window):
 
 
 def test_negative_halos_are_refused():
-    with pytest.raises(BadSetting, match="0 px or more"):
-        Tiling(1024, halo=-1)
+    for sides in ({"halo": -1}, {"blend": -1}):
+        with pytest.raises(BadSetting, match=r"halo or blend.*0 px or more"):
+            Tiling(1024, **sides)
+    assert Tiling(64, 0, 0).minimum == 64
 
 
 SIDES = st.tuples(st.integers(0, 900), st.integers(1, 700))
@@ -140,3 +228,4 @@ def test_an_intersection_holds_what_is_in_both(a, b, c, d):
     both = intersection(first, second)
     inside = set(range(50)[first]) & set(range(50)[second])
     assert set(range(both.start, both.stop)) == inside
+    assert inside or both.start == both.stop

@@ -14,6 +14,7 @@ from pathlib import Path
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.changes import find_own, move_model
 from napari_colorgan.errors import CheckpointError
+from napari_colorgan.regular import is_regular
 
 KEPT_DAYS = 30
 
@@ -92,6 +93,7 @@ def deleted_models() -> list[Deleted]:
         Deleted(path)
         for _, folder in sorted(_folders(), reverse=True)
         for path in folder.glob("*.safetensors")
+        if is_regular(path)
     ]
 
 

@@ -108,6 +108,14 @@ def zip_refusal(names: Sequence[str], path: Path) -> CheckpointError:
     return CheckpointError(f"'{path}' {what}")
 
 
+def declares_too_much(path: Path) -> CheckpointError:
+    """Say of a file that it would take more memory than it has bytes."""
+    return CheckpointError(
+        f"'{path}' declares more than it holds, as no honest file of weights does. "
+        "Fetch it again from where it was made."
+    )
+
+
 def is_package(names: Sequence[str]) -> bool:
     """Whether a ZIP file with these names is a BioImage.IO package."""
     place = re.compile(r"([^/]+/)?(.+\.)?(rdf|bioimageio|model)\.ya?ml")

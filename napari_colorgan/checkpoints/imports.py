@@ -2,26 +2,29 @@
 
 import dataclasses
 import hashlib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.bounded import read_bounded
 from napari_colorgan.checkpoints.cards import imported_card, retitled
 from napari_colorgan.checkpoints.download import check_content
 from napari_colorgan.checkpoints.enclosed import Enclosed, enclosed_in
+from napari_colorgan.checkpoints.foreign import HEAD, ZIP
 from napari_colorgan.checkpoints.metadata import (
     Context,
     Metadata,
     Statistics,
-    header_of,
+    header_in,
 )
-from napari_colorgan.checkpoints.package import read_package
+from napari_colorgan.checkpoints.package import check_package, read_package
 from napari_colorgan.checkpoints.pictures import as_jpeg
-from napari_colorgan.checkpoints.pix2pix import read_pix2pix
-from napari_colorgan.checkpoints.pth import LEGACY, read_bounded
-from napari_colorgan.checkpoints.store import Checkpoint, load
+from napari_colorgan.checkpoints.pix2pix import check_pix2pix, read_pix2pix
+from napari_colorgan.checkpoints.pth import LEGACY
+from napari_colorgan.checkpoints.store import Checkpoint, check_checkpoint, load
 from napari_colorgan.errors import BadSetting, CheckpointError
 
 
@@ -107,7 +110,8 @@ def read_model(
     Raises
     ------
     CheckpointError
-        See `read_bounded`, `load`, `read_package` and `read_pix2pix`.
+        See `read_bounded`, `check_model`, `load`, `read_package` and
+        `read_pix2pix`.
     BadSetting
         A setting is given that the file tells itself, or that its generator lacks.
     """
@@ -119,11 +123,12 @@ def read_model(
     }
     path = Path(source)  # beside an address, there is nothing
     if content is None:
-        content = read_bounded(path)
+        content = read_bounded(path, check_model)
     digest = hashlib.sha256(content).hexdigest()
     if sha256:
         check_content(content, sha256, source)
     try:
+        check_model(io.BytesIO(content), path)
         checkpoint, enclosed = _read_ours(content, path)
         ours = checkpoint is not None
         if checkpoint is None:
@@ -151,11 +156,28 @@ def read_model(
     return Import(checkpoint, zoo.Model(path.stem, path, about), ours, enclosed, note)
 
 
+def check_model(file: BinaryIO, path: Path) -> None:
+    """Compare what a file of any kind declares with what its generator needs.
+
+    Little of it is read.
+
+    Raises
+    ------
+    CheckpointError
+        See `read_model`.
+    """
+    head = file.read(HEAD)
+    if head[8:9] == b"{":  # safetensors: the length of its header, then that
+        check_checkpoint(file, path)
+    elif not (head.startswith(ZIP) and check_package(file, path)):
+        check_pix2pix(file, path)
+
+
 def _read_ours(content: bytes, path: Path) -> tuple[Checkpoint | None, Enclosed]:
     """Read what napari-colorgan wrote; no checkpoint if the file is another."""
-    if content[8:9] == b"{":  # safetensors: the length of its header, then that
+    if content[8:9] == b"{":
         checkpoint = load(path, content)
-        enclosed = enclosed_in(header_of(content, path), path)
+        enclosed = enclosed_in(header_in(io.BytesIO(content), path), path)
         return checkpoint, enclosed or Enclosed()
     package = read_package(content, path)
     return (None, Enclosed()) if package is None else (package[0], Enclosed(package[1]))

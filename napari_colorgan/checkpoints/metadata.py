@@ -10,7 +10,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, BinaryIO, Literal, Self
 
 from napari_colorgan.checkpoints.foreign import HEAD, ZIP, refusal
 from napari_colorgan.errors import CheckpointError, shown, some
@@ -203,22 +203,23 @@ def read_header(path: Path) -> dict[str, Any]:
     """JSON header of a checkpoint file, its size and layout checked."""
     try:
         with open_regular(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            head = file.read(HEAD)
-            length = int.from_bytes(head[:8], "little")
-            if 2 <= length <= MAX_HEADER:
-                head += file.read(max(0, 8 + length - len(head)))
+            return header_in(file, path)
     except OSError as error:
         raise CheckpointError(
             f"'{path}' cannot be read: {error.strerror}. Check the path and its "
             "permissions."
         ) from error
+
+
+def header_in(file: BinaryIO, path: Path) -> dict[str, Any]:
+    """Return the same of an open file; `path` is named in errors."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(HEAD)
+    length = int.from_bytes(head[:8], "little")
+    if 2 <= length <= MAX_HEADER:
+        head += file.read(max(0, 8 + length - len(head)))
     return _checked_header(head, size, path)
-
-
-def header_of(content: bytes, path: Path) -> dict[str, Any]:
-    """Return the same of a file that has been read; `path` is named in errors."""
-    return _checked_header(content, len(content), path)
 
 
 def _checked_header(head: bytes, size: int, path: Path) -> dict[str, Any]:

@@ -3,12 +3,16 @@
 A package may bring programs, so nothing else in it is read, and no other package.
 """
 
+import contextlib
 import io
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
+from napari_colorgan.checkpoints.archive import open_zip
 from napari_colorgan.checkpoints.foreign import ZIP, is_package
-from napari_colorgan.checkpoints.store import Checkpoint, load
+from napari_colorgan.checkpoints.store import Checkpoint, check_checkpoint, load
 from napari_colorgan.errors import CheckpointError
 
 CHECKPOINT, CARD, DESCRIPTION = "checkpoint.safetensors", "README.md", "rdf.yaml"
@@ -19,7 +23,27 @@ ABOUT_PACKAGE = "\n\n## This package\n\n"
 
 _MAX_TEXT = 1 << 20  # bytes; a card has 20 kB
 _MAX_CHECKPOINT = 1 << 30  # bytes, as of a file
+_HEAD = 1 << 20  # bytes of it that tell what it declares
 _MOST_PACKED = 50  # times; weights hardly become smaller
+
+
+def check_package(file: BinaryIO, path: Path) -> bool:
+    """Whether this is a package of ours; compares what the checkpoint in it declares.
+
+    Raises
+    ------
+    CheckpointError
+        It is damaged, or see `check_checkpoint`.
+    """
+    with _reading(path), open_zip(file) as archive:
+        if not _is_ours(archive):
+            return False
+        if CHECKPOINT not in archive.namelist():
+            return True
+        with archive.open(_checked(archive, CHECKPOINT, _MAX_CHECKPOINT)) as part:
+            head = part.read(_HEAD)
+    check_checkpoint(io.BytesIO(head), path)
+    return True
 
 
 def read_package(content: bytes, path: Path) -> tuple[Checkpoint, str] | None:
@@ -32,20 +56,11 @@ def read_package(content: bytes, path: Path) -> tuple[Checkpoint, str] | None:
     """
     if not content.startswith(ZIP):
         return None
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = set(archive.namelist())
-            if not is_package(sorted(names)):
-                return None
-            about = _part(archive, DESCRIPTION, _MAX_TEXT)
-            if b"napari_colorgan:" not in about:
-                return None  # another program's
-            checkpoint = _part(archive, CHECKPOINT, _MAX_CHECKPOINT)
-            card = _part(archive, CARD, _MAX_TEXT).decode("utf-8", errors="replace")
-    except Exception as error:  # zipfile raises half a dozen types on damage
-        raise CheckpointError(
-            f"'{path}' is damaged: {error}. Fetch or export it again."
-        ) from error
+    with _reading(path), zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if not _is_ours(archive):
+            return None
+        checkpoint = _part(archive, CHECKPOINT, _MAX_CHECKPOINT)
+        card = _part(archive, CARD, _MAX_TEXT).decode("utf-8", errors="replace")
     if not checkpoint:
         raise CheckpointError(
             f"'{path}' is a BioImage.IO package of an older napari-colorgan, which put "
@@ -56,12 +71,33 @@ def read_package(content: bytes, path: Path) -> tuple[Checkpoint, str] | None:
     return load(path, checkpoint), f"{card.strip()}\n"
 
 
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # zipfile raises half a dozen types on damage
+        raise CheckpointError(
+            f"'{path}' is damaged: {error}. Fetch or export it again."
+        ) from error
+
+
+def _is_ours(archive: zipfile.ZipFile) -> bool:
+    """Whether it is a BioImage.IO package, and not another program's."""
+    return is_package(sorted(set(archive.namelist()))) and (
+        b"napari_colorgan:" in _part(archive, DESCRIPTION, _MAX_TEXT)
+    )
+
+
 def _part(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     """Content of a file in an archive; empty if there is none."""
     if name not in archive.namelist():
         return b""
+    return archive.read(_checked(archive, name, limit))
+
+
+def _checked(archive: zipfile.ZipFile, name: str, limit: int) -> zipfile.ZipInfo:
     entry = archive.getinfo(name)
     # of what is declared, zipfile reads no more
     if entry.file_size > min(limit, _MOST_PACKED * max(entry.compress_size, 1 << 10)):
         raise ValueError(f"'{name}' declares {entry.file_size:,} bytes")
-    return archive.read(entry)
+    return entry

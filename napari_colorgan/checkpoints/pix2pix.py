@@ -10,12 +10,13 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
 from napari_colorgan.checkpoints.atomic import replacing
+from napari_colorgan.checkpoints.bounded import read_bounded
 from napari_colorgan.checkpoints.metadata import Context, Metadata, Statistics
 from napari_colorgan.checkpoints.pix2pix_names import (
     recognise,
@@ -23,10 +24,10 @@ from napari_colorgan.checkpoints.pix2pix_names import (
     weight_names,
     without_statistics,
 )
-from napari_colorgan.checkpoints.pth import few, read_bounded, weights_of
+from napari_colorgan.checkpoints.pth import declared_in, few, weights_of
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import BadSetting, CheckpointError
-from napari_colorgan.models import GeneratorSpec, build
+from napari_colorgan.models import Generator, GeneratorSpec, build
 
 _OPTION_FILES = ("test_opt.txt", "train_opt.txt")  # the later one knows better
 _OPTION = re.compile(r"^ *(\w{1,40}): (\S{1,40})", re.MULTILINE)
@@ -64,9 +65,9 @@ def read_pix2pix(
     """
     path = Path(path)
     if content is None:
-        content = read_bounded(path)
+        content = read_bounded(path, check_pix2pix)
+    spec = check_pix2pix(io.BytesIO(content), path)
     weights = unprefixed(weights_of(content, path))
-    spec = recognise(weights, path)
     known = spec.options
     if known["norm"] == "instance":
         if statistics == "stored":
@@ -130,19 +131,21 @@ def write_pix2pix(checkpoint: Checkpoint, path: str | Path) -> None:
         file.write(content.getbuffer())
 
 
-def _converted(
-    weights: Mapping[str, Tensor], spec: GeneratorSpec, path: Path
-) -> dict[str, Tensor]:
-    """Weights by the names that they have here, all of them checked."""
-    try:
-        with torch.device("meta"):
-            network = build(spec)
-    except BadSetting as error:
-        raise CheckpointError(
-            f"'{path}' holds a {spec.name} that cannot be rebuilt: {error} Choose "
-            "another file."
-        ) from error
-    names = weight_names(network)
+def check_pix2pix(file: BinaryIO, path: Path) -> GeneratorSpec:
+    """Tell a generator by what a file declares, all of which it must need.
+
+    Raises
+    ------
+    CheckpointError
+        See `declared_in` and `recognise`; or names or shapes are not those of such a
+        generator.
+    """
+    weights = unprefixed(declared_in(file, path))
+    spec = recognise(weights, path)
+    if spec.options["norm"] == "instance":
+        weights = without_statistics(weights)
+    network = _empty(spec, path)
+    names, expected = weight_names(network), network.state_dict()
     # counts are unknown to files of torch 0.4 and older
     missing = [n for n in names if n not in weights and not n.endswith("_tracked")]
     unknown = [n for n in weights if n not in names]
@@ -153,6 +156,34 @@ def _converted(
             f"{len(unknown)} are unknown ({few(unknown)}): the code that made it was "
             "changed. Choose another file."
         )
+    for theirs, tensor in weights.items():
+        shape = expected[names[theirs]].shape
+        if tensor.shape != shape:
+            raise CheckpointError(
+                f"Weight '{theirs}' in '{path}' has the shape {tuple(tensor.shape)}, "
+                f"expected {tuple(shape)}. Choose another file."
+            )
+    return spec
+
+
+def _empty(spec: GeneratorSpec, path: Path) -> Generator:
+    """Build the generator without values."""
+    try:
+        with torch.device("meta"):
+            return build(spec)
+    except BadSetting as error:
+        raise CheckpointError(
+            f"'{path}' holds a {spec.name} that cannot be rebuilt: {error} Choose "
+            "another file."
+        ) from error
+
+
+def _converted(
+    weights: Mapping[str, Tensor], spec: GeneratorSpec, path: Path
+) -> dict[str, Tensor]:
+    """Weights by the names that they have here, with checked values."""
+    network = _empty(spec, path)
+    names = weight_names(network)
     result: dict[str, Tensor] = {}
     for name, empty in network.state_dict().items():
         start = torch.ones if name.endswith("running_var") else torch.zeros
@@ -161,11 +192,6 @@ def _converted(
         if (tensor := weights.get(theirs)) is None:
             continue
         expected = result[name]
-        if tensor.shape != expected.shape:
-            raise CheckpointError(
-                f"Weight '{theirs}' in '{path}' has the shape {tuple(tensor.shape)}, "
-                f"expected {tuple(expected.shape)}. Choose another file."
-            )
         if (
             tensor.is_floating_point() != expected.is_floating_point()
             or not tensor.isfinite().all()

@@ -6,27 +6,29 @@ and names are checked before, and what was not checked never reaches torch.
 """
 
 import io
+import os
 import pickle
-import pickletools
 import re
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
+from napari_colorgan.checkpoints.archive import open_zip
 from napari_colorgan.checkpoints.foreign import (
+    HEAD,
     HOW_TO_SAVE,
     ZIP,
+    declares_too_much,
     refusal,
     zip_refusal,
 )
+from napari_colorgan.checkpoints.pickled import Pickle, is_weights
 from napari_colorgan.errors import CheckpointError, some
-from napari_colorgan.regular import read_regular
 
-_MAX_FILE = 1 << 30  # bytes; a U-Net of 10 halvings has 0.3 GB
 _MAX_PICKLE = 1 << 20  # bytes; what is no tensor, in a U-Net 20 kB
 _MAX_ENTRIES = 4096
 
@@ -37,42 +39,40 @@ _ENTRY = re.compile(
     r"[^/]+/(data\.pkl|version|byteorder|\.format_version|\.storage_alignment"
     r"|\.data/serialization_id|data/\d+)"
 )
-_GLOBALS = frozenset(  # as pickletools writes them
-    [
-        "collections OrderedDict",
-        "torch._utils _rebuild_tensor",
-        "torch._utils _rebuild_tensor_v2",
-        "torch._utils _rebuild_parameter",
-        "torch BFloat16Storage",
-        "torch DoubleStorage",
-        "torch FloatStorage",
-        "torch HalfStorage",
-        "torch LongStorage",
-    ]
-)
 _GENERATOR = re.compile(r"(net|model)?_?g(en\w*)?(_?(a|b|ab|ba|ema|running))?", re.I)
 
 
-def read_bounded(path: Path) -> bytes:
-    """Read a file, unless it is larger than any generator.
+def declared_in(file: BinaryIO, path: Path) -> dict[str, Tensor]:
+    """Weights by name as a .pth file declares them, on the device `meta`.
+
+    Little of the file is read, whatever its size; `path` is named in errors.
 
     Raises
     ------
     CheckpointError
+        It holds anything but one dictionary of tensors, or not what it declares.
     """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(HEAD)
+    if not head.startswith((ZIP, LEGACY)):
+        raise refusal(head, path)
     try:
-        content = read_regular(path, _MAX_FILE)
-    except OSError as error:
+        declared = (_in_zip if head.startswith(ZIP) else _in_legacy)(file, size, path)
+    except CheckpointError:
+        raise
+    except Exception as error:  # the readers raise a dozen types on damage
+        raise _damaged(path) from error
+    if not isinstance(declared, dict) or not declared:
         raise CheckpointError(
-            f"'{path}' cannot be read: {error.strerror}. Check the path and its "
-            "permissions."
-        ) from error
-    if len(content) > _MAX_FILE:
-        raise CheckpointError(
-            f"'{path}' has more than {_MAX_FILE >> 30} GB, which no generator needs. "
-            "Choose the file of the generator alone."
+            f"'{path}' holds no weights by name but {type(declared).__name__!r}. "
+            f"{HOW_TO_SAVE}"
         )
-    return content
+    if not is_weights(declared):
+        raise _several(declared, path)
+    if sum(t.numel() * t.element_size() for t in declared.values()) > size:
+        raise declares_too_much(path)
+    return {str(name): tensor for name, tensor in declared.items()}
 
 
 def weights_of(content: bytes, path: Path) -> dict[str, Tensor]:
@@ -81,37 +81,28 @@ def weights_of(content: bytes, path: Path) -> dict[str, Tensor]:
     Raises
     ------
     CheckpointError
-        It holds anything but one dictionary of tensors, or not what it declares.
+        See `declared_in`; or its numbers are damaged.
     """
-    if not content.startswith((ZIP, LEGACY)):
-        raise refusal(content, path)
+    declared = declared_in(io.BytesIO(content), path)
     try:
-        checked = _checked_zip if content.startswith(ZIP) else _checked_legacy
-        loaded = torch.load(
-            checked(content, path), map_location="cpu", weights_only=True
+        file = _copied(content) if content.startswith(ZIP) else io.BytesIO(content)
+        loaded = torch.load(file, map_location="cpu", weights_only=True)
+        # its own attributes are the file's, too
+        weights = {str(name): value for name, value in dict.items(loaded)}
+        same = weights.keys() == declared.keys() and all(
+            (tensor.shape, tensor.dtype) == (declared[k].shape, declared[k].dtype)
+            for k, tensor in weights.items()
         )
-    except CheckpointError:
-        raise
     except Exception as error:  # both readers raise a dozen types on damage
-        raise CheckpointError(
-            f"'{path}' is damaged: its weights cannot be read. Fetch it again."
-        ) from error
-    if not isinstance(loaded, dict) or not loaded:
-        raise CheckpointError(
-            f"'{path}' holds no weights by name but {type(loaded).__name__!r}. "
-            f"{HOW_TO_SAVE}"
-        )
-    weights = dict(dict.items(loaded))  # its own attributes are the file's, too
-    if not all(isinstance(value, Tensor) for value in weights.values()):
-        raise _several(weights, path)
-    if sum(t.numel() * t.element_size() for t in weights.values()) > len(content):
-        raise _too_large(path)
-    return {str(name): tensor.detach() for name, tensor in weights.items()}
+        raise _damaged(path) from error
+    if not same:
+        raise _damaged(path)
+    return {name: tensor.detach() for name, tensor in weights.items()}
 
 
-def _checked_zip(content: bytes, path: Path) -> io.BytesIO:
-    """Copy what is expected in the file, so that torch sees nothing else."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+def _in_zip(file: BinaryIO, size: int, path: Path) -> Any:
+    """Return what the pickle in a file of torch 1.6 or newer declares."""
+    with open_zip(file) as archive:
         entries = archive.infolist()
         names = [entry.filename for entry in entries]
         if not names or not all(map(_ENTRY.fullmatch, names)):
@@ -119,40 +110,38 @@ def _checked_zip(content: bytes, path: Path) -> io.BytesIO:
         if (
             len(entries) > _MAX_ENTRIES
             or any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
-            or sum(entry.file_size for entry in entries) > len(content)
+            or sum(entry.file_size for entry in entries) > size
         ):
-            raise _too_large(path)
-        result = io.BytesIO()
-        with zipfile.ZipFile(result, "w") as copy:
-            for entry in entries:
-                part = archive.read(entry)
-                if entry.filename.endswith("/data.pkl"):
-                    _check_pickle(io.BytesIO(part[:_MAX_PICKLE]), len(content), path)
-                copy.writestr(entry.filename, part)
+            raise declares_too_much(path)
+        (name,) = (name for name in names if name.endswith("/data.pkl"))
+        with archive.open(name) as part:
+            pickled = part.read(_MAX_PICKLE)
+    return Pickle(size, path).read(io.BytesIO(pickled))
+
+
+def _in_legacy(file: BinaryIO, size: int, path: Path) -> Any:
+    """Return the same of an older one: version, system, weights, keys, numbers."""
+    file.seek(0)
+    pickles = io.BytesIO(file.read(_MAX_PICKLE))
+    pickles.seek(len(LEGACY))
+    _, _, declared, _ = (Pickle(size, path).read(pickles) for _ in range(4))
+    return declared
+
+
+def _copied(content: bytes) -> io.BytesIO:
+    """Copy what was checked in a ZIP file, so that torch sees nothing else.
+
+    Every part is read to its end, where its checksum is compared.
+    """
+    result = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as archive,
+        zipfile.ZipFile(result, "w") as copy,
+    ):
+        for entry in archive.infolist():
+            copy.writestr(entry.filename, archive.read(entry))
     result.seek(0)
     return result
-
-
-def _checked_legacy(content: bytes, path: Path) -> io.BytesIO:
-    """Check the pickles that precede the numbers: version, system, weights, keys."""
-    pickles = io.BytesIO(content[:_MAX_PICKLE])
-    pickles.seek(len(LEGACY))
-    for _ in range(4):
-        _check_pickle(pickles, len(content), path)
-    return io.BytesIO(content)
-
-
-def _check_pickle(file: io.BytesIO, limit: int, path: Path) -> None:
-    """Refuse a pickle of anything but tensors, or with a number above `limit`."""
-    for code, argument, _ in pickletools.genops(file):
-        if code.name == "GLOBAL" and argument not in _GLOBALS:
-            name = str(argument).replace(" ", ".")[:60]
-            raise CheckpointError(
-                f"'{path}' holds Python objects ({name!r}) besides weights; to open it "
-                f"could run any program. {HOW_TO_SAVE}"
-            )
-        if isinstance(argument, int) and argument > limit:
-            raise _too_large(path)
 
 
 def _several(things: dict[Any, Any], path: Path) -> CheckpointError:
@@ -162,7 +151,7 @@ def _several(things: dict[Any, Any], path: Path) -> CheckpointError:
             f"'{path}' is the state of an optimizer, which trains a network and is "
             "none. Choose the file of the generator, such as 'latest_net_G.pth'."
         )
-    names = [name for name, value in things.items() if _is_weights(value)]
+    names = [name for name, value in things.items() if is_weights(value)]
     if not names:
         return CheckpointError(
             f"'{path}' holds several things ({few(map(str, things))}) and no weights "
@@ -177,21 +166,12 @@ def _several(things: dict[Any, Any], path: Path) -> CheckpointError:
     )
 
 
-def _is_weights(value: object) -> bool:
-    return (
-        isinstance(value, dict)
-        and bool(value)
-        and all(isinstance(tensor, Tensor) for tensor in dict.values(value))
-    )
-
-
 def few(names: Iterable[str]) -> str:
     """Name the first ones, for a sentence, whatever letters are in them."""
     return some((repr(name[:60])[1:-1] for name in names), 3)
 
 
-def _too_large(path: Path) -> CheckpointError:
+def _damaged(path: Path) -> CheckpointError:
     return CheckpointError(
-        f"'{path}' declares more than it holds, as no honest file of weights does. "
-        "Fetch it again from where it was made."
+        f"'{path}' is damaged: its weights cannot be read. Fetch it again."
     )

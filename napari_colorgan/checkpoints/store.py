@@ -1,10 +1,12 @@
 """Checkpoints on disk: safetensors with JSON metadata and a digest."""
 
 import hashlib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import safetensors
 import safetensors.torch
@@ -12,19 +14,35 @@ import torch
 from torch import Tensor
 
 from napari_colorgan.checkpoints.atomic import replacing
+from napari_colorgan.checkpoints.bounded import read_bounded
 from napari_colorgan.checkpoints.enclosed import Enclosed, enclosed_in
 from napari_colorgan.checkpoints.metadata import (
     DIGEST_KEY,
     MAX_HEADER,
     METADATA_KEY,
     Metadata,
-    header_of,
-    read_header,
+    header_in,
 )
 from napari_colorgan.color import CODECS
 from napari_colorgan.errors import BadSetting, CheckpointError, some
 from napari_colorgan.models import Generator, GeneratorSpec, build
 from napari_colorgan.models.norm import hold_statistics
+
+_TYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+}
+"""Of weights, as safetensors call them."""
+
+_MOST_SIDES = 8  # of a tensor
+_MOST_UNUSED = 1 << 20  # numbers of layers that there are no longer
 
 
 @dataclass(frozen=True)
@@ -57,26 +75,10 @@ class Checkpoint:
             Name or options are unknown, they do not fit the codec, or weights are
             missing, left over, misshapen or no finite numbers.
         """
-        try:
-            with torch.device("meta"):  # costs nothing, whatever the options claim
-                network = build(
-                    GeneratorSpec(self.metadata.generator, self.metadata.options)
-                )
-        except BadSetting as error:
-            raise CheckpointError(
-                f"This checkpoint asks for a generator that cannot be built: {error} "
-                "Update napari-colorgan or export the checkpoint again."
-            ) from error
-        codec = CODECS[self.metadata.codec]
-        if network.out_channels != codec.out_channels:
-            raise CheckpointError(
-                f"This checkpoint's generator writes {network.out_channels} channels; "
-                f"its codec '{codec.name}' needs {codec.out_channels}. Export the "
-                "checkpoint again."
-            )
-        unused = network.obsolete
-        given = {k: v for k, v in self.weights.items() if not k.endswith(unused)}
-        self._check_shapes(given, network.state_dict())
+        network = self.check_declared()
+        given = {
+            k: v for k, v in self.weights.items() if not k.endswith(network.obsolete)
+        }
         weights = {
             name: tensor.float().clone()
             if tensor.is_floating_point()
@@ -93,6 +95,52 @@ class Checkpoint:
         if self.metadata.statistics == "stored":
             hold_statistics(network)
         return network.eval()
+
+    def check_declared(self) -> Generator:
+        """Compare names, types and shapes of the weights with what is needed.
+
+        Weights on the device `meta`, without values, will do.
+
+        Returns
+        -------
+        The generator on the device `meta`.
+
+        Raises
+        ------
+        CheckpointError
+            See `generator`.
+        """
+        metadata = self.metadata
+        try:
+            with torch.device("meta"):  # costs nothing, whatever the options claim
+                network = build(GeneratorSpec(metadata.generator, metadata.options))
+        except BadSetting as error:
+            raise CheckpointError(
+                f"This checkpoint asks for a generator that cannot be built: {error} "
+                "Update napari-colorgan or export the checkpoint again."
+            ) from error
+        codec = CODECS[metadata.codec]
+        if network.out_channels != codec.out_channels:
+            raise CheckpointError(
+                f"This checkpoint's generator writes {network.out_channels} channels; "
+                f"its codec '{codec.name}' needs {codec.out_channels}. Export the "
+                "checkpoint again."
+            )
+        given = {
+            k: v for k, v in self.weights.items() if not k.endswith(network.obsolete)
+        }
+        self._check_shapes(given, network.state_dict())
+        unused = sum(v.numel() for k, v in self.weights.items() if k not in given)
+        if unused > _MOST_UNUSED:
+            raise CheckpointError(
+                f"This checkpoint holds {unused:,} numbers that nothing uses. Export "
+                "it again."
+            )
+        return network
+
+    def _used_by(self, network: Generator) -> dict[str, Tensor]:
+        unused = network.obsolete
+        return {k: v for k, v in self.weights.items() if not k.endswith(unused)}
 
     def _check_shapes(
         self, given: Mapping[str, Tensor], expected: Mapping[str, Tensor]
@@ -179,9 +227,10 @@ def load(path: str | Path, content: bytes | None = None) -> Checkpoint:
             f"open_model('{path}')."
         )
     if content is None:
-        read_header(path)  # what is no checkpoint is not read whole
-        content = path.read_bytes()
-    header = header_of(content, path)
+        content = read_bounded(path, check_checkpoint)
+    else:
+        check_checkpoint(io.BytesIO(content), path)
+    header = header_in(io.BytesIO(content), path)
     metadata = Metadata.from_json(header["__metadata__"][METADATA_KEY], path)
     enclosed_in(header, path)  # what is shown of a model is what was written, too
     try:
@@ -199,3 +248,32 @@ def load(path: str | Path, content: bytes | None = None) -> Checkpoint:
         )
     shown = metadata.printable()
     return checkpoint if shown == metadata else replace(checkpoint, metadata=shown)
+
+
+def check_checkpoint(file: BinaryIO, path: Path) -> None:
+    """Compare what a file declares with what its generator needs.
+
+    Raises
+    ------
+    CheckpointError
+        See `header_in`, `Metadata.from_json` and `Checkpoint.check_declared`.
+    """
+    header = header_in(file, path)
+    metadata = Metadata.from_json(header["__metadata__"][METADATA_KEY], path)
+    tensors = {name: each for name, each in header.items() if name != "__metadata__"}
+    try:
+        if any(len(each["shape"]) > _MOST_SIDES for each in tensors.values()):
+            raise ValueError("too many sides")
+        declared = {
+            name: torch.empty(each["shape"], dtype=_TYPES[each["dtype"]], device="meta")
+            for name, each in tensors.items()
+        }
+    except Exception as error:  # anything may stand there
+        raise CheckpointError(
+            f"'{path}' is damaged: it declares weights of an impossible shape or type. "
+            "Fetch or export it again."
+        ) from error
+    try:
+        Checkpoint(metadata, declared).check_declared()
+    except CheckpointError as error:
+        raise CheckpointError(f"'{path}' cannot be used. {error}") from error

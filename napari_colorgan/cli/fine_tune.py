@@ -21,7 +21,7 @@ from napari_colorgan.cli._options import (
 )
 from napari_colorgan.cli._run import Run, follow
 from napari_colorgan.cli._terminal import say, say_notes
-from napari_colorgan.errors import BadSetting, Stopped, some
+from napari_colorgan.errors import BadSetting, CheckpointError, Stopped, some
 from napari_colorgan.job import STOP, Job, Progress, duration
 from napari_colorgan.training.runs import RunFolder, RunSettings
 from napari_colorgan.training.settings import START, FineTuneConfig, SchemeName
@@ -170,13 +170,23 @@ def fine_tune(
         result = run.finish(job, _News(run).tell, shown=StepDone)
         say_notes(_say_best(str(out if folder is None else name), result))
         kept = result.unsaved or f"the best so far is kept in '{out}'"
-        run.exit_if_stopped(f"{kept}; the same command with --resume goes on")
+        if out.with_suffix(".state").exists():
+            kept += "; the same command with --resume goes on"
+        run.exit_if_stopped(kept)
         outcome = Outcome(result, pairs, settings, folder)
         if name is not None:
             run.label = "Installing"
-            installed = run.finish(
-                install_trained_job(outcome, "best", name, replace_old=replace)
-            )
+            try:
+                installed = run.finish(
+                    install_trained_job(outcome, "best", name, replace_old=replace)
+                )
+            except CheckpointError as error:
+                raise CheckpointError(
+                    f"{error} What was trained is kept: the same command with --resume "
+                    "goes on."
+                ) from error
+            if folder is not None:
+                folder.discard()  # all of it is in the model now
             say(f"Colour with it: colorgan colorize IN OUT --model '{installed.name}'")
         if report is not None:
             run.label = "Reporting"
@@ -184,8 +194,6 @@ def fine_tune(
             page = run.finish(report_job(outcome, "best", report, sources=sources))
             say(f"'{page}': the report.")
             run.exit_if_stopped("the report has the pictures so far")
-    if folder is not None:
-        folder.discard()  # all of it is in the model now
 
 
 def _following_job(

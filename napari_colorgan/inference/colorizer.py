@@ -1,6 +1,7 @@
 """A generator and its codec on a device: what predicts colours and decodes them."""
 
 import copy
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -280,35 +281,39 @@ class Colorizer:
     def _predict(self, gray: Tensor, statistics: Statistics | None) -> Tensor:
         source = self._encoded(gray)
         if statistics is None:
-            return self._finite(self._seen(source)[0])
+            return self._seen(source)[0]
         here = {name: value.to(self.device) for name, value in statistics.items()}
         with self._lock:  # the call puts statistics into the one shared network
-            said = torch.func.functional_call(self._generator, here, source)
-        return self._finite(said)
+            said: Tensor = torch.func.functional_call(self._generator, here, source)
+        if not _are_finite(said):
+            raise NoColors(self.checkpoint.metadata.name)
+        return said.float()
 
     @torch.inference_mode()
     def _look(self, gray: Tensor) -> tuple[Tensor, Tensor]:
-        source = self._encoded(gray)
-        prediction, features = self._seen(source)
-        assert features is not None  # it takes hints, so it shows them
-        unit = F.normalize(features.float(), dim=1, eps=1e-6)
-        return self._finite(prediction), unit
+        prediction, features = self._seen(self._encoded(gray))
+        return prediction, F.normalize(features, dim=1, eps=1e-6)
 
-    def _seen(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return what the engine says, and of how sure that is no more than is used."""
+    def _seen(self, source: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the engine says, and of how sure that is no more than is used.
+
+        All of it is finite float32; features are empty if the generator shows none.
+        """
+        engines = [self._engine]
+        if self._engine.name.endswith("-half"):  # above 65,504, a half is infinite
+            engines.append(TorchEngine(self._generator))
         given = self._given(len(source))
-        return self._engine.look(source, given, sure=self._asks_sureness)
+        for engine in engines:
+            said, features = engine.look(source, given, sure=self._asks_sureness)
+            if features is None:
+                features = said[:, :0]
+            if _are_finite(said, features):
+                return said.float(), features.float()
+        raise NoColors(self.checkpoint.metadata.name)
 
     def _given(self, count: int) -> Tensor | None:
         """Return what a generator is told beside its source."""
         return None if self._palette is None else self._palette.expand(count, -1)
-
-    def _finite(self, prediction: Tensor) -> Tensor:
-        """Return a finite prediction, where it was made."""
-        result = prediction.float()
-        if not result.sum().isfinite():  # one pass; values are within -1 and 1
-            raise NoColors(self.checkpoint.metadata.name)
-        return result
 
     @property
     def _asks_sureness(self) -> bool:
@@ -367,3 +372,9 @@ class Colorizer:
             "model": self.checkpoint.metadata.name,
             "digest": self.checkpoint.digest,
         } | {name: value for name, value in values.items() if value is not None}
+
+
+def _are_finite(*tensors: Tensor) -> bool:
+    """Whether all values are; one pass, and on a GPU one time to wait for it."""
+    total = sum(tensor.sum(dtype=torch.float32) for tensor in tensors)
+    return math.isfinite(total)

@@ -41,6 +41,7 @@ from napari_colorgan.training.pairs import Pair, decide_task, digest, pairs_of, 
 from napari_colorgan.training.patch_sampler import PatchSampler
 from napari_colorgan.training.precision import precisions
 from napari_colorgan.training.provenance import describe_fine_tuned
+from napari_colorgan.training.reserving import reserved
 from napari_colorgan.training.resuming import read_state_of_pairs
 from napari_colorgan.training.runs import RunSettings
 from napari_colorgan.training.settings import (
@@ -85,6 +86,8 @@ def fine_tune_job(
     Raises
     ------
     BadPair, BadSetting, UnknownModel, CheckpointError
+    OutputBusy
+        Another training writes `out`.
     Stopped
         On STOP before the first step.
     """
@@ -98,6 +101,25 @@ def fine_tune_job(
     if out is not None and not out.absolute().parent.is_dir():
         raise BadSetting("out", str(out), "in a folder that exists")
     base = base_of(start, config)
+    with reserved(out if team.leads else None):
+        return (
+            yield from _fine_tune_job(
+                pairs, base, config, place, out, resume, about or {}, team
+            )
+        )
+
+
+def _fine_tune_job(
+    pairs: Sequence[Pair],
+    base: Checkpoint | None,
+    config: FineTuneConfig,
+    place: torch.device,
+    out: Path | None,
+    resume: bool,
+    about: Mapping[str, str],
+    team: Team,
+) -> Job[Trained]:
+    """Train with what was checked, while nobody else writes `out`."""
     run: dict[str, Any] = {
         "settings": dataclasses.asdict(config),
         "pairs": digest(pairs),
@@ -114,7 +136,7 @@ def fine_tune_job(
     yield from tell_beforehand(Preparing(0, 3))
     sample = sampler.batch(0).source.cpu()
     metadata, generator = make_generator(base, config, task, sample)
-    metadata = describe_fine_tuned(metadata, base, parts.train, config, about or {})
+    metadata = describe_fine_tuned(metadata, base, parts.train, config, about)
     discriminator = make_discriminator(config, task)
     yield from tell_beforehand(Preparing(1, 3))
     make_trainer = partial(_trainer, generator, discriminator, config, place, team=team)

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,13 +15,15 @@ from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.drafts import sweep, write_whole
+from napari_colorgan.drafts import remove_folder, sweep, write_whole
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.training.settings import FineTuneConfig
 
 _LOCK = "training.lock"
 _USED = "used"
 """A file of this name: the model was put to use, the folder may go."""
+_STAMP = "%Y-%m-%d %H.%M.%S"
+_STAMPED = re.compile(r"\d{4}-\d\d-\d\d \d\d\.\d\d\.\d\d( \(\d+\))?")
 
 
 class TrainingBusy(ColorganError):
@@ -88,7 +91,7 @@ class RunFolder:
     @classmethod
     def new(cls) -> Self:
         """Name a folder by the time; it does not exist yet."""
-        stamp = datetime.now().strftime("%Y-%m-%d %H.%M.%S")
+        stamp = datetime.now().strftime(_STAMP)
         path = training_folder() / stamp
         number = 1
         while path.exists():
@@ -176,7 +179,10 @@ class RunFolder:
 
     def discard(self) -> None:
         """Remove the folder and all that is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        try:
+            remove_folder(self.path)  # nothing of it is left where this is interrupted
+        except OSError:  # there is none, or on Windows a file of it is open
+            shutil.rmtree(self.path, ignore_errors=True)
 
     @property
     def _settings(self) -> Path:
@@ -198,7 +204,8 @@ def unfinished() -> Sequence[RunFolder]:
     """
     try:
         with exclusive():
-            folders = [RunFolder(path.parent) for path in _all_settings()]
+            sweep(training_folder())
+            folders = _all_runs()
             for folder in folders:
                 sweep(folder.path)
                 if folder.used or not folder.pairs.exists():
@@ -241,5 +248,10 @@ def _locked(name: str, busy: ColorganError) -> Iterator[None]:
         lock.release()
 
 
-def _all_settings() -> list[Path]:
-    return sorted(training_folder().glob("*/settings.json"), reverse=True)
+def _all_runs() -> list[RunFolder]:
+    """Find runs of the dock, also those that were interrupted before they began."""
+    paths = {path.parent for path in training_folder().glob("*/settings.json")}
+    paths |= {
+        path for path in training_folder().iterdir() if _STAMPED.fullmatch(path.name)
+    }
+    return [RunFolder(path) for path in sorted(paths, reverse=True)]

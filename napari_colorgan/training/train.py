@@ -28,11 +28,12 @@ from napari_colorgan.training.pictures import (
     list_files,
     read_pictures_job,
 )
-from napari_colorgan.training.precision import untimed_precision
+from napari_colorgan.training.precision import computes_bfloat16, untimed_precision
 from napari_colorgan.training.provenance import describe_trained
 from napari_colorgan.training.recipe import Recipe
-from napari_colorgan.training.resuming import read_state_of_folders
-from napari_colorgan.training.settings import Task
+from napari_colorgan.training.reserving import reserved
+from napari_colorgan.training.resuming import Saved, read_state_of_folders
+from napari_colorgan.training.settings import Precision, Task
 from napari_colorgan.training.team import ALONE, Team
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.validation import HELD_OUT, read_validation_job
@@ -92,9 +93,47 @@ def train_job(
         The generator cannot be built, or does not fit the crops or `start`.
     MissingExtra
         A new training would start from ImageNet's weights, which are not installed.
+    OutputBusy
+        Another training writes `out`.
     Stopped
         On STOP while the folders are read.
     """
+    with reserved(out if team.leads else None):
+        return (
+            yield from _train_job(
+                folders,
+                recipe,
+                out,
+                device,
+                gray,
+                start,
+                Course(
+                    validate_every=judge_every,
+                    validate_start=False,
+                    preview_every=_PREVIEW_EVERY if previews else None,
+                    time_limit=None if minutes is None else 60 * minutes,
+                    logs_scores=True,
+                ),
+                judged,
+                LeftOut(strict=strict),
+                team,
+            )
+        )
+
+
+def _train_job(
+    folders: Sequence[Path],
+    recipe: Recipe,
+    out: Path,
+    device: torch.device,
+    gray: Path | None,
+    start: Checkpoint | None,
+    course: Course,
+    judged: Sequence[Path],
+    left_out: LeftOut,
+    team: Team,
+) -> Job[Trained]:
+    """Train while nobody else writes `out`."""
     if start is not None:
         recipe = recipe.starting_with(start.metadata)
     config = recipe.config
@@ -112,7 +151,6 @@ def train_job(
     if starts and start is None and isinstance(planned, Compact):
         ENCODER.require()  # told before pictures are read, which may take an hour
     record = out.with_suffix(".split.json")
-    left_out = LeftOut(strict=strict)
     plain = [path for path in folders if not is_archive(path)]
     parts = hold_out(
         list_files(plain, gray, left_out), config.validation, config.seed, record
@@ -160,13 +198,14 @@ def train_job(
         give_weights(generator, start, sampler.batch(0).source.cpu())
     if team.leads and config.validation and not record.exists():
         keep(parts.held_out, record)
+    precision = team.told(_precision(device, saved))
     trainer = Trainer(
         generator,
         config,
         device,
         steps=config.steps,
         discriminator=make_discriminator(config, agreed),
-        precision=team.told(untimed_precision(device)),
+        precision=precision,
         team=team,
     )
     if not team.leads:
@@ -176,20 +215,27 @@ def train_job(
         trainer,
         sampler,
         validation,
-        Course(
-            validate_every=judge_every,
-            validate_start=False,
-            preview_every=_PREVIEW_EVERY if previews else None,
-            time_limit=None if minutes is None else 60 * minutes,
-            logs_scores=True,
-        ),
+        course,
         metadata=metadata,
         out=out,
-        kept={"run": {"settings": settings}},
+        kept={"run": {"settings": settings, "precision": precision}},
         facts=settings,
         saved=saved,
     )
     return (yield from loop.run())
+
+
+def _precision(device: torch.device, saved: Saved | None) -> Precision:
+    """Return that of the training that goes on, or what is faster here.
+
+    What is faster is measured, so that a busy machine may find another one each time.
+    """
+    before: Precision | None = (
+        None if saved is None else saved.plain["run"].get("precision")
+    )
+    if before == "float32" or (before == "bfloat16" and computes_bfloat16(device)):
+        return before
+    return untimed_precision(device)
 
 
 def _shown(

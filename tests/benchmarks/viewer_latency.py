@@ -106,6 +106,7 @@ def measure(choice: argparse.Namespace) -> None:
     began = time.perf_counter()
     run_job(
         import_torch(),
+        title="",
         on_event=lambda _: None,
         on_result=lambda _: None,
         on_end=lambda: ended.append(True),

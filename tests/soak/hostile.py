@@ -10,7 +10,7 @@ import numpy as np
 from tests.soak.case import Case, Trying
 from tests.soak.row import Row, Trial
 
-_SOURCES: tuple[str, ...] = ("hostile_cards",)
+_SOURCES: tuple[str, ...] = ("hostile_cards", "hostile_shown", "hostile_pictures")
 """Modules of this package with a function `cases`."""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 import napari_colorgan
-from napari_colorgan.drafts import write_whole
+from napari_colorgan.drafts import sweep, write_whole
 from napari_colorgan.errors import BadImageFile, BadSetting
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.metrics import error_map
@@ -114,15 +114,19 @@ class Report:
         version = napari_colorgan.__version__
         self._made = f"Made by napari-colorgan {version}, {now:%Y-%m-%d %H:%M}"
         try:
-            (folder / "images").mkdir(parents=True, exist_ok=True)
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise _cannot_write(folder, error) from error
+        # at once: what is left behind by a crash is known as ours the next time
+        self._write_page(["This report is not finished."])
+        try:
+            (folder / "images").mkdir(exist_ok=True)
             for old in (folder / "images").iterdir():
                 if _OURS.fullmatch(old.name):
                     old.unlink()
             (folder / "curves.csv").unlink(missing_ok=True)
         except OSError as error:
             raise _cannot_write(folder, error) from error
-        # at once: what is left behind by a crash is known as ours the next time
-        self._write_page(["This report is not finished."])
 
     def add(self, pair: Pair, now: Scored, before: Scored | None = None) -> None:
         """Add the pictures and figures of a pair."""
@@ -209,6 +213,7 @@ def check_folder(setting: str, folder: Path) -> None:
     ------
     BadSetting
     """
+    sweep(folder)  # what a process that was killed has left is nobody's
     try:
         if folder.is_dir():
             possible = os.access(folder, os.W_OK) and (
