@@ -462,6 +462,18 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
     assert file.read_bytes() != before
 
 
+def test_all_of_a_file_is_on_disk_before_it_has_its_name(file, checkpoint, monkeypatch):
+    size, seen = file.stat().st_size, []
+    file.unlink()
+
+    def fsync(number):
+        seen.append((os.fstat(number).st_size, file.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    save(checkpoint, file)
+    assert (size, False) in seen
+
+
 def test_an_interrupted_write_leaves_no_temporary_file(file, checkpoint, monkeypatch):
     before = file.read_bytes()
 
