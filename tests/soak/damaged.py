@@ -1,4 +1,4 @@
-"""Row: files of models in which something was changed, by chance or on purpose."""
+"""Row: files of models and trainings, changed by chance or on purpose."""
 
 import functools
 import inspect
@@ -24,6 +24,7 @@ from napari_colorgan.checkpoints.store import Checkpoint, to_bytes
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.inference.colorize import colorize
 from napari_colorgan.models import GENERATORS, GeneratorSpec, build
+from tests.soak import damaged_trainings
 from tests.soak.row import Row, Trial
 
 SECONDS = 5.0
@@ -94,6 +95,18 @@ def kinds() -> dict[str, Kind]:
         ".pth of torch before 1.6": Kind(_legacy(pickled), _read, damaged),
         ".pth sealed anew": Kind(pickled, _use, _sealed_anew),
         "package": Kind(_package(ours), _read_weights, damaged),
+    } | _of_trainings()
+
+
+def _of_trainings() -> dict[str, Kind]:
+    """Files from which a training goes on."""
+    files = damaged_trainings.files()
+    anew = damaged_trainings.sealed_anew(damaged)
+    near = damaged_trainings.or_in_headers(damaged)
+    changed = {name: Kind(*file, near) for name, file in files.items()}
+    return changed | {
+        f"{name} sealed anew": Kind(content, damaged_trainings.usable(read), anew)
+        for name, (content, read) in files.items()
     }
 
 
@@ -289,7 +302,7 @@ def _trials(random: np.random.Generator, _: Path) -> Iterator[Trial]:
 
 
 ROW = Row(
-    "mutated model files",
+    "mutated files of models and trainings",
     "no other error than a sentence; none accepted with other weights, or said",
     count=30_000,
     trials=_trials,
