@@ -26,6 +26,7 @@ NAMES: tuple[str, ...] = (
     "faults",
     "blocks",
     "trainings",
+    "sockets",
 )
 """Modules of this package that hold a `ROW`, in the order of the table."""
 
