@@ -21,10 +21,13 @@ NAMES: tuple[str, ...] = (
     "hostile",
     "pictures",
     "inputs",
+    "damaged",
+    "kills",
     "actions",
     "faults",
     "blocks",
-    "damaged",
+    "trainings",
+    "sockets",
 )
 """Modules of this package that hold a `ROW`, in the order of the table."""
 
