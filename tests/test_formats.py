@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from napari_colorgan import export_model, import_model, load, open_model
-from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints import formats, zoo
 from napari_colorgan.checkpoints.extras import ONNX, MissingExtra
 from napari_colorgan.checkpoints.formats import (
     FORMATS,
@@ -195,3 +195,28 @@ def test_digests_are_those_of_the_source(tmp_path, make_checkpoint):
     for none in ("", " "):
         with pytest.raises(BadSetting, match=r"SHA-256 is .*given for an address"):
             finish(read_job("https://localhost/a.pth", sha256=none))
+
+
+def test_an_address_is_checked_and_stored_without_secrets(
+    tmp_path, make_checkpoint, monkeypatch
+):
+    save(make_checkpoint(), tmp_path / "mine.safetensors")
+    content = (tmp_path / "mine.safetensors").read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    asked = []
+
+    def download(url, digest):
+        asked.append((url, digest))
+        yield Progress(1, 2)
+        return content
+
+    monkeypatch.setattr(formats, "download_job", download)
+    url = "https://user:secret@host/mine.safetensors?token=secret"
+    read = finish(read_job(f" {url} ", sha256=sha256.upper()))
+    assert asked == [(url, sha256)]
+    assert "https://host/mine.safetensors" in read.metadata.provenance
+    assert "secret" not in read.metadata.provenance
+    for address, digest in (("ftp://host/a.pth", sha256), (url, "abc")):
+        with pytest.raises(BadSetting, match=r"address is|SHA-256 is"):
+            finish(read_job(address, sha256=digest))
+    assert len(asked) == 1

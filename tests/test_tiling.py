@@ -168,6 +168,8 @@ def test_less_memory_is_fewer_windows_at_once_and_then_smaller_ones():
     while tiling is not None:
         sizes.append((tiling.at_once, tiling.window))
         tiling = tiling.shrunk()
+    small = {189: 64, 191: 64, 192: 96, 255: 96, 256: 128}
+    assert {side: Tiling(side, 0, 0).shrunk().window for side in small} == small
     assert sizes == [(2, 1152), *((1, side) for side in (1152, 768, 576, 480, 416))]
 
 
