@@ -4,12 +4,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from napari.layers import Image
+from napari.layers import Image, Labels, Shapes
 
 from napari_colorgan.errors import Stopped
 from napari_colorgan.inference.intensity import color_to_gray
 from napari_colorgan.inference.lightness import lightness_job
 from napari_colorgan.job import Control, drive, finish
+from napari_colorgan.widgets.colorize.hints_layer import told_by
 from napari_colorgan.widgets.parts import layers, levels
 from napari_colorgan.widgets.parts.levels import (
     Levels,
@@ -17,6 +18,7 @@ from napari_colorgan.widgets.parts.levels import (
     expect_corners,
     in_levels,
 )
+from napari_colorgan.widgets.parts.world import PlaneAxes
 
 
 @pytest.fixture
@@ -64,6 +66,26 @@ def test_of_large_rgb_little_is_looked_at(monkeypatch):
     assert max(compared) <= 2000
     scan[100:110, 50:60, 0] += 4  # small, and yet seen
     assert not layers.looks_gray(Image(scan.astype(np.uint8), rgb=True))
+
+
+@pytest.mark.parametrize("kind", ["labels", "shapes"])
+def test_large_regions_are_looked_at_in_part(monkeypatch, kind):
+    image = Image(np.zeros((1600, 2400), np.uint8))
+    box = np.array([[400, 800], [400, 1600], [800, 1600], [800, 800]])
+    if kind == "labels":
+        values = np.zeros(image.data.shape, np.int32)
+        values[400:800, 800:1600] = 3
+        layer = Labels(values, colormap={3: "red", None: "black"})
+    else:
+        layer = Shapes([box], shape_type="polygon", face_color="red")
+    sizes, unique = [], np.unique
+    monkeypatch.setattr(np, "unique", lambda a: sizes.append(a.size) or unique(a))
+    hints = told_by(layer, image, PlaneAxes.last(2), ()).hints
+    assert hints is not None and (hints.colors == (255, 0, 0)).all()
+    middle = hints.points[0]  # of the largest square
+    assert abs(middle[0] - 600) <= 8 and 990 <= middle[1] <= 1410
+    assert abs(hints.radius[0] - 200) <= 12
+    assert all(size <= 600 * 600 for size in sizes)
 
 
 def test_lightness_is_exact_and_takes_little_memory(photo):
