@@ -15,6 +15,9 @@ from napari_colorgan.color import (
     WARM_LIGHT,
     LabCodec,
     RgbCodec,
+    cube_root,
+    decode_srgb,
+    encode_srgb,
     enliven,
     fit_chroma,
     fit_every_chroma,
@@ -111,6 +114,14 @@ def test_gradients_are_finite_for_colors_outside_srgb():
     lab = lab.T.reshape(1, 3, 3, 1).requires_grad_()
     lab_to_rgb(lab).sum().backward()
     assert torch.isfinite(lab.grad).all()
+
+
+def test_gradients_are_finite_beyond_black():
+    """Where a curve is not used, it must not spoil the gradient of the other."""
+    for curve in (decode_srgb, encode_srgb, cube_root):
+        x = torch.tensor([-0.1, 0.0, 0.001], requires_grad=True)
+        curve(x).sum().backward()
+        assert x.grad.isfinite().all() and (x.grad > 0).all()
 
 
 def test_bold_colors_keep_the_lightness(bold):
@@ -242,8 +253,8 @@ def test_networks_fit_chroma_as_the_package_does(bold):
     lab = torch.cat([gray_to_lightness(gray), prediction * AB_SCALE], 1)
     expected, every = fit_chroma(lab), fit_every_chroma(lab)
     outside = (expected != lab).any(1, keepdim=True).expand_as(lab)
-    assert torch.equal(every[outside], expected[outside])
-    assert torch.allclose(every, expected, atol=1e-3)
+    assert 0.1 < outside.float().mean() < 0.9
+    assert torch.equal(every, expected)
     points = fit_every_chroma(lab.flatten(2)[..., :99])
     assert torch.equal(points, every.flatten(2)[..., :99])
 
@@ -274,6 +285,9 @@ def test_spreading_is_linear_from_black_to_white():
     for asked, (black, white) in ends.items():
         expected = torch.linspace(black, white, 5).view_as(gray)
         assert torch.allclose(spread(gray, *asked), expected, atol=1e-6)
+    ends = torch.rand(1000, 1, 1, 2, generator=torch.Generator().manual_seed(0))
+    rounded = spread(ends, 0.0, 1.0)
+    assert rounded.min() >= 0 and rounded.max() <= 1
     # from a tenth on: half of it is spread to half as much
     for width, reach in ((0.1, 0.8), (0.05, 0.4), (0.2, 0.8)):
         ends = spread(torch.tensor([0.5 - width / 2, 0.5 + width / 2]).view(1, 1, 2, 1))

@@ -19,7 +19,9 @@ from typer.testing import CliRunner
 
 from napari_colorgan import cli, colorize, colorize_file
 from napari_colorgan.checkpoints.store import save
+from napari_colorgan.drafts import sweep
 from napari_colorgan.errors import BadImageFile, ColorSource, Stopped
+from napari_colorgan.image_io import begun as begin
 from napari_colorgan.image_io import growing, ome_zarr_levels, read_image
 from napari_colorgan.image_io.blocks import Blocks
 from napari_colorgan.image_io.growing import halved, level_shapes
@@ -403,3 +405,48 @@ def test_a_command_goes_on_with_what_it_began(
     assert "out.zarr" in run("a.tif", "out.zarr", "--force")
     assert "complete: true" in CliRunner().invoke(cli.app, ["info", "out.zarr"]).output
     assert isinstance(read_image(Path("out.zarr"), by_blocks=True).array, Blocks)
+
+
+@pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
+@pytest.mark.parametrize("step", ["created", "recorded", "replaced"])
+def test_what_was_killed_while_it_was_begun_can_be_gone_on_with(
+    tmp_path, monkeypatch, name, step
+) -> None:
+    """What was there stays until all is ready to be begun."""
+    path, gray = tmp_path / name, np.zeros((CHUNK, CHUNK), np.uint8)
+    monkeypatch.setattr(begin, "LARGE", 0)
+
+    def write(version: int, *, resume: bool = False) -> None:
+        made = {"version": version}
+        file = begin.open_growing(path, gray.shape, "", made=made, resume=resume)
+        with file:
+            rgb = np.full((*gray.shape, 3), version, np.uint8)
+            file.write((), (slice(0, CHUNK), slice(0, CHUNK)), rgb)
+            file.complete(made | {"complete": True})
+
+    rename, replace = Path.rename, Path.replace
+
+    def kill(*paths: object, **_: object) -> None:
+        if step != "recorded" or path in paths:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    write(1)
+    if not (pid := os.fork()):
+        if step == "recorded":
+            monkeypatch.setattr(Path, "rename", lambda *a: kill(*a) or rename(*a))
+            monkeypatch.setattr(Path, "replace", lambda *a: kill(*a) or replace(*a))
+        elif step == "created":
+            monkeypatch.setattr(begin.Finished, "begin", kill)
+        else:
+            monkeypatch.setattr(begin, "GrowingFile", kill)
+        write(2)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+    sweep(tmp_path)
+    assert begin.is_begun(path) == (step != "created")
+    if step != "replaced":
+        assert read(path).max() == 1
+    if begin.is_begun(path):
+        write(2, resume=True)
+        assert read(path).max() == read(path).min() == 2
+    assert {path.name for path in tmp_path.iterdir()} == {name}

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from napari_colorgan import Hints
@@ -28,8 +28,8 @@ def same(a: Hints, b: Hints) -> bool:
 
 
 def test_a_hint_is_told_with_few_words():
-    one = Hints([1, 2.5], RED)
-    assert same(one, Hints(np.array([[1, 2.5]]), np.array([RED]), [4.0]))
+    one = Hints([1, 2], RED, 4)
+    assert same(one, Hints(np.array([[1, 2]]), np.array([RED])))
     assert RADIUS == 4 and len(one) == 1
     kinds = [getattr(one, name).dtype for name in ("points", "colors", "radius")]
     assert kinds == [float, np.uint8, float]
@@ -158,8 +158,9 @@ def test_one_place_has_one_colour_where_planes_meet():
         Hints([[5, 5], [1, 1], [5, 5]], [RED, RED, BLUE])
 
 
+@example([40.5], 0.0, 0, 41)
 @given(
-    st.lists(st.floats(0, 40), min_size=1, max_size=3),
+    st.lists(st.floats(-0.5, 40.5), min_size=1, max_size=3),
     st.floats(0, 12),
     st.integers(0, 9),
     st.integers(1, 50),
@@ -174,7 +175,7 @@ def test_squares_are_the_pixels_whose_middles_are_within_reach(rows, radius, at,
         near = np.abs(np.arange(seen) + 0.5 - middle)
         surely = set(np.flatnonzero(near < radius * factor - 1e-6))
         perhaps = set(np.flatnonzero(near < radius * factor + 1e-6))
-        perhaps.add(min(int(middle), seen - 1))
+        perhaps.add(min(int(middle), seen - 1))  # never lost, however small
         assert surely <= set(range(y.start, y.stop)) <= perhaps
         assert y.stop > y.start and x.start <= 3 < x.stop
 
@@ -226,6 +227,7 @@ def test_what_a_table_leaves_out_has_a_default():
         ("axis-0,axis-1,red,green\n1,2,3,4\n", "the header of"),
         ("axis-0,axis-1,color\n1,2,#c83c28\n1,x,#c83c28\n", "line 3 of .*'1, x, #c8"),
         ("axis-0,axis-1,color\n1,2\n", "line 2 of"),
+        ("axis-0,axis-1,color,radius\n1,2,#c83c28,x\n", "line 2 of"),
         ("axis-0,axis-1,color\n1,2,#c83c2\n", "line 2 of"),
         ("axis-0,axis-1,red,green,blue\n1,2,3,4,\n", "line 2 of"),
         ("axis-0,axis-1,color\n1,2," + "c" * 200_000, "the table of hints is 'field"),

@@ -163,11 +163,14 @@ def test_fading_is_even():
 
 
 def test_less_memory_is_fewer_windows_at_once_and_then_smaller_ones():
-    sizes, tiling = [], Tiling(at_once=4)
+    assert Tiling().at_once == 1
+    sizes, tiling = [], Tiling(at_once=2)
     while tiling is not None:
         sizes.append((tiling.at_once, tiling.window))
         tiling = tiling.shrunk()
-    assert sizes == [(4, 1152), *((1, side) for side in (1152, 768, 576, 480, 416))]
+    small = {189: 64, 191: 64, 192: 96, 255: 96, 256: 128}
+    assert {side: Tiling(side, 0, 0).shrunk().window for side in small} == small
+    assert sizes == [(2, 1152), *((1, side) for side in (1152, 768, 576, 480, 416))]
 
 
 def test_neighbours_do_not_touch_and_a_shared_pixel_does():

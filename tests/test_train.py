@@ -348,3 +348,16 @@ def test_what_a_training_began_with_does_not_matter_when_it_goes_on(train_small)
     train_small("parts", start=first, stop_at=2)
     parts, _ = train_small("parts", start=first)
     assert same_weights(whole, parts)
+
+
+def test_a_training_goes_on_in_the_precision_it_began_with(
+    train_small, monkeypatch, tmp_path
+):
+    measured = iter(["float32", "float32", "bfloat16"])
+    monkeypatch.setattr(train, "untimed_precision", lambda _: next(measured))
+    straight, _ = train_small("straight")
+    train_small(stop_at=3)
+    resumed, _ = train_small()
+    assert read_state(tmp_path / "a.state")["run"]["precision"] == "float32"
+    for name, value in straight.weights.items():
+        assert torch.equal(value, resumed.weights[name])

@@ -12,8 +12,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.beside import make_one_file, repair
 from napari_colorgan.checkpoints.changes import find_own, move_model
 from napari_colorgan.errors import CheckpointError
+from napari_colorgan.regular import is_regular
 
 KEPT_DAYS = 30
 
@@ -52,7 +54,7 @@ def delete(name: str) -> Deleted:
     """
     model = find_own(name)
     _remove_old()
-    zoo.make_one_file(model.path)  # so that the rest takes no time
+    make_one_file(model.path)  # so that the rest takes no time
     path = _new_folder() / model.path.name
     try:
         move_model(model.path, path)
@@ -92,6 +94,7 @@ def deleted_models() -> list[Deleted]:
         Deleted(path)
         for _, folder in sorted(_folders(), reverse=True)
         for path in folder.glob("*.safetensors")
+        if is_regular(path)
     ]
 
 
@@ -117,7 +120,7 @@ def _remove_old() -> None:
 def _repair() -> None:
     """Remove what killed processes have left."""
     for _, folder in _folders():
-        zoo.repair(folder)
+        repair(folder)
         with contextlib.suppress(OSError):  # it is not empty
             folder.rmdir()
 

@@ -48,8 +48,8 @@ def is_begun(path: Path) -> bool:
 
 def discard(path: Path) -> None:
     """Remove what was begun, and what is known of it."""
-    _record_of(path).unlink(missing_ok=True)
     remove(path)
+    _record_of(path).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -158,7 +158,10 @@ def open_growing(
     made = json.loads(json.dumps(made | {"complete": False}, default=str))
     try:
         if resume and path.exists():
-            return _gone_on(path, shape, leading, tags or Tags(), made)
+            begun = Finished.read(_record_of(path))
+            if begun is None or begun.done.any():
+                return _gone_on(path, shape, leading, tags or Tags(), made)
+            _check_same(path, begun.about, made)  # it may be what was there before
         return _begun(path, shape, leading, size, tags or Tags(), made)
     except OSError as error:
         if isinstance(error, BadImageFile):
@@ -184,15 +187,28 @@ def _begun(
             f"'{path}' cannot be written: it needs {needed / 1e9:.2f} GB, and there "
             f"are {free / 1e9:.2f} GB left. Make room, or choose another disk."
         )
-    _record_of(path).unlink(missing_ok=True)  # before what it is about
-    remove(path)
     levels: Levels
+    with DraftFolder(path.parent) as draft:
+        place = draft.new / path.name
+        if path.suffix.lower() == SUFFIX:
+            levels = OmeZarrLevels.create(place, shape, leading, size, made)
+        else:
+            levels = TiffLevels.create(place, shape, leading, size, tags, made)
+        levels.close()
+        # first, so that whatever is there without a record is not begun
+        finished = Finished.begin(_record_of(path), made, grid_of(shape))
+        try:
+            draft.swap(path.name) if path.is_dir() else place.replace(path)
+        except OSError:
+            finished.delete()
+            raise
+    return GrowingFile(path, _levels(path, shape, leading, tags), shape, finished)
+
+
+def _levels(path: Path, shape: tuple[int, ...], leading: str, tags: Tags) -> Levels:
     if path.suffix.lower() == SUFFIX:
-        levels = OmeZarrLevels.create(path, shape, leading, size, made)
-    else:
-        levels = TiffLevels.create(path, shape, leading, size, tags, made)
-    finished = Finished.begin(_record_of(path), made, grid_of(shape))
-    return GrowingFile(path, levels, shape, finished)
+        return OmeZarrLevels(path, leading)
+    return TiffLevels(path, shape, tags)
 
 
 def _gone_on(
@@ -214,13 +230,10 @@ def _gone_on(
         raise BadImageFile(
             f"'{path}' was begun in another size. Begin again with --force."
         )
-    levels: Levels
     if path.suffix.lower() == SUFFIX:
         for left in path.rglob("*.partial"):  # of zarr, when the process was killed
             left.unlink()
-        levels = OmeZarrLevels(path, leading)
-    else:
-        levels = TiffLevels(path, shape, tags)
+    levels = _levels(path, shape, leading, tags)
     finished.go_on()
     return GrowingFile(path, levels, shape, finished)
 

@@ -82,8 +82,8 @@ class GrowingFile:
         self._finished.close()
         self._levels.close()
         if not self._pixels:  # nothing to go on with
-            self._finished.delete()
             remove(self.path)
+            self._finished.delete()
 
     @property
     def pixels(self) -> int:

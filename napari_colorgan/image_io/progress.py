@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from napari_colorgan.arrays import Mask
+from napari_colorgan.drafts import write_whole
 from napari_colorgan.errors import BadImageFile
 
 Cell = tuple[int, int, int]
@@ -45,8 +46,8 @@ class Finished:
     ) -> Self:
         """Begin a record, in the place of any older one."""
         record = cls(path, about, grid)
-        record._file = path.open("wb")
-        record._write(json.dumps([about, grid]).encode())
+        write_whole(path, json.dumps([about, grid]).encode() + b"\n")
+        record.go_on()
         return record
 
     @classmethod

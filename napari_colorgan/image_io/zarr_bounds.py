@@ -191,13 +191,16 @@ def _of_zlib(packed: bytes, limit: int) -> int:
 
 def _of_stream(begin: Callable[[], Any]) -> Callable[[bytes, int], int]:
     def count(packed: bytes, limit: int) -> int:
-        stream, total = begin(), 0
-        while not stream.eof and total <= limit:
-            piece = stream.decompress(packed, _PIECE)
-            packed = b""
-            total += len(piece)
-            if not piece and stream.needs_input:
-                break
+        total = 0
+        while packed and total <= limit:  # streams behind each other count as one
+            stream = begin()
+            while not stream.eof and total <= limit:
+                piece = stream.decompress(packed, _PIECE)
+                packed = b""
+                total += len(piece)
+                if not piece and stream.needs_input:
+                    break
+            packed = stream.unused_data
         return total
 
     return count

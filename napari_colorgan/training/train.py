@@ -28,12 +28,12 @@ from napari_colorgan.training.pictures import (
     list_files,
     read_pictures_job,
 )
-from napari_colorgan.training.precision import untimed_precision
+from napari_colorgan.training.precision import computes_bfloat16, untimed_precision
 from napari_colorgan.training.provenance import describe_trained
 from napari_colorgan.training.recipe import Recipe
 from napari_colorgan.training.reserving import reserved
-from napari_colorgan.training.resuming import read_state_of_folders
-from napari_colorgan.training.settings import Task
+from napari_colorgan.training.resuming import Saved, read_state_of_folders
+from napari_colorgan.training.settings import Precision, Task
 from napari_colorgan.training.team import ALONE, Team
 from napari_colorgan.training.trainer import Trainer
 from napari_colorgan.training.validation import HELD_OUT, read_validation_job
@@ -198,13 +198,14 @@ def _train_job(
         give_weights(generator, start, sampler.batch(0).source.cpu())
     if team.leads and config.validation and not record.exists():
         keep(parts.held_out, record)
+    precision = team.told(_precision(device, saved))
     trainer = Trainer(
         generator,
         config,
         device,
         steps=config.steps,
         discriminator=make_discriminator(config, agreed),
-        precision=team.told(untimed_precision(device)),
+        precision=precision,
         team=team,
     )
     if not team.leads:
@@ -217,11 +218,24 @@ def _train_job(
         course,
         metadata=metadata,
         out=out,
-        kept={"run": {"settings": settings}},
+        kept={"run": {"settings": settings, "precision": precision}},
         facts=settings,
         saved=saved,
     )
     return (yield from loop.run())
+
+
+def _precision(device: torch.device, saved: Saved | None) -> Precision:
+    """Return that of the training that goes on, or what is faster here.
+
+    What is faster is measured, so that a busy machine may find another one each time.
+    """
+    before: Precision | None = (
+        None if saved is None else saved.plain["run"].get("precision")
+    )
+    if before == "float32" or (before == "bfloat16" and computes_bfloat16(device)):
+        return before
+    return untimed_precision(device)
 
 
 def _shown(

@@ -17,7 +17,18 @@ from pathlib import Path
 
 from tests.soak.row import Row, Tally, tally
 
-NAMES: tuple[str, ...] = ("hostile", "actions", "faults", "blocks", "damaged")
+NAMES: tuple[str, ...] = (
+    "hostile",
+    "pictures",
+    "inputs",
+    "damaged",
+    "kills",
+    "actions",
+    "faults",
+    "blocks",
+    "trainings",
+    "sockets",
+)
 """Modules of this package that hold a `ROW`, in the order of the table."""
 
 _HOMES = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")

@@ -101,10 +101,10 @@ class Trying:
                 importlib.import_module(module)
             for _ in range(2):  # the first one fills caches of files
                 honest = self._in_a_process(act.honest, act.do)
-            if honest.fault or honest.refused:
-                return Trial(f"{act.name}, an honest file: {honest.fault or 'refused'}")
             self._honest[act.name] = honest
         honest = self._honest[act.name]
+        if honest.fault or honest.refused:
+            return Trial(f"{act.name}, an honest file: {honest.fault or 'refused'}")
         found = self._in_a_process(case.prepare, act.do)
         cpu, more = found.cpu - honest.cpu, found.megabytes - honest.megabytes
         fault = found.fault

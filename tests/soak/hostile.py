@@ -10,7 +10,12 @@ import numpy as np
 from tests.soak.case import Case, Trying
 from tests.soak.row import Row, Trial
 
-_SOURCES: tuple[str, ...] = ("hostile_cards",)
+_SOURCES: tuple[str, ...] = (
+    "hostile_cards",
+    "hostile_shown",
+    "hostile_pictures",
+    "hostile_models",
+)
 """Modules of this package with a function `cases`."""
 
 

@@ -21,16 +21,22 @@ Make = Callable[[Path], object]
 """Puts something odd at a path."""
 
 
-def checkpoint(header: object = None, **about: Any) -> bytes:
+DIGEST = "0" * 64
+"""What each of the checkpoints below says is its digest."""
+
+
+def checkpoint(entries: dict[str, object] | None = None, **about: Any) -> bytes:
     """Content of a checkpoint without weights; its digest is wrong.
 
     Parameters
     ----------
-    header : instead of what is made of `about`, the fields of the metadata
+    entries : more of the header's; what is None is missing
+    about : fields of the metadata
     """
     fields = {"schema": 1, "generator": "compact", "description": "Honest."} | about
-    ours = {"napari_colorgan": json.dumps(fields), "napari_colorgan_sha256": "0" * 64}
-    text = json.dumps({"__metadata__": ours} if header is None else header).encode()
+    ours = {"napari_colorgan": json.dumps(fields), "napari_colorgan_sha256": DIGEST}
+    ours = {k: v for k, v in (ours | (entries or {})).items() if v is not None}
+    text = json.dumps({"__metadata__": ours}).encode()
     return len(text).to_bytes(8, "little") + text
 
 

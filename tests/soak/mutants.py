@@ -31,6 +31,9 @@ TESTS = {
     "color": ["test_color.py"],
     "inference.tiling": ["test_tiling.py"],
     "inference.hints": ["test_hint_values.py", "test_hints.py"],
+    "checkpoints.store": ["test_checkpoints.py", "test_formats.py"],
+    "checkpoints.atomic": ["test_checkpoints.py"],
+    "checkpoints.formats": ["test_formats.py"],
 }
 """Modules of napari_colorgan, and the files of the tests that must notice."""
 
@@ -88,8 +91,11 @@ def exchange(module: ModuleType, code: CodeType) -> None:
 class Trials:
     """In the place of pytest's loop: all mutants of a module, one after the other."""
 
-    def __init__(self, module: str, sample: int, folder: Path) -> None:
+    def __init__(
+        self, module: str, sample: int, lines: list[int], folder: Path
+    ) -> None:
         self.module, self.sample, self.folder = module, sample, folder
+        self.lines = lines
         self.name = f"napari_colorgan.{module}"
         self.path = path_of(module)
 
@@ -102,7 +108,10 @@ class Trials:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Try all, or a sample."""
         source = self.path.read_text(encoding="utf-8")
-        chosen = every = mutants(source)
+        every = mutants(source)
+        if self.lines:
+            every = [mutant for mutant in every if mutant.line in self.lines]
+        chosen = every
         if 0 < self.sample < len(every):
             numbers = random.Random(0).sample(range(len(every)), self.sample)
             chosen = [every[number] for number in sorted(numbers)]
@@ -157,12 +166,15 @@ def main() -> int:
     )
     parser.add_argument("modules", nargs="*", choices=[[], *TESTS], default=[])
     parser.add_argument("--sample", type=int, default=0, help="mutants; 0: all")
+    parser.add_argument("--lines", type=int, nargs="*", default=[], help="only these")
     options = parser.parse_args()
-    codes = [try_one(name, options.sample) for name in options.modules or TESTS]
-    return max(codes)
+    return max(
+        try_one(name, options.sample, options.lines)
+        for name in options.modules or TESTS
+    )
 
 
-def try_one(module: str, sample: int) -> int:
+def try_one(module: str, sample: int, lines: list[int]) -> int:
     """Try mutants of one module in a process of its own: its exit code."""
     child = os.fork()
     if child:
@@ -172,7 +184,7 @@ def try_one(module: str, sample: int) -> int:
         with tempfile.TemporaryDirectory() as folder:
             files = [str(ROOT / "tests" / name) for name in TESTS[module]]
             command = [*OPTIONS, "--basetemp", f"{folder}/tests", *files]
-            trials = Trials(module, sample, Path(folder))
+            trials = Trials(module, sample, lines, Path(folder))
             code = int(pytest.main(command, plugins=[trials]))
             sys.stdout.flush()
     finally:

@@ -79,6 +79,7 @@ def mutants(source: str) -> list[Mutant]:
         )
         for place, node in enumerate(_changeable(tree))
         for choice, after in enumerate(_changes(node, modules))
+        if ast.unparse(node) != ast.unparse(after)
     ]
 
 
