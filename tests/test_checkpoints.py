@@ -127,6 +127,18 @@ def test_equal_checkpoints_have_equal_digests(checkpoint):
     assert copy.digest == checkpoint.digest
 
 
+def test_a_digest_is_of_values_however_they_lie_in_memory(checkpoint, tmp_path):
+    weights = {
+        name: weight.movedim(0, -1).contiguous().movedim(-1, 0).requires_grad_()
+        for name, weight in checkpoint.weights.items()
+    }
+    other = Checkpoint(checkpoint.metadata, weights)
+    assert other.digest == checkpoint.digest
+    save(other, tmp_path / "a.safetensors")
+    assert same(load(tmp_path / "a.safetensors"), checkpoint)
+    assert "tensor" not in repr(checkpoint)  # a page for each weight
+
+
 def test_every_bit_of_a_weight_changes_the_digest(checkpoint):
     name = next(iter(checkpoint.weights))
     digests = {checkpoint.digest}
