@@ -29,6 +29,9 @@ _NAME: Final = re.compile(r"\.colorgan-([0-9a-f]{8})-[0-9a-f]{16}\.tmp")
 _HELD: Final = "in-use"  # the file in a folder that is held for all of it
 _OLD, _NEW = "old", "new"  # folders in one
 _PATIENCE: Final = 7 * 24 * 3600  # s
+_FORMER: Final = re.compile(r"\.[0-9a-f]{16}\.tmp")
+"""What drafts of former versions were called, which nobody held."""
+_FORMER_PATIENCE: Final = 24 * 3600  # s
 _ATTEMPTS = 9
 
 
@@ -194,6 +197,21 @@ def sweep(folder: Path) -> None:
     for name in names:
         with contextlib.suppress(OSError):
             _sweep(folder / name)
+
+
+def sweep_own(folder: Path) -> None:
+    """Sweep a folder of this program, in which drafts of former versions go by age."""
+    sweep(folder)
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if _FORMER.fullmatch(name):
+                _sweep_former(folder / name)
+
+
+def _sweep_former(draft: Path) -> None:
+    about = draft.lstat()
+    if stat.S_ISREG(about.st_mode) and time.time() - about.st_mtime > _FORMER_PATIENCE:
+        draft.unlink()
 
 
 def _begun(parent: Path, *, is_folder: bool) -> tuple[Path, int | None]:

@@ -104,6 +104,7 @@ class UnknownModel(ColorganError, LookupError):
     """No model has this name and no file this path."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
+        name = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
         super().__init__(
             f"There is no model or checkpoint file called '{name}'. Known models: "
             f"{', '.join(known)}. Give one of them or the path of a .safetensors file "

@@ -11,7 +11,7 @@ from qtpy.QtCore import QEvent, QUrl
 from qtpy.QtGui import QDesktopServices, QTextFormat, QTextTable
 from qtpy.QtWidgets import QApplication, QWidget
 
-from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints import beside, zoo
 from napari_colorgan.checkpoints.enclosed import Enclosed, enclose
 from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.checkpoints.pictures import decoded
@@ -195,13 +195,13 @@ def test_a_jpeg_of_a_thousand_passes_is_left_out():
 def test_a_card_names_pictures_without_end(view, make_model, tmp_path, monkeypatch):
     for number in range(30):
         Image.new("RGB", (9, 9)).save(tmp_path / f"{number}.png")
-    asked, read = [], zoo.read_beside
+    asked, read = [], beside.read_beside
 
     def read_beside(path, *most):
         asked.extend([path.name] if path.suffix == ".png" else [])
         return read(path, *most)
 
-    monkeypatch.setattr(zoo, "read_beside", read_beside)
+    monkeypatch.setattr(beside, "read_beside", read_beside)
     names = "".join(f"![a]({n}.png)![a]({n}.png?{n})\n\n" for n in range(30))
     view.set_model(make_model(names))
     view.show()

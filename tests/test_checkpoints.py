@@ -340,6 +340,34 @@ def test_foreign_headers_are_refused(tmp_path, header):
         load(path)
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"extra": {"dtype": "U8", "shape": [1 << 29]}}, r"1 are unknown \('extra'\)"),
+        (
+            {"a._hints.weight": {"dtype": "U8", "shape": [1 << 29]}},
+            "are unknown",
+        ),
+        ({"w": {"dtype": "F4", "shape": [1]}}, "an impossible shape or type"),
+        ({"w": {"dtype": "F32", "shape": [1] * 10**5}}, "an impossible shape or type"),
+        ({"w": {"dtype": "F32", "shape": [-1]}}, "an impossible shape or type"),
+        ({"w": 3}, "an impossible shape or type"),
+        ({}, "has 536,870,912 bytes, expected"),
+    ],
+)
+def test_what_a_file_declares_is_compared_before_it_is_read(
+    file, change, sentence, monkeypatch
+):
+    """A hole in a file costs its sender nothing."""
+    header, tensors = split(file.read_bytes())
+    file.write_bytes(joined(header | change, tensors))
+    with file.open("r+b") as content:
+        content.truncate(1 << 29)
+    monkeypatch.setattr(safetensors.torch, "load", None)
+    with pytest.raises(CheckpointError, match=sentence):
+        load(file)
+
+
 @pytest.mark.parametrize("length", [1 << 62, (1 << 64) - 1, 1 << 21, 1, 0])
 def test_absurd_header_lengths_are_refused(file, length):
     content = file.read_bytes()

@@ -3,6 +3,7 @@
 import threading
 import time
 import warnings
+from asyncio import CancelledError
 from dataclasses import replace
 
 import dask.array
@@ -16,6 +17,7 @@ from napari_colorgan.errors import (
     BadArray,
     BadSetting,
     CheckpointError,
+    ColorganError,
     ColorganWarning,
     ColorSource,
     JobFailed,
@@ -34,6 +36,8 @@ from napari_colorgan.inference.colorize import (
     gray_canvas_job,
     record_of,
 )
+from napari_colorgan.inference.files import colorize_file
+from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.source import Source
 from napari_colorgan.job import STOP, Control, finish
 from napari_colorgan.metrics import colorfulness
@@ -624,3 +628,62 @@ def test_options_that_a_colorizer_has_decided_are_not_ignored(make_colorizer):
     for option in ({"tile": 512}, {"device": "cpu"}, {"vividness": 0.5}):
         with pytest.raises(BadSetting, match="said when the Colorizer is made"):
             colorize(gray, make_colorizer(), **option)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        (lambda gray, model: colorize(_unknown(gray), model), "compute_chunk_sizes"),
+        (lambda gray, model: colorize(gray, model, axes=True), "axes is True"),
+        (lambda gray, model: colorize(gray, model, hints=[1]), "hints is"),
+        (lambda gray, model: colorize(np.ndarray, model), "the class ndarray"),
+        (lambda gray, model: colorize(_Gives("text"), model), "not numbers"),
+        (lambda gray, model: colorize(_Raises(MemoryError()), model), "Memory ran out"),
+        (lambda gray, model: colorize_region(gray, model, 5), "region is 5"),
+        (lambda gray, model: colorize_region(gray, model, (1, 2)), "region is"),
+        (
+            lambda gray, model: colorize_region(gray, model, np.s_[:5, :5], 0.5),
+            "index is 0.5",
+        ),
+        (lambda gray, model: colorize_file(None, "out.png", model), "source is None"),
+        (lambda gray, model: colorize_file("a\0.png", "b.png", model), "source is"),
+        (lambda gray, model: Hints("red", [[1, 2, 3]]), "points is 'red'"),
+        (lambda gray, model: Hints([[1, 2]], [[1, 2, 3]], "x"), "radius is 'x'"),
+    ],
+)
+def test_arguments_of_other_types_are_refused_in_a_sentence(gray, local, wrong, named):
+    with pytest.raises(ColorganError, match=named) as refused:
+        wrong(gray, local)
+    assert str(refused.value).endswith(".")
+
+
+def _unknown(gray):
+    array = dask.array.from_array(gray)
+    return array[array.sum(1) > 0]
+
+
+class _Gives:
+    shape, dtype, ndim = (9, 9), np.dtype("u2"), 2
+
+    def __init__(self, values):
+        self.values = values
+
+    def __getitem__(self, _):
+        return self.values
+
+
+class _Raises(_Gives):
+    def __getitem__(self, _):
+        raise self.values
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, CancelledError])
+def test_what_ends_a_program_passes_through(local, error):
+    with pytest.raises(error):
+        colorize(_Raises(error()), local)
+
+
+def test_a_number_beyond_64_bits_warns_nobody(local):
+    array = np.full((9, 9), 1, np.longdouble)
+    array[3] = np.finfo(np.longdouble).max
+    assert colorize(array, local).shape == (9, 9, 3)

@@ -238,6 +238,12 @@ def test_what_fails_is_said_in_a_sentence(server, ours, folder, path, sentence):
     assert not folder.exists()
 
 
+def test_what_begins_as_no_model_is_not_fetched_to_its_end(server):
+    server.put("endless", b"<html>" + bytes(9000))
+    with pytest.raises(CheckpointError, match="endless' is a web page"):
+        finish(import_job(server.url("endless"), "theirs", sha256=ZEROS))
+
+
 def test_a_file_without_end_is_given_up(server, ours, monkeypatch):
     monkeypatch.setattr(download, "_MAX_FILE", len(ours) - 1)
     url, sha256 = server.put("unannounced", ours)

@@ -603,7 +603,7 @@ def test_a_stop_while_the_disk_is_full_gives_the_model(ready, qtbot, monkeypatch
     qtbot.waitUntil(lambda: ready.controls.pause.text == "Continue", timeout=ENOUGH)
     ready.controls.stop_last.native.click()
     finish(ready, qtbot)
-    assert "could be saved in '" in ready.training.status.value
+    assert "could not be saved in '" in ready.training.status.value
     assert ready.outcome.outcome.checkpoint("last").weights
 
 

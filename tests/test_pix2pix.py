@@ -528,6 +528,32 @@ def on_meta(tmp_path):
     )
 
 
+def pairs_of_pairs(tmp_path):
+    """To look up such a name would take for ever."""
+    pairs = b"K\x01" + b"q\x00h\x00\x86" * 60
+    return zipped(tmp_path, b"\x80\x02}" + pairs + b"K\x01s.")
+
+
+def many_sides(tmp_path):
+    return saved(tmp_path, {"a": torch.zeros([1] * 60)})
+
+
+def much_more(tmp_path):
+    path = tmp_path / "net_G.pth"
+    path.write_bytes(pth(COLORIZER).read_bytes())
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("net_G/data/999", bytes(1 << 25))
+    return path
+
+
+def much_more_in_an_old_file(tmp_path):
+    weights = state_dict(COLORIZER)
+    path = saved(tmp_path, weights, _use_new_zipfile_serialization=False)
+    with path.open("r+b") as file:
+        file.truncate(1 << 29)  # a hole
+    return path
+
+
 def truncated(tmp_path):
     path = tmp_path / "net_G.pth"
     path.write_bytes(pth(COLORIZER).read_bytes()[:-5000])
@@ -659,6 +685,10 @@ CORPUS = {
     shared_storage: "declares more than it holds.*Fetch",
     large_in_an_old_file: "declares more than it holds.*Fetch",
     on_meta: r"Python objects \('torch._utils._rebuild_meta.*state_dict",
+    pairs_of_pairs: "is damaged.*Fetch it again",
+    many_sides: "is damaged.*Fetch it again",
+    much_more: "bytes, but weights in it only.*save the weights alone",
+    much_more_in_an_old_file: "bytes, but weights in it only.*save the weights alone",
     truncated: "is damaged.*Fetch it again",
     truncated_old: "is damaged.*Fetch it again",
     damaged: "is damaged.*Fetch it again",

@@ -77,8 +77,11 @@ def test_where_nobody_can_go_on_it_ends_and_says_what_is_kept(
     files = files_of(tmp_path)
     disk += [errno.ENOSPC] * 9
     assert not save(files, checkpoint, 2)
-    assert files.unsaved.startswith(f"nothing of 2 steps could be saved in '{tmp_path}")
+    said = f"the state of 2 steps could not be saved in '{tmp_path}' (No space"
+    assert files.unsaved.startswith(said)
     disk.clear()
+    assert finish(files.keep_job(2, checkpoint))  # is small enough
+    assert files.unsaved.startswith(said)
     assert save(files, checkpoint, 3)
     disk += [errno.ENOSPC] * 9
     assert not save(files, checkpoint, 4)

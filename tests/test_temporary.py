@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from napari_colorgan import drafts
-from napari_colorgan.drafts import Draft, DraftFolder, remove_folder, sweep, write_whole
+from napari_colorgan.drafts import (
+    Draft,
+    DraftFolder,
+    remove_folder,
+    sweep,
+    sweep_own,
+    write_whole,
+)
 from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io import temporary
 from napari_colorgan.image_io.temporary import TemporaryFolder, fits_memory
@@ -82,6 +89,16 @@ def test_drafts_of_other_computers_go_by_age(place, days):
     os.utime(place / NAME, (when, when))
     sweep(place)
     assert (place / NAME).exists() == (days < 7)
+
+
+@pytest.mark.parametrize("sweeper", [sweep, sweep_own])
+@pytest.mark.parametrize("days", [0, 2])
+def test_drafts_of_former_versions_go_by_age_in_folders_of_ours(place, sweeper, days):
+    (place / ".0123456789abcdef.tmp").touch()
+    when = time.time() - days * 24 * 3600
+    os.utime(place / ".0123456789abcdef.tmp", (when, when))
+    sweeper(place)
+    assert bool(names(place)) == (not days or sweeper is sweep)
 
 
 def test_without_locks_drafts_go_by_age(place, monkeypatch):

@@ -7,6 +7,7 @@ are enclosed first.
 from pathlib import Path
 
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.beside import make_one_file
 from napari_colorgan.errors import CheckpointError, ColorganError
 
 
@@ -84,7 +85,7 @@ def move_model(old: Path, new: Path) -> None:
     """
     try:
         old.stat()
-        zoo.make_one_file(old)
+        make_one_file(old)
         old.replace(new)
     except OSError as error:
         raise CheckpointError(

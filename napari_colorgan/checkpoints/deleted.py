@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.beside import make_one_file, repair
 from napari_colorgan.checkpoints.changes import find_own, move_model
 from napari_colorgan.errors import CheckpointError
 from napari_colorgan.regular import is_regular
@@ -53,7 +54,7 @@ def delete(name: str) -> Deleted:
     """
     model = find_own(name)
     _remove_old()
-    zoo.make_one_file(model.path)  # so that the rest takes no time
+    make_one_file(model.path)  # so that the rest takes no time
     path = _new_folder() / model.path.name
     try:
         move_model(model.path, path)
@@ -119,7 +120,7 @@ def _remove_old() -> None:
 def _repair() -> None:
     """Remove what killed processes have left."""
     for _, folder in _folders():
-        zoo.repair(folder)
+        repair(folder)
         with contextlib.suppress(OSError):  # it is not empty
             folder.rmdir()
 

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from napari_colorgan.errors import BadSetting, ColorganError, Stopped
+from napari_colorgan.checkpoints.foreign import HEAD, is_model, refusal
+from napari_colorgan.errors import (
+    BadSetting,
+    CheckpointError,
+    ColorganError,
+    Stopped,
+)
 from napari_colorgan.job import STOP, Job, Progress
 
 if TYPE_CHECKING:  # only here: with them, half of the internet is imported
@@ -17,6 +23,7 @@ if TYPE_CHECKING:  # only here: with them, half of the internet is imported
 
 _MAX_FILE = 1 << 30  # bytes, as of files that are imported
 _CHUNK = 1 << 16  # bytes
+_ENOUGH = 1 << 20  # bytes after which a file should begin as a model
 _PATIENCE = 15  # s without an answer of the server
 _PACE = 0.1  # s between two events
 _MOST_STEPS = 8  # from address to address
@@ -38,6 +45,8 @@ def download_job(url: str, sha256: str) -> Job[bytes]:
     ------
     DownloadFailed
         There is no such file, it is another one, or the connection failed.
+    CheckpointError
+        It is large and begins as no model.
     Stopped
         On STOP; nothing of it is kept.
     """
@@ -159,6 +168,8 @@ class _Target:
                         raise Stopped("The download was stopped.")
                     self._check_size(self.done + len(chunk))
                     self._content += chunk
+                    if len(self._content) > _ENOUGH:
+                        self._check_start()
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
             raise DownloadFailed(self._explain(error)) from error
         return bytes(self._content)
@@ -222,6 +233,14 @@ class _Target:
             )
         kind = type(error).__name__  # its text may tell a password
         return f"'{self._shown}' cannot be downloaded ({kind}). Check the address."
+
+    def _check_start(self) -> None:
+        """Fetch nothing without end that begins as no model."""
+        head = bytes(self._content[:HEAD])
+        if not is_model(head):
+            path = Path(self._shown)
+            text = str(refusal(head, path)).replace(str(path), self._shown)
+            raise CheckpointError(text)
 
     def _check_size(self, size: int) -> None:
         if size > _MAX_FILE:

@@ -1,6 +1,7 @@
 """What a file is that is no model for us, told by its content and not by its name."""
 
 import codecs
+import pickle
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ HEAD = 4096
 """Bytes from the beginning of a file that tell what it is."""
 
 ZIP = b"PK\x03\x04"
+LEGACY = pickle.dumps(0x1950A86A20F9469CFC6C, 2)
+"""How files of torch before 1.6, of 2020, begin; unlike ZIP, without a checksum."""
 HOW_TO_SAVE = "Save its weights where it was made: torch.save(net.state_dict(), FILE)."
 
 _CHOOSE = (
@@ -37,6 +40,11 @@ _STARTS = (
     (rb"\x08[\x01-\x20][\x12\x1a\x22\x28\x32\x3a\x42\x72]", "an ONNX file", _CHOOSE),
     (rb"\x80[\x02-\x05]", "a Python pickle, which could run any program", HOW_TO_SAVE),
 )
+
+
+def is_model(head: bytes) -> bool:
+    """Whether a file begins as one that may be a model."""
+    return head.startswith((ZIP, LEGACY)) or head[8:9] == b"{"
 
 
 def refusal(content: bytes, path: Path) -> CheckpointError:

@@ -13,7 +13,7 @@ from napari_colorgan.checkpoints.bounded import read_bounded
 from napari_colorgan.checkpoints.cards import imported_card, retitled
 from napari_colorgan.checkpoints.download import check_content
 from napari_colorgan.checkpoints.enclosed import Enclosed, enclosed_in
-from napari_colorgan.checkpoints.foreign import HEAD, ZIP
+from napari_colorgan.checkpoints.foreign import HEAD, LEGACY, ZIP
 from napari_colorgan.checkpoints.metadata import (
     Context,
     Metadata,
@@ -23,7 +23,6 @@ from napari_colorgan.checkpoints.metadata import (
 from napari_colorgan.checkpoints.package import check_package, read_package
 from napari_colorgan.checkpoints.pictures import as_jpeg
 from napari_colorgan.checkpoints.pix2pix import check_pix2pix, read_pix2pix
-from napari_colorgan.checkpoints.pth import LEGACY
 from napari_colorgan.checkpoints.store import Checkpoint, check_checkpoint, load
 from napari_colorgan.errors import BadSetting, CheckpointError
 

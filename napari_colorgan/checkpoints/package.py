@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from napari_colorgan.checkpoints.archive import open_zip
-from napari_colorgan.checkpoints.foreign import ZIP, is_package
+from napari_colorgan.checkpoints.foreign import ZIP, declares_too_much, is_package
 from napari_colorgan.checkpoints.store import Checkpoint, check_checkpoint, load
 from napari_colorgan.errors import CheckpointError
 
@@ -23,7 +23,9 @@ ABOUT_PACKAGE = "\n\n## This package\n\n"
 
 _MAX_TEXT = 1 << 20  # bytes; a card has 20 kB
 _MAX_CHECKPOINT = 1 << 30  # bytes, as of a file
-_HEAD = 1 << 20  # bytes of it that tell what it declares
+_HEAD = (1 << 20) + 8  # bytes of it that tell what it declares
+_MOST_OTHERS = 16  # times: the weights in up to four formats, of up to twice the bytes
+_MAX_OTHERS = 1 << 26  # bytes of examples
 _MOST_PACKED = 50  # times; weights hardly become smaller
 
 
@@ -40,9 +42,12 @@ def check_package(file: BinaryIO, path: Path) -> bool:
             return False
         if CHECKPOINT not in archive.namelist():
             return True
-        with archive.open(_checked(archive, CHECKPOINT, _MAX_CHECKPOINT)) as part:
+        entry = _checked(archive, CHECKPOINT, _MAX_CHECKPOINT)
+        with archive.open(entry) as part:
             head = part.read(_HEAD)
-    check_checkpoint(io.BytesIO(head), path)
+    check_checkpoint(io.BytesIO(head), path, entry.file_size)
+    if file.seek(0, io.SEEK_END) > _MOST_OTHERS * entry.file_size + _MAX_OTHERS:
+        raise declares_too_much(path)
     return True
 
 

@@ -7,7 +7,6 @@ and names are checked before, and what was not checked never reaches torch.
 
 import io
 import os
-import pickle
 import re
 import zipfile
 from collections.abc import Iterable
@@ -21,6 +20,7 @@ from napari_colorgan.checkpoints.archive import open_zip
 from napari_colorgan.checkpoints.foreign import (
     HEAD,
     HOW_TO_SAVE,
+    LEGACY,
     ZIP,
     declares_too_much,
     refusal,
@@ -31,9 +31,7 @@ from napari_colorgan.errors import CheckpointError, some
 
 _MAX_PICKLE = 1 << 20  # bytes; what is no tensor, in a U-Net 20 kB
 _MAX_ENTRIES = 4096
-
-LEGACY = pickle.dumps(0x1950A86A20F9469CFC6C, 2)
-"""How files of torch before 1.6, of 2020, begin; unlike ZIP, without a checksum."""
+_MAX_REST = 1 << 22  # bytes besides numbers
 
 _ENTRY = re.compile(
     r"[^/]+/(data\.pkl|version|byteorder|\.format_version|\.storage_alignment"
@@ -70,8 +68,14 @@ def declared_in(file: BinaryIO, path: Path) -> dict[str, Tensor]:
         )
     if not is_weights(declared):
         raise _several(declared, path)
-    if sum(t.numel() * t.element_size() for t in declared.values()) > size:
+    used = sum(tensor.nbytes for tensor in declared.values())
+    if used > size:
         raise declares_too_much(path)
+    if size > 4 * used + _MAX_REST:  # a weight may be a part of other numbers
+        raise CheckpointError(
+            f"'{path}' has {size:,} bytes, but weights in it only {used:,}. Fetch it "
+            "again, or save the weights alone."
+        )
     return {str(name): tensor for name, tensor in declared.items()}
 
 

@@ -250,13 +250,18 @@ def load(path: str | Path, content: bytes | None = None) -> Checkpoint:
     return checkpoint if shown == metadata else replace(checkpoint, metadata=shown)
 
 
-def check_checkpoint(file: BinaryIO, path: Path) -> None:
-    """Compare what a file declares with what its generator needs.
+def check_checkpoint(file: BinaryIO, path: Path, size: int | None = None) -> None:
+    """Compare what a file declares with what its generator needs, and with its size.
+
+    Parameters
+    ----------
+    size : in bytes, where no more than the beginning of the file is given
 
     Raises
     ------
     CheckpointError
-        See `header_in`, `Metadata.from_json` and `Checkpoint.check_declared`.
+        See `header_in`, `Metadata.from_json` and `Checkpoint.check_declared`; or it is
+        shorter or longer than it declares.
     """
     header = header_in(file, path)
     metadata = Metadata.from_json(header["__metadata__"][METADATA_KEY], path)
@@ -277,3 +282,12 @@ def check_checkpoint(file: BinaryIO, path: Path) -> None:
         Checkpoint(metadata, declared).check_declared()
     except CheckpointError as error:
         raise CheckpointError(f"'{path}' cannot be used. {error}") from error
+    size = file.seek(0, io.SEEK_END) if size is None else size
+    file.seek(0)
+    needed = 8 + int.from_bytes(file.read(8), "little")
+    needed += sum(tensor.nbytes for tensor in declared.values())
+    if size != needed:
+        raise CheckpointError(
+            f"'{path}' is damaged: it has {size:,} bytes, expected {needed:,}. Fetch "
+            "or export it again."
+        )

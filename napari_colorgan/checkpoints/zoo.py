@@ -13,19 +13,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from napari_colorgan.checkpoints.beside import (
+    enclosed_of,
+    make_one_file,
+    paths_beside,
+    repair,
+)
 from napari_colorgan.checkpoints.cards import plain_card, retitled
-from napari_colorgan.checkpoints.enclosed import (
-    Enclosed,
-    enclose,
-    enclosed_in,
-    encloses,
-)
-from napari_colorgan.checkpoints.metadata import (
-    Metadata,
-    read_header,
-    read_metadata,
-)
-from napari_colorgan.drafts import sweep
+from napari_colorgan.checkpoints.enclosed import Enclosed
+from napari_colorgan.checkpoints.metadata import Metadata, read_metadata
 from napari_colorgan.errors import (
     BadSetting,
     CheckpointError,
@@ -34,7 +30,7 @@ from napari_colorgan.errors import (
     UnknownModel,
 )
 from napari_colorgan.printable import one_line, printable
-from napari_colorgan.regular import is_regular, read_regular
+from napari_colorgan.regular import is_regular
 
 if TYPE_CHECKING:
     from napari_colorgan.checkpoints.store import Checkpoint
@@ -53,11 +49,6 @@ _IMPORTED = "Imported from "  # begins the provenance of what others have traine
 _TUNED = re.compile(r"Trained by \S+ from (.+?) on pairs of the user: ")
 _FRESH = "fresh weights"  # what such a provenance says where there was no model
 SUFFIX = ".safetensors"
-_CARD, _PICTURE = ".md", ".jpg"  # of files beside it that former versions wrote
-
-_MOST_BESIDE = 8_000_000  # bytes of a picture; ours have 60,000
-_MOST_TEXT = 1 << 20  # bytes of a card; ours have 5,000
-
 _LONGEST_NAME = 60  # of up to 4 bytes; with its suffix below 255, file systems' limit
 _FORBIDDEN = frozenset('<>:"/\\|?*')  # in file names on Windows, or anywhere
 _DEVICES = frozenset(  # Windows opens these whatever their suffix
@@ -116,7 +107,7 @@ class Model:
     @property
     def size(self) -> int:
         """Bytes on disk, card and picture included."""
-        return sum(map(_size, (self.path, *_beside(self.path))))
+        return sum(map(_size, (self.path, *paths_beside(self.path))))
 
     @property
     def card(self) -> str:
@@ -139,7 +130,7 @@ class Model:
 
         Empty if they were changed: loading the model says so.
         """
-        enclosed = _enclosed(self.path)
+        enclosed = enclosed_of(self.path)
         card = retitled(enclosed.card, self.metadata.name, self.name)
         return replace(enclosed, card=printable(card))
 
@@ -346,35 +337,6 @@ def install(
     return Model(name, path, metadata)
 
 
-def make_one_file(path: Path) -> None:
-    """Enclose the card and the picture that former versions put beside a model.
-
-    Whatever happens to the process: the model has them, and no other model gets them.
-
-    Raises
-    ------
-    CheckpointError
-        It cannot be read or written; then nothing has changed.
-    """
-    if not encloses(read_header(path)):
-        enclose(path, _read_beside(path))
-        for beside in _beside(path):
-            with contextlib.suppress(OSError):
-                beside.unlink()
-
-
-def repair(folder: Path) -> None:
-    """Remove what a killed process has left among models: drafts, and second copies.
-
-    A file beside a model is a copy if it is what the model's own file encloses.
-    """
-    sweep(folder)
-    for path in _checkpoint_files(folder):
-        if any(map(is_regular, _beside(path))):
-            with contextlib.suppress(CheckpointError, OSError):
-                _remove_copies(path)
-
-
 def copy_of_card(model: Model, name: str) -> str:
     """Card of a model for a copy of that name; empty if there is none."""
     return retitled(model.own_card, model.name, name)
@@ -396,48 +358,6 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def read_beside(path: Path, most: int = _MOST_BESIDE) -> bytes:
-    """Content of what came with a model; empty for what is no file, or endless."""
-    try:
-        content = read_regular(path, most)
-    except OSError:
-        return b""
-    return content if len(content) <= most else b""
-
-
-def _beside(path: Path) -> tuple[Path, Path]:
-    """Where former versions put card and picture of a model."""
-    return path.with_suffix(_CARD), path.with_suffix(_PICTURE)
-
-
-def _remove_copies(path: Path) -> None:
-    enclosed = enclosed_in(read_header(path), path)
-    if enclosed is not None:
-        contents = (enclosed.card.encode(), enclosed.picture)
-        for beside, content in zip(_beside(path), contents, strict=True):
-            if content and read_beside(beside) == content:
-                beside.unlink()
-
-
-def _read_beside(path: Path) -> Enclosed:
-    card, picture = _beside(path)
-    text = read_beside(card, _MOST_TEXT).decode("utf-8-sig", errors="replace")
-    return Enclosed(text, read_beside(picture))
-
-
-def _enclosed(path: Path) -> Enclosed:
-    """Card and picture of a model; empty if they are not what was enclosed."""
-    try:
-        header = read_header(path)
-    except CheckpointError:
-        return _read_beside(path)
-    try:
-        enclosed = enclosed_in(header, path)
-    except CheckpointError:
-        return Enclosed()
-    return _read_beside(path) if enclosed is None else enclosed
 
 
 def _names(folder: Path) -> set[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Self
 
-from napari_colorgan.errors import BadAxes
+from napari_colorgan.errors import BadAxes, shown
 
 LEADING = "TZCPRMQI"
 """Letters of axes beside Y and X: time, depth, channel, position, others."""
@@ -51,9 +51,9 @@ class Axes:
         upper = letters.upper()
         if len(upper) != len(shape):
             raise BadAxes(
-                f"axes is '{letters}', which is {len(upper)} letters, but the array "
-                f"has {len(shape)} dimensions ({' x '.join(map(str, shape))}). Give "
-                "one letter per dimension, such as TYX."
+                f"axes is {shown(letters)}, which is {len(upper)} letters, but the "
+                f"array has {len(shape)} dimensions ({' x '.join(map(str, shape))}). "
+                "Give one letter per dimension, such as TYX."
             )
         unknown = sorted(set(upper) - set(LEADING + "YXS"))
         doubled = sorted({c for c in upper if upper.count(c) > 1})
@@ -66,13 +66,13 @@ class Axes:
                 else "no Y or no X"
             )
             raise BadAxes(
-                f"axes is '{letters}', with {what}. Use Y and X once each and, for "
-                f"other dimensions, different letters of {', '.join(LEADING)} (S for "
-                "RGB)."
+                f"axes is {shown(letters)}, with {what}. Use Y and X once each and, "
+                f"for other dimensions, different letters of {', '.join(LEADING)} "
+                "(S for RGB)."
             )
         if "S" in upper and shape[upper.index("S")] not in (3, 4):
             raise BadAxes(
-                f"axes is '{letters}', but the dimension S has length "
+                f"axes is {shown(letters)}, but the dimension S has length "
                 f"{shape[upper.index('S')]}; RGB samples are 3 or 4. Use C for "
                 "channels to be coloured one by one."
             )

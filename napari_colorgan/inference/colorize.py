@@ -193,8 +193,8 @@ def colorize(
     chosen = planes_within(planes, source.leading)
     options: dict[str, Any] = {
         "context": context,
-        "device": None if device == "auto" else device,
-        "engine": None if engine == "auto" else engine,
+        "device": None if _is_auto(device) else device,
+        "engine": None if _is_auto(engine) else engine,
         "tile": tile,
         "vividness": vividness,
         "palette": palette,
@@ -240,6 +240,10 @@ def colorize_region(
     -------
     (Y, X, 3) uint8
     """
+    sides = region if isinstance(region, tuple | list) else ()
+    if len(sides) != 2 or not all(map(_is_span, sides)):
+        expected = "slices of rows and columns with start and stop in px"
+        raise BadSetting("region", region, expected)
     if not isinstance(source, Source):
         source = Source.of(source)
     return finish(region_job(source, _loaded(model), region, index, hints))
@@ -331,6 +335,18 @@ def record_of(
         "complete": last is not None and last.done == last.total,
         **more,
     }
+
+
+def _is_auto(wish: Any) -> bool:
+    return isinstance(wish, str) and wish == "auto"
+
+
+def _is_span(part: Any) -> bool:
+    """Whether this is a slice of whole numbers, or None."""
+    if not isinstance(part, slice) or part.step not in (None, 1):
+        return False
+    ends = (part.start, part.stop)
+    return all(end is None or isinstance(end, int | np.integer) for end in ends)
 
 
 def _loaded(

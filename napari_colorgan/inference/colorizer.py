@@ -217,6 +217,8 @@ class Colorizer:
         BadSetting
             The model takes no hints, or one is outside.
         """
+        if hints is not None and not isinstance(hints, Hints):
+            raise BadSetting("hints", hints, "Hints, with points and colors")
         if hints is not None:
             if not self.takes_hints:
                 expected = f"left out, for '{self.checkpoint.metadata.name}' takes none"

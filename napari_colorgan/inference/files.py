@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.errors import BadImageFile, Stopped
+from napari_colorgan.errors import BadImageFile, BadSetting, Stopped
 from napari_colorgan.inference.events import InvalidPixels, TileDone
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.planes import (
@@ -33,7 +34,7 @@ class Choices:
     """How pictures are read, and whether results are replaced or gone on with."""
 
     axes: str | None = None
-    limits: tuple[float, float] | None = None
+    limits: Sequence[float] | None = None
     from_color: bool = False
     force: bool = False
     planes: Wanted = None
@@ -347,10 +348,18 @@ def colorize_file(
     """
     from napari_colorgan.inference.colorizer import Colorizer
 
+    paths = [_path(*named) for named in (("source", source), ("result", result))]
     if not isinstance(model, Colorizer):
         model = ColorizerSettings.of(model, **options)
-    between = None if limits is None else (float(limits[0]), float(limits[1]))
-    choices = Choices(axes, between, from_color, force, planes, resume)
-    path = Path(result)
-    finish(color_file_job(Path(source), path, model, choices, hints))
-    return path
+    if hints is not None and not isinstance(hints, Hints):
+        raise BadSetting("hints", hints, "Hints, with points and colors")
+    choices = Choices(axes, limits, from_color, force, planes, resume)
+    finish(color_file_job(paths[0], paths[1], model, choices, hints))
+    return paths[1]
+
+
+def _path(name: str, given: Any) -> Path:
+    """Return a path as such, if it can be one."""
+    if not isinstance(given, str | PathLike) or "\0" in str(given):
+        raise BadSetting(name, given, "the path of a file or a zarr store")
+    return Path(given)

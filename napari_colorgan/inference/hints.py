@@ -47,28 +47,31 @@ class Hints:
     planes: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        points = np.atleast_2d(np.asarray(self.points, float))
-        colors = np.atleast_2d(np.asarray(self.colors))
+        points = np.atleast_2d(_numbers("points", self.points))
+        levels = np.atleast_2d(_numbers("colors", self.colors))
         if points.ndim != 2 or points.shape[1] < 2:
             raise BadSetting(
                 "points", f"of shape {points.shape}", "(K, 2): row, column"
             )
-        if colors.shape != (len(points), 3):
-            found = f"of shape {colors.shape}"
+        if levels.shape != (len(points), 3):
+            found = f"of shape {levels.shape}"
             raise BadSetting("colors", found, f"({len(points)}, 3), one for each point")
         if len(points) > MOST_HINTS:
             raise BadSetting("hints", len(points), f"at most {MOST_HINTS}")
-        numbers = colors.astype(float)
-        if not (np.isfinite(numbers) & (numbers >= 0) & (numbers <= 255)).all():
+        if not (np.isfinite(levels) & (levels >= 0) & (levels <= 255)).all():
             raise BadSetting("colors", "not finite or outside", "levels from 0 to 255")
-        radius = np.broadcast_to(np.asarray(self.radius, float), len(points))
+        radius = _numbers("radius", self.radius)
+        if radius.shape not in ((), (1,), (len(points),)):
+            found = f"of shape {radius.shape}"
+            raise BadSetting("radius", found, "one number, or one for each point")
+        radius = np.broadcast_to(radius, len(points))
         if not np.isfinite(points).all():
             raise BadSetting("points", "not finite", "rows and columns in px")
         if not (np.isfinite(radius) & (radius >= 0)).all():
             raise BadSetting("radius", self.radius, "0 px or more")
-        colors = colors.astype(np.uint8)
+        colors = levels.astype(np.uint8)
         own = np.rint(points[:, :-2, None]).repeat(2, axis=2)
-        planes = own if self.planes is None else np.asarray(self.planes, float)
+        planes = own if self.planes is None else _numbers("planes", self.planes)
         if planes.shape != own.shape:
             expected = f"{own.shape}: first and last along each axis"
             raise BadSetting("planes", f"of shape {planes.shape}", expected)
@@ -230,6 +233,14 @@ class Hints:
             for axis, (part, seen) in enumerate(zip((rows, columns), size, strict=True))
         ]
         return list(zip(*spans, strict=True))
+
+
+def _numbers(name: str, given: Any) -> npt.NDArray[np.float64]:
+    """Return numbers as floats; the shape is checked by who knows it."""
+    try:
+        return np.asarray(given, float)
+    except Exception as error:  # of whatever type, whose methods raise what they like
+        raise BadSetting(name, given, "numbers") from error
 
 
 def read_hints(path: Path) -> Hints:

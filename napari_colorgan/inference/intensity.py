@@ -93,7 +93,9 @@ def full_range(dtype: np.dtype[Any]) -> Limits:
 
 def percentile_limits(sample: Array) -> Limits:
     """Limits from the percentiles of the finite values of a sample, 1 at least."""
-    values = sample[np.isfinite(sample)].astype(np.float64)
+    with np.errstate(over="ignore"):  # of what has more than 64 bits
+        values = sample[np.isfinite(sample)].astype(np.float64)
+    values = values[np.isfinite(values)]
     if values.size == 0:
         return Limits(0.0, 1.0)
     # of halves: the difference of float64's largest numbers is not a float64
@@ -121,7 +123,8 @@ def scale(values: Array, limits: Limits) -> Gray:
     """
     if values.dtype == np.uint8 and limits == Limits(0.0, 255.0):
         return values.astype(np.float32) / np.float32(255)
-    x = values.astype(np.float64)
+    with np.errstate(over="ignore"):  # of what has more than 64 bits
+        x = values.astype(np.float64)
     # the span of the smallest floats underflows to 0
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if limits.low < limits.high:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.errors import BadArray, BadSetting
+from napari_colorgan.declared import plain
+from napari_colorgan.errors import BadSetting
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.hints import Hints
 from napari_colorgan.inference.intensity import Limits
@@ -28,7 +29,7 @@ from napari_colorgan.inference.tiling import spans
 from napari_colorgan.inference.travelling import TravellingModel
 
 _SIDE = 1024  # px; about that of chunks, unless windows or the input say otherwise
-_LEAST_SIDE = 16  # px
+_LEAST_SIDE, _LARGEST_SIDE = 16, 1 << 20  # px
 
 
 def colorize_lazy(
@@ -84,7 +85,6 @@ def colorize_lazy(
         settings = ColorizerSettings.of(model, **options)
         engine = "torch" if settings.engine == "auto" else settings.engine
         colorizer = Colorizer(replace(settings, engine=engine))
-    check_chunks(array)
     source = Source.of(array, axes=axes, limits=limits, from_color=from_color)
     chosen = planes_within(planes, source.leading)
     hints = hints_within(colorizer.checked(hints, source.shape), chosen)
@@ -138,21 +138,6 @@ def as_array(plan: Planner) -> Any:
     dependencies = [plan.gray.array, plan.again.array]
     graph = HighLevelGraph.from_collections(plan.name, tasks, dependencies)
     return dask.array.Array(graph, plan.name, plan.chunks, dtype=np.uint8)
-
-
-def check_chunks(array: Any) -> None:
-    """Raise `BadArray` if it is not known how large an array or its chunks are."""
-    chunks = getattr(array, "chunks", None) or ()
-    sizes = [*getattr(array, "shape", ()), *(n for each in chunks for n in _all(each))]
-    if any(size != size for size in sizes):  # NaN
-        raise BadArray(
-            "The sizes of the array's chunks are unknown, so its windows cannot be "
-            "laid. Call its method compute_chunk_sizes() first."
-        )
-
-
-def _all(sizes: Any) -> Sequence[float]:
-    return sizes if isinstance(sizes, tuple) else (sizes,)  # zarr: the same for all
 
 
 def _gray(source: Source, sides: tuple[int, int]) -> tuple[Any, Any, Source]:
@@ -210,11 +195,12 @@ def _sides(
 ) -> tuple[int, int]:
     """Rows and columns of a chunk of the result, px."""
     if chunks is not None:
-        sides = (chunks, chunks) if isinstance(chunks, int) else tuple(chunks)
-        if len(sides) != 2 or min(sides) < _LEAST_SIDE:
+        given = chunks if isinstance(chunks, tuple | list) else (chunks, chunks)
+        sides = [plain(side) for side in given]
+        if len(sides) != 2 or not all(_is_side(side) for side in sides):
             expected = f"{_LEAST_SIDE} px or more, or such rows and columns"
             raise BadSetting("chunks", chunks, expected)
-        return sides
+        return sides[0], sides[1]
     if colorizer.context == "local":
         steps = [_step(colorizer, length) for length in source.plane_shape]
         return steps[0], steps[1]
@@ -223,6 +209,10 @@ def _sides(
     own = known[len(source.leading) :][:2] if known else _chunks_of(array, source)
     height, width = (_own_side(_SIDE, each) if each < _SIDE else _SIDE for each in own)
     return height, width
+
+
+def _is_side(side: Any) -> bool:
+    return type(side) is int and _LEAST_SIDE <= side <= _LARGEST_SIDE
 
 
 def _step(colorizer: Colorizer, length: int) -> int:

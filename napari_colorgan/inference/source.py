@@ -28,7 +28,7 @@ from napari_colorgan.inference.sampling import (
     spread_parts,
     spread_planes,
 )
-from napari_colorgan.job import is_out_of_memory
+from napari_colorgan.job import explain, is_out_of_memory
 
 _SAMPLED_PIXELS = 1 << 20
 _BAND = 1 << 21  # px read at once where a whole plane is reduced, and
@@ -87,8 +87,26 @@ class Source:
         BadArray, BadAxes, ColorSource, BadSetting
         """
         name = name[0].upper() + name[1:]
+        try:
+            return cls._of(array, axes, limits, from_color, name)
+        except (MemoryError, RuntimeError) as error:  # of whatever computes it
+            raise explain(error) from error
+
+    @classmethod
+    def _of(
+        cls,
+        array: Any,
+        axes: str | None,
+        limits: Limits | Sequence[float] | None,
+        from_color: bool,
+        name: str,
+    ) -> Self:
+        if axes is not None and not isinstance(axes, str):
+            expected = "letters, one per dimension, such as 'TYX'"
+            raise BadSetting("axes", axes, expected)
         axes = axes or letters_of([str(each) for each in getattr(array, "dims", ())])
         array = _as_array(array, name)
+        check_chunks(array)
         dtype = np.dtype(array.dtype)
         check_dtype(dtype, name)
         if isinstance(array, np.ma.MaskedArray):
@@ -154,8 +172,11 @@ class Source:
         BadSetting
             There is none.
         """
-        if len(index) != len(self.leading) or not all(
-            0 <= i < length for i, length in zip(index, self.leading, strict=True)
+        if (
+            not isinstance(index, tuple)
+            or len(index) != len(self.leading)
+            or not all(isinstance(i, int | np.integer) for i in index)
+            or not all(map(range.__contains__, map(range, self.leading), index))
         ):
             lengths = " x ".join(map(str, self.leading))
             expected = f"the position of one of {lengths} planes" if lengths else "()"
@@ -374,6 +395,21 @@ def block_sums(values: npt.NDArray[Any], factor: int) -> npt.NDArray[np.float64]
     return sums
 
 
+def check_chunks(array: Any) -> None:
+    """Raise `BadArray` if it is not known how large an array or its chunks are."""
+    chunks = getattr(array, "chunks", None) or ()
+    sizes = [*getattr(array, "shape", ()), *(n for each in chunks for n in _all(each))]
+    if any(size != size for size in sizes):  # NaN
+        raise BadArray(
+            "The sizes of the array's chunks are unknown, so its windows cannot be "
+            "laid. Call its method compute_chunk_sizes() first."
+        )
+
+
+def _all(sizes: Any) -> Sequence[float]:
+    return sizes if isinstance(sizes, tuple) else (sizes,)  # zarr: the same for all
+
+
 def _as_array(array: Any, name: str) -> Any:
     """`array` itself if it is like numpy's, otherwise numpy's view of it."""
     if isinstance(array, str | PathLike):
@@ -381,6 +417,8 @@ def _as_array(array: Any, name: str) -> Any:
             f"{name} is a path: {str(array)!r}. Open it and give its array, or use "
             "colorize_file."
         )
+    if isinstance(array, type):
+        raise BadArray(f"{name} is the class {array.__name__}. Give an array.")
     if hasattr(array, "dims") and hasattr(array, "data"):  # xarray's names for numpy's
         array = array.data
     if hasattr(array, "shape") and isinstance(getattr(array, "dtype", None), np.dtype):
@@ -425,7 +463,10 @@ def read_part(array: Any, part: Any, name: str) -> Array:
         It cannot be read, for any other reason.
     """
     try:
-        return np.asarray(array[part])
+        values = np.asarray(array[part])
+        if values.dtype.kind not in "buif":
+            raise TypeError(f"it gives {values.dtype}, not numbers")
+        return values
     except BadImageFile:
         raise
     except Exception as error:

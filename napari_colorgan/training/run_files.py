@@ -70,7 +70,7 @@ class RunFiles:
             return ""
         place = f"in '{self._out.parent}' ({self._unsaved})"
         if self._kept is None:
-            return f"nothing of {self.done} steps could be saved {place}"
+            return f"the state of {self.done} steps could not be saved {place}"
         return f"step {self._kept} of {self.done} is the last that is saved {place}"
 
     def _insist(
@@ -92,7 +92,8 @@ class RunFiles:
         while True:
             try:
                 yield from write()
-                self._unsaved = ""
+                if self._kept == done:  # a checkpoint alone is not all
+                    self._unsaved = ""
                 return True
             except CheckpointError as error:
                 cause = error.__cause__

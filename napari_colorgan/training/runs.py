@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.drafts import remove_folder, sweep, write_whole
+from napari_colorgan.drafts import remove_folder, sweep, sweep_own, write_whole
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.training.settings import FineTuneConfig
 
@@ -207,7 +207,7 @@ def unfinished() -> Sequence[RunFolder]:
             sweep(training_folder())
             folders = _all_runs()
             for folder in folders:
-                sweep(folder.path)
+                sweep_own(folder.path)
                 if folder.used or not folder.pairs.exists():
                     folder.discard()
             return [folder for folder in folders if folder.path.exists()]

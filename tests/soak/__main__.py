@@ -20,12 +20,14 @@ from tests.soak.row import Row, Tally, tally
 NAMES: tuple[str, ...] = (
     "hostile",
     "pictures",
+    "inputs",
     "damaged",
     "kills",
     "actions",
     "faults",
     "blocks",
     "trainings",
+    "sockets",
 )
 """Modules of this package that hold a `ROW`, in the order of the table."""
 

@@ -22,7 +22,7 @@ SECONDS = 1.0
 MEGABYTES = 256.0
 """Of memory that it may take beyond an honest one."""
 
-_LONGEST = 10.0  # seconds that pass before it is said to hang; others compute, too
+_LONGEST = 30.0  # seconds that pass before it is said to hang; others compute, too
 _MOST_CPU = 10  # seconds
 _MOST_MORE = 4 << 30  # bytes of addresses beyond what the process has at first
 _MOST_WRITTEN = 1 << 30  # bytes of a file

@@ -1,12 +1,14 @@
-"""Row: files of models in which something was changed, by chance or on purpose."""
+"""Row: files of models and trainings, changed by chance or on purpose."""
 
+import contextlib
 import functools
 import inspect
 import io
 import json
+import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
@@ -18,12 +20,13 @@ import torch
 from napari_colorgan.checkpoints.cards import plain_card
 from napari_colorgan.checkpoints.enclosed import Enclosed
 from napari_colorgan.checkpoints.imports import read_model
-from napari_colorgan.checkpoints.metadata import METADATA_KEY, Metadata
+from napari_colorgan.checkpoints.metadata import DIGEST_KEY, METADATA_KEY, Metadata
 from napari_colorgan.checkpoints.pix2pix import write_pix2pix
 from napari_colorgan.checkpoints.store import Checkpoint, to_bytes
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.inference.colorize import colorize
 from napari_colorgan.models import GENERATORS, GeneratorSpec, build
+from tests.soak import damaged_trainings
 from tests.soak.row import Row, Trial
 
 SECONDS = 5.0
@@ -75,25 +78,33 @@ class Said:
 
 def kinds() -> dict[str, Kind]:
     """Every kind, by its name."""
-    unet = {"depth": 5, "width": 1, "norm": "batch", "dropout": False}
-    checkpoint = _made("unet", unet)
+    checkpoint, listening = unet(), compact()
     ours = to_bytes(checkpoint, Enclosed("# A card\n"))
-    pickled = _pth(checkpoint)
-    compact = _made(
-        "compact", {"widths": [4] * 4, "alternatives": True, "attention": 1}
-    )
+    pickled = pth(checkpoint)
     return {
         "checkpoint": Kind(ours, _read, damaged),
         "metadata signed anew": Kind(
-            to_bytes(compact), _use, functools.partial(_signed_anew, compact)
+            to_bytes(listening), _use, functools.partial(_signed_anew, listening)
         ),
         "metadata of a U-Net signed anew": Kind(
             ours, _use, functools.partial(_signed_anew, checkpoint)
         ),
         ".pth": Kind(pickled, _read, damaged),
-        ".pth of torch before 1.6": Kind(_legacy(pickled), _read, damaged),
+        ".pth of torch before 1.6": Kind(pth(checkpoint, old=True), _read, damaged),
         ".pth sealed anew": Kind(pickled, _use, _sealed_anew),
         "package": Kind(_package(ours), _read_weights, damaged),
+    } | _of_trainings()
+
+
+def _of_trainings() -> dict[str, Kind]:
+    """Files from which a training goes on."""
+    files = damaged_trainings.files()
+    anew = damaged_trainings.sealed_anew(damaged)
+    near = damaged_trainings.or_in_headers(damaged)
+    changed = {name: Kind(*file, near) for name, file in files.items()}
+    return changed | {
+        f"{name} sealed anew": Kind(content, damaged_trainings.usable(read), anew)
+        for name, (content, read) in files.items()
     }
 
 
@@ -130,20 +141,50 @@ def _made(generator: str, options: dict[str, Any]) -> Checkpoint:
     return Checkpoint(replace(about, name="small", license="CC0-1.0"), weights)
 
 
-def _pth(checkpoint: Checkpoint) -> bytes:
-    path = Path("latest_net_G.pth")
-    try:
+def unet() -> Checkpoint:
+    """Return a small one."""
+    options = {"depth": 5, "width": 1, "norm": "batch", "dropout": False}
+    return _made("unet", options)
+
+
+def compact() -> Checkpoint:
+    """Return a small one."""
+    options = {"widths": [4] * 4, "alternatives": True, "attention": 1}
+    return _made("compact", options)
+
+
+def pth(checkpoint: Checkpoint, old: bool = False) -> bytes:
+    """Content of a file of weights, of today or of torch before 1.6."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "latest_net_G.pth"
         write_pix2pix(checkpoint, path)
-        return path.read_bytes()
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _legacy(pickled: bytes) -> bytes:
-    weights = torch.load(io.BytesIO(pickled), weights_only=True)
+        if not old:
+            return path.read_bytes()
+        weights = torch.load(path, weights_only=True)
     content = io.BytesIO()
     torch.save(weights, content, _use_new_zipfile_serialization=False)
     return content.getvalue()
+
+
+def resigned(checkpoint: Checkpoint, **changes: Any) -> bytes:
+    """Content of a file whose metadata say something else; its digest is of that."""
+    header, tensors = split(to_bytes(checkpoint))
+    values = json.loads(header["__metadata__"][METADATA_KEY])
+    for name, value in changes.items():
+        both = isinstance(value, dict) and isinstance(values.get(name), dict)
+        values[name] = values[name] | value if both else value
+    return _signed(checkpoint, header, json.dumps(values), tensors)
+
+
+def _signed(
+    checkpoint: Checkpoint, header: dict[str, Any], text: str, tensors: bytes
+) -> bytes:
+    metadata = checkpoint.metadata
+    with contextlib.suppress(ColorganError):  # whoever reads it will say so, too
+        metadata = Metadata.from_json(text, Path("anew"))
+    digest = Checkpoint(metadata, checkpoint.weights).digest
+    header["__metadata__"] = {METADATA_KEY: text, DIGEST_KEY: digest}
+    return joined(header, tensors)
 
 
 def _package(checkpoint: bytes) -> bytes:
@@ -159,7 +200,7 @@ def _signed_anew(
     checkpoint: Checkpoint, random: np.random.Generator, content: bytes
 ) -> bytes:
     """Change what the metadata say; the digest is that of the change."""
-    header, tensors = _split(content)
+    header, tensors = split(content)
     values = json.loads(header["__metadata__"][METADATA_KEY])
     for _ in range(random.choice((1, 1, 2))):
         within: dict[str, Any] = values
@@ -179,31 +220,13 @@ def _signed_anew(
     levels = int(random.integers(1, 1200))
     nested = "[" * levels + "]" * levels
     text = json.dumps(values).replace(json.dumps(_NESTED), nested)
-    with_digest = _Signed(checkpoint.metadata, checkpoint.weights, text).digest
-    header["__metadata__"] = {
-        METADATA_KEY: text,
-        "napari_colorgan_sha256": with_digest,
-    }
-    return _joined(header, tensors)
+    return _signed(checkpoint, header, text, tensors)
 
 
 def _options(generator: object) -> list[str]:
     """Names of options of a generator."""
     kind = GENERATORS.get(str(generator))
     return [] if kind is None else list(inspect.signature(kind).parameters)
-
-
-class _Signed(Checkpoint):
-    """Checkpoint whose digest is that of other metadata, as far as they are any."""
-
-    def __init__(
-        self, metadata: Metadata, weights: Mapping[str, torch.Tensor], text: str
-    ) -> None:
-        try:
-            metadata = Metadata.from_json(text, Path("anew"))
-        except ColorganError:
-            pass  # whoever reads it will say so, too
-        super().__init__(metadata, weights)
 
 
 def _sealed_anew(random: np.random.Generator, content: bytes) -> bytes:
@@ -221,12 +244,14 @@ def _sealed_anew(random: np.random.Generator, content: bytes) -> bytes:
     return result.getvalue()
 
 
-def _split(content: bytes) -> tuple[dict[str, Any], bytes]:
+def split(content: bytes) -> tuple[dict[str, Any], bytes]:
+    """Header and tensors of a checkpoint."""
     end = 8 + int.from_bytes(content[:8], "little")
     return json.loads(content[8:end]), content[end:]
 
 
-def _joined(header: object, tensors: bytes) -> bytes:
+def joined(header: object, tensors: bytes) -> bytes:
+    """Content of a checkpoint of this header."""
     text = json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + tensors
 
@@ -289,7 +314,7 @@ def _trials(random: np.random.Generator, _: Path) -> Iterator[Trial]:
 
 
 ROW = Row(
-    "mutated model files",
+    "mutated files of models and trainings",
     "no other error than a sentence; none accepted with other weights, or said",
     count=30_000,
     trials=_trials,

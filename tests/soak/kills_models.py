@@ -1,6 +1,8 @@
 """Models that are installed, renamed, deleted and brought back, and what must hold."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from typing import Final
 
 import torch
@@ -8,6 +10,7 @@ import torch
 from napari_colorgan.checkpoints import deleted, store, zoo
 from napari_colorgan.checkpoints.changes import rename
 from napari_colorgan.checkpoints.metadata import Metadata
+from napari_colorgan.models import GeneratorSpec, build
 from tests.soak.killing import Action, Place
 
 MANY: Final = 20
@@ -15,9 +18,20 @@ MANY: Final = 20
 _NAMES: Final = ("one", "other")
 
 
+_OPTIONS: Final = {"depth": 5, "width": 8, "dropout": False}
+
+
+@cache
 def checkpoint(version: int) -> store.Checkpoint:
-    about = Metadata(generator="compact", description=f"version {version}")
-    weights = {str(n): torch.full((64, 1024), float(version)) for n in range(4)}
+    """Make a checkpoint all of whose weights are the number of a version, and one."""
+    network = build(GeneratorSpec("unet", _OPTIONS))
+    about = Metadata(
+        generator="unet", options=_OPTIONS, description=f"version {version}"
+    )
+    weights = {
+        name: torch.full_like(weight, version + 1)
+        for name, weight in network.state_dict().items()
+    }
     return store.Checkpoint(about, weights)
 
 
@@ -44,10 +58,7 @@ def _older(name: str, version: int) -> None:
     path = zoo.user_folder() / f"{name}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     made = checkpoint(version)
-    about = Metadata(
-        generator="compact", description=made.metadata.description, name=name
-    )
-    store.save(store.Checkpoint(about, made.weights), path)
+    store.save(replace(made, metadata=replace(made.metadata, name=name)), path)
     path.with_suffix(".md").write_text(_card(name, version))
     path.with_suffix(".jpg").write_bytes(_picture(version))
 
@@ -78,7 +89,7 @@ def _fault_of_models(count: int) -> Callable[[Place], str]:
 def _fault_of_model(model: zoo.Model) -> str:
     """What of a model is of another version, or of another name."""
     stored = store.load(model.path)
-    version = int(stored.weights["0"][0, 0])
+    version = int(next(iter(stored.weights.values())).flatten()[0]) - 1
     if stored.metadata.description != f"version {version}":
         return "inconsistent: description"
     if model.path.parent == zoo.user_folder():

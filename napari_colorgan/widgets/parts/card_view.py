@@ -14,7 +14,7 @@ from qtpy.QtGui import (
 )
 from qtpy.QtWidgets import QDialog, QTextBrowser, QVBoxLayout, QWidget
 
-from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints import beside, zoo
 from napari_colorgan.widgets.parts.card_text import shortened
 from napari_colorgan.widgets.parts.picture import read_picture
 
@@ -71,7 +71,7 @@ class _Page(QTextBrowser):
         pixels = sum(one.width() * one.height() for one in self._read.values())
         if pixels > _MOST_PIXELS or len(self._read) >= _MOST_PICTURES:
             return _blank()
-        picture = read_picture(zoo.read_beside(path))
+        picture = read_picture(beside.read_beside(path))
         return _blank() if picture.isNull() else picture
 
 

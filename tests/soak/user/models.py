@@ -10,6 +10,7 @@ from napari_colorgan.models import GeneratorSpec, build
 
 _WIDTHS = {"widths": [8, 8, 8, 8]}
 TINY = "tiny"
+TRANSLATION = "tiny translation"
 _MODELS = {
     TINY: Metadata(
         generator="compact",
@@ -21,7 +22,7 @@ _MODELS = {
     "tiny whole": Metadata(
         generator="compact", options=_WIDTHS, context="whole", working_size=64
     ),
-    "tiny translation": Metadata(
+    TRANSLATION: Metadata(
         generator="unet",
         options={"depth": 5, "width": 4, "out_channels": 3},
         codec="rgb",
