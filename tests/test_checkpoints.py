@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.checkpoints.metadata import (
     DIGEST_KEY,
     METADATA_KEY,
@@ -502,16 +503,16 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
     assert file.read_bytes() != before
 
 
-def test_all_of_a_file_is_on_disk_before_it_has_its_name(file, checkpoint, monkeypatch):
-    size, seen = file.stat().st_size, []
-    file.unlink()
+def test_all_of_a_file_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    path, seen = tmp_path / "a", []
 
     def fsync(number):
-        seen.append((os.fstat(number).st_size, file.exists()))
+        seen.append((os.fstat(number).st_size, path.exists()))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    save(checkpoint, file)
-    assert (size, False) in seen
+    with replacing(path) as file:
+        file.write(b"abc")
+    assert (3, False) in seen and path.read_bytes() == b"abc"
 
 
 def test_an_interrupted_write_leaves_no_temporary_file(file, checkpoint, monkeypatch):
