@@ -125,13 +125,14 @@ def test_a_result_larger_than_memory_is_on_disk_until_it_is_saved(
     result = viewer.layers[-1]
     assert result.multiscale and result.rgb, dock.status.value
     assert result.metadata[LAYER_KEY]["complete"]
-    folders = list(tmp_path.glob("napari-colorgan-*"))
+    folders = list(tmp_path.glob(".colorgan-*.tmp"))
     assert len(folders) == 1
     expected = colorize(stack, "tiny")
     assert np.abs(np.asarray(result.data[0]).astype(int) - expected).max() <= 1
     assert result.data[1].shape == (2, 384, 480, 3)
     data, attributes, _ = result.as_layer_data_tuple()
     finish(save_job(tmp_path / "saved.zarr", data, attributes))
+    monkeypatch.undo()
     saved = read_image(tmp_path / "saved.zarr")
     assert saved.axes == "TYXS" and saved.tags.made["complete"]
     assert np.array_equal(np.asarray(saved.array), np.asarray(result.data[0]))

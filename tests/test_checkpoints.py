@@ -13,6 +13,7 @@ import torch
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.atomic import replacing
+from napari_colorgan.checkpoints.enclosed import Enclosed
 from napari_colorgan.checkpoints.metadata import (
     DIGEST_KEY,
     METADATA_KEY,
@@ -20,7 +21,7 @@ from napari_colorgan.checkpoints.metadata import (
     Metadata,
     read_metadata,
 )
-from napari_colorgan.checkpoints.store import Checkpoint, load, save
+from napari_colorgan.checkpoints.store import Checkpoint, load, save, to_bytes
 from napari_colorgan.errors import CheckpointError, ColorganWarning, UnknownModel
 from napari_colorgan.job import finish
 
@@ -226,6 +227,18 @@ def test_changed_bytes_never_crash_and_never_pass(file, checkpoint, seed):
         else:
             assert same(loaded, checkpoint)
     assert refused > 130
+
+
+def test_a_damaged_name_of_what_is_enclosed_is_noticed(checkpoint, tmp_path):
+    """Not only a damaged card: it would be missing, and nothing would say so."""
+    content = to_bytes(checkpoint, Enclosed("# A card\n"))
+    for name in (b"_card", b"_picture", b"_enclosed"):
+        assert content.count(b"colorgan" + name) == 1
+        (tmp_path / "a").write_bytes(
+            content.replace(b"colorgan" + name, b"colorgan" + name.upper())
+        )
+        with pytest.raises(CheckpointError, match="its card or its picture is"):
+            load(tmp_path / "a")
 
 
 def test_swapped_tensors_are_refused(file):

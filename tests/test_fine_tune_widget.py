@@ -427,7 +427,7 @@ def test_a_colour_layer_that_cannot_be_read_is_named(
     (message,) = messages
     assert message.startswith("The layer 'lazy' cannot be read: ")
     assert "No such file" in message and "unexpected" not in message
-    assert not widget.pairs.reason.value and widget.pairs.add.enabled
+    assert widget.pairs.reason.value == message and widget.pairs.add.enabled
 
 
 def test_a_shift_is_shown_and_corrected(model, open_alone, qtbot, gray, photo):

@@ -69,7 +69,8 @@ class Enclosed:
 
 def encloses(header: Mapping[str, Any]) -> bool:
     """Whether card and picture, if a checkpoint has any, stand in its header."""
-    return ENCLOSED_KEY in header["__metadata__"]
+    keys = {CARD_KEY, PICTURE_KEY, ENCLOSED_KEY}  # one of them may be damaged
+    return not keys.isdisjoint(header["__metadata__"])
 
 
 def enclosed_in(header: Mapping[str, Any], path: Path) -> Enclosed | None:

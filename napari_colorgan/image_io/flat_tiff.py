@@ -25,12 +25,19 @@ def open_flat(path: Path, number: int) -> Blocks:
     Parameters
     ----------
     number : of the series in the file, whose `dataoffset` is known
+
+    Raises
+    ------
+    BadImageFile
+        The file is shorter than these values.
     """
     with tifffile.TiffFile(path) as tiff:
         series = tiff.series[number]
         stored = np.dtype(f"{tiff.byteorder}{series.dtype.char}")
         read = _Values(path, int(series.dataoffset), series.shape, stored)
         shape = tuple(map(int, series.shape))
+        if series.dataoffset + math.prod(shape) * stored.itemsize > path.stat().st_size:
+            raise too_short(path)
         y, x = series.axes.index("Y"), series.axes.index("X")
     kept = {y: _ROWS, x: _COLUMNS, series.axes.find("S"): 4}
     sides = [min(n, kept.get(axis, 1)) for axis, n in enumerate(shape)]

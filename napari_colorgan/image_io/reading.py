@@ -10,7 +10,7 @@ from pathlib import Path
 import PIL
 from PIL import Image
 
-from napari_colorgan.errors import BadImageFile, OutOfMemory
+from napari_colorgan.errors import BadImageFile, ColorganError, OutOfMemory
 from napari_colorgan.image_io.bounds import check_claim
 from napari_colorgan.image_io.image_file import ImageFile
 from napari_colorgan.image_io.ome_zarr import is_zarr, read_ome_zarr
@@ -52,7 +52,7 @@ def read_image(
         if start in _TIFF_STARTS:
             return read_tiff(path, axes, by_blocks=by_blocks)
         return read_with_pillow(path, axes)
-    except BadImageFile:
+    except ColorganError:
         raise
     except MemoryError as error:
         raise OutOfMemory(

@@ -1,5 +1,6 @@
 """Regions of a plane that have a colour, told by hints."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,11 @@ import numpy.typing as npt
 
 _PLACES = 6  # that a region is told by, at most
 _REGION_SIDE = 512  # px; at which regions are looked at
+
+
+def region_step(shape: Sequence[int]) -> int:
+    """Return how many px apart the labels are that are looked at in a plane."""
+    return max(1, max(shape) // _REGION_SIDE)
 
 
 def hints_of_regions(
@@ -23,7 +29,7 @@ def hints_of_regions(
     """
     from scipy.ndimage import distance_transform_cdt
 
-    step = max(1, max(labels.shape) // _REGION_SIDE)
+    step = region_step(labels.shape)
     small = np.pad(labels[::step, ::step], 1)
     points, told, radii = [], [], []
     for label, color in colors.items():

@@ -10,7 +10,7 @@ from napari.layers import Image, Labels, Layer, Points, Shapes
 
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.inference.hints import Hints, to_hex
-from napari_colorgan.inference.regions import hints_of_regions
+from napari_colorgan.inference.regions import hints_of_regions, region_step
 from napari_colorgan.widgets.colorize.hints_table import OF, colors_of, planes_of
 from napari_colorgan.widgets.parts.layers import geometry
 from napari_colorgan.widgets.parts.swatches import Color
@@ -130,13 +130,14 @@ def _told_by_regions(
         here, _ = _in_image(image, layer, place[None])
         at = tuple(np.rint(here[0, :leading]).astype(int).tolist())
     drawn = _labels_at if isinstance(layer, Labels) else _shapes_at
-    labels, colors = drawn(layer, at)
+    labels, colors, step = drawn(layer, at)
     known = {
         label: _as_bytes(color)
         for label, color in colors.items()
         if color is not None and color[3] > 0
     }
     points, rgb, radii = hints_of_regions(labels, known)
+    points, radii = points * step, radii * step
     if not len(points):
         return Told(None)
     in_layer = np.zeros((len(points), layer.ndim))
@@ -152,35 +153,38 @@ def _told_by_regions(
     return Told(Hints(moved[inside], rgb[inside], radii[inside] * scale))
 
 
-def _labels_at(
-    layer: Labels, at: tuple[int, ...]
-) -> tuple[npt.NDArray[Any], dict[int, Any]]:
-    """Labels (Y, X) of a plane, and the colour of each."""
+_Drawn = tuple[npt.NDArray[Any], dict[int, Any], int]
+"""Labels (Y, X) of a plane, the colour of each, and how many px apart they are."""
+
+
+def _labels_at(layer: Labels, at: tuple[int, ...]) -> _Drawn:
+    """Return what is painted, with the colours of what is looked at."""
     labels = layer.data[0] if layer.multiscale else layer.data
     if any(not 0 <= i < n for i, n in zip(at, labels.shape, strict=False)):
-        return np.zeros((1, 1), int), {}
+        return np.zeros((1, 1), int), {}, 1
     here = np.asarray(labels[at])
-    numbers = np.unique(here)
-    return here, {n: layer.get_color(n) for n in numbers[numbers != 0].tolist()}
+    step = region_step(here.shape)
+    numbers = np.unique(here[::step, ::step])  # of all it takes seconds
+    return here, {n: layer.get_color(n) for n in numbers[numbers != 0].tolist()}, 1
 
 
-def _shapes_at(
-    layer: Shapes, at: tuple[int, ...]
-) -> tuple[npt.NDArray[Any], dict[int, Any]]:
-    """Labels (Y, X) as the shapes of a plane draw them, and the colour of each."""
+def _shapes_at(layer: Shapes, at: tuple[int, ...]) -> _Drawn:
+    """Return labels as the shapes of a plane draw them, no larger than looked at."""
     here = [
         number
         for number, corners in enumerate(layer.data)
         if (np.rint(corners[:, :-2]) == at).all()
     ]
     if not here:
-        return np.zeros((1, 1), int), {}
+        return np.zeros((1, 1), int), {}, 1
     corners = [layer.data[number][:, -2:] for number in here]
     kinds = [layer.shape_type[number] for number in here]
     bottom, right = np.ceil(np.concatenate(corners).max(0)).astype(int).tolist()
-    flat = Shapes(corners, shape_type=kinds)
-    labels = flat.to_labels((max(bottom, 0) + 1, max(right, 0) + 1))
-    return labels, dict(enumerate(layer.face_color[here], 1))
+    sides = max(bottom, 0) + 1, max(right, 0) + 1
+    step = region_step(sides)
+    flat = Shapes([each / step for each in corners], shape_type=kinds)
+    labels = flat.to_labels([-(-side // step) for side in sides])
+    return labels, dict(enumerate(layer.face_color[here], 1)), step
 
 
 def _latest(

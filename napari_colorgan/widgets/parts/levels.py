@@ -11,6 +11,7 @@ from napari_colorgan.arrays import Array
 
 AT_ONCE = 2048 * 2048
 """px of a plane that are drawn in some ms, on their way to the screen without a GPU."""
+_LARGE = 4096 * 4096  # px of a plane that keep the window waiting for about 0.1 s
 
 
 class Levels(MultiScaleData):
@@ -33,7 +34,7 @@ def in_levels(canvas: Array, y: int = -3, x: int = -2) -> Array | Levels:
     """Return views of an array, each with every second px of the one before it.
 
     They are drawn as the array would be, for napari draws the nearest px, and what is
-    written into the array is in all of them. Small planes need none.
+    written into the array is in all of them. Up to 4096 x 4096 px it stays one array.
 
     Parameters
     ----------
@@ -41,11 +42,13 @@ def in_levels(canvas: Array, y: int = -3, x: int = -2) -> Array | Levels:
     y, x : which of its axes are Y and X; default those of RGB (..., Y, X, 3)
     """
     levels = [canvas]
+    if canvas.shape[y] * canvas.shape[x] <= _LARGE:
+        return canvas
     while levels[-1].shape[y] * levels[-1].shape[x] > AT_ONCE:
         every: list[slice] = [slice(None)] * canvas.ndim
         every[y] = every[x] = slice(None, None, 2)
         levels.append(levels[-1][tuple(every)])
-    return canvas if len(levels) == 1 else Levels(levels)
+    return Levels(levels)
 
 
 def full_resolution(layer: Image) -> Any:
