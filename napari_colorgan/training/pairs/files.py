@@ -160,7 +160,8 @@ def save_pairs(pairs: Sequence[Pair], path: Path) -> None:
         if pair.mask is not None:
             arrays[f"mask_{number}"] = pair.mask
     with replacing(path) as file:
-        np.savez(file, **arrays)
+        # no array has the name of an option, as mypy fears
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def read_names(path: Path) -> list[str]:
