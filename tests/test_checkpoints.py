@@ -13,12 +13,14 @@ import torch
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.atomic import replacing
-from napari_colorgan.checkpoints.enclosed import Enclosed
+from napari_colorgan.checkpoints.enclosed import Enclosed, enclosed_in
 from napari_colorgan.checkpoints.metadata import (
     DIGEST_KEY,
+    MAX_HEADER,
     METADATA_KEY,
     SCHEMA,
     Metadata,
+    read_header,
     read_metadata,
 )
 from napari_colorgan.checkpoints.store import Checkpoint, load, save, to_bytes
@@ -31,6 +33,13 @@ UNET = {"depth": 5, "width": 1, "norm": "none", "dropout": False}
 @pytest.fixture(scope="module")
 def checkpoint(make_checkpoint):
     return make_checkpoint("unet", UNET, description="a test", license="CC0-1.0")
+
+
+@pytest.fixture(scope="module")
+def normalised(make_checkpoint):
+    """One whose layers hold statistics, and count the pictures they are of."""
+    options = UNET | {"norm": "instance"}
+    return make_checkpoint("unet", options, statistics="picture")
 
 
 @pytest.fixture
@@ -101,12 +110,12 @@ def test_half_precision_weights_make_a_float32_generator(checkpoint):
     assert {p.dtype for p in network.parameters()} == {torch.float32}
 
 
-def test_training_a_generator_leaves_its_checkpoint_alone(checkpoint):
-    before = {k: v.clone() for k, v in checkpoint.weights.items()}
+def test_training_a_generator_leaves_its_checkpoint_alone(normalised):
+    before = {k: v.clone() for k, v in normalised.weights.items()}
     with torch.no_grad():
-        for parameter in checkpoint.generator().parameters():
-            parameter.add_(1)
-    assert all(torch.equal(before[k], checkpoint.weights[k]) for k in before)
+        for value in normalised.generator().state_dict().values():
+            value.add_(1)
+    assert all(torch.equal(before[k], normalised.weights[k]) for k in before)
 
 
 def test_paths_may_be_plain_text(checkpoint, tmp_path):
@@ -118,6 +127,44 @@ def test_a_loaded_checkpoint_survives_its_file(file, checkpoint):
     loaded = load(file)
     file.write_bytes(b"\0" * file.stat().st_size)
     assert same(loaded, checkpoint)
+
+
+def test_content_that_has_been_read_is_checked_as_a_file_is(file, checkpoint):
+    content = file.read_bytes()
+    assert same(load(file, content), checkpoint)
+    for other in (content[:-1], content + b"\0"):
+        with pytest.raises(CheckpointError, match=f"has {len(other):,} bytes, exp"):
+            load(file, other)
+
+
+@pytest.mark.parametrize("statistics", ["stored", "picture"])
+def test_statistics_are_held_where_the_metadata_say_so(normalised, statistics):
+    network = changed(normalised, statistics=statistics).generator()
+    held = {getattr(m, "holds_statistics", None) for m in network.modules()} - {None}
+    assert held == {statistics == "stored"}
+
+
+def test_texts_that_cannot_be_shown_are_shown_as_what_they_are(checkpoint, tmp_path):
+    strange = changed(checkpoint, description="blue\x1b[2J\nor not")
+    save(strange, tmp_path / "a")
+    loaded = load(tmp_path / "a")
+    assert loaded.metadata == strange.metadata.printable() != strange.metadata
+    assert loaded.weights.keys() == strange.weights.keys()
+
+
+def test_what_is_enclosed_gives_way_to_what_the_model_needs(checkpoint, tmp_path):
+    whole = Enclosed("# A card\n" * 60, b"a picture" * 100)
+    empty = len(to_bytes(checkpoint)) - len(split(to_bytes(checkpoint))[1])
+    lengths = {}
+    for spare in (3000, 1500, 400):
+        long = changed(checkpoint, provenance="x" * (MAX_HEADER - empty - spare))
+        save(long, tmp_path / "a", whole)
+        assert same(load(tmp_path / "a"), long)
+        lengths[spare] = enclosed_in(read_header(tmp_path / "a"), tmp_path)
+    save(checkpoint, tmp_path / "a", Enclosed("x" * MAX_HEADER))
+    cut = enclosed_in(read_header(tmp_path / "a"), tmp_path)
+    assert cut.card.endswith("is left out.)\n")
+    assert lengths == {3000: whole, 1500: Enclosed(whole.card), 400: Enclosed()}
 
 
 # -- the digest
@@ -436,6 +483,14 @@ def test_missing_and_unknown_weights_are_listed(checkpoint):
         CheckpointError, match=rf"1 are missing \('{name}'\).*\('extra'\)"
     ):
         broken.generator()
+    broken = Checkpoint(broken.metadata, {})
+    first = ", ".join(f"'{name}'" for name in sorted(checkpoint.weights)[:3])
+    with pytest.raises(CheckpointError, match=rf"missing \({first} and"):
+        broken.generator()
+    broken = changed(checkpoint)
+    broken.weights.update({name: torch.zeros(1) for name in "gcafbed"})
+    with pytest.raises(CheckpointError, match=r"\('a', 'b', 'c' and 4 more\)"):
+        broken.generator()
 
 
 def test_a_misshapen_weight_is_named(checkpoint):
@@ -453,6 +508,36 @@ def test_weights_of_a_wrong_type_are_refused(checkpoint):
         broken.weights[name] = broken.weights[name].to(wrong)
         with pytest.raises(CheckpointError, match=rf"'{name}' holds"):
             broken.generator()
+
+
+def test_real_and_whole_numbers_are_not_exchanged(normalised):
+    others = {"real": torch.int32, "whole": torch.float32}
+    for name, weight in normalised.weights.items():
+        kind = "real" if weight.is_floating_point() else "whole"
+        for wrong in (others[kind], torch.complex64, torch.bool):
+            broken = changed(normalised)
+            broken.weights[name] = weight.to(wrong)
+            with pytest.raises(CheckpointError, match=rf"'{name}' .* {kind} numbers"):
+                broken.check_declared()
+
+
+def test_former_layers_are_left_out_and_may_not_be_large(make_checkpoint):
+    """What their names end with is known, so anyone may send them."""
+    plain = make_checkpoint("compact")
+
+    def with_layer(*sides, device="meta"):
+        layer = {"stem_hints.weight": torch.ones(sides, device=device)}
+        return dataclasses.replace(plain, weights=plain.weights | layer)
+
+    most = 1 << 20
+    with_layer(most).check_declared()
+    for sides in ((most, 2), (most + 1,)):
+        with pytest.raises(CheckpointError, match=r"holds [0-9,]+ numbers that noth"):
+            with_layer(*sides).check_declared()
+    deepest = load("a.s", to_bytes(with_layer(*[1] * 8, device="cpu")))
+    assert deepest.generator().state_dict().keys() == plain.weights.keys()
+    with pytest.raises(CheckpointError, match="an impossible shape"):
+        load("a.s", to_bytes(with_layer(*[1] * 9, device="cpu")))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -485,6 +570,11 @@ def test_weights_that_are_not_finite_are_refused(checkpoint, value):
 def test_generators_that_cannot_be_built_are_refused(checkpoint, generator, options):
     with pytest.raises(CheckpointError, match=r"cannot be built|do not fit"):
         changed(checkpoint, generator=generator, options=options).generator()
+
+
+def test_a_generator_that_writes_other_channels_than_its_codec_is_refused(checkpoint):
+    with pytest.raises(CheckpointError, match=r"writes 2 channels.*'rgb' needs 3"):
+        changed(checkpoint, codec="rgb").check_declared()
 
 
 def test_a_huge_generator_is_refused_before_it_costs_memory(checkpoint):
