@@ -71,6 +71,14 @@ def test_an_error_keeps_its_exit_code(full, monkeypatch):
     assert sys.stderr is full  # as it was
 
 
+def test_a_path_that_no_file_can_have_is_a_sentence(capsys):
+    assert end_of("fine-tune", "--color", "x" * 300, "--out", "a.safetensors") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Error: 'xxx") and said.count("\n") == 1
+    assert end_of("colorize", "a.png", "x" * 300 + ".png") == 2
+    assert "File name too long" in capsys.readouterr().err
+
+
 def test_the_work_is_done_all_the_same(full, monkeypatch, tmp_path, make_checkpoint):
     save(make_checkpoint("compact"), tmp_path / "tiny.safetensors")
     Image.fromarray(np.arange(4096, dtype=np.uint8).reshape(64, 64)).save(

@@ -23,7 +23,7 @@ from napari_colorgan.cli import (
     train,
 )
 from napari_colorgan.cli._terminal import patient_output, say
-from napari_colorgan.errors import ColorganError
+from napari_colorgan.errors import ColorganError, shown
 
 
 class _Commands(TyperGroup):
@@ -38,6 +38,15 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except ColorganError as error:
             say(f"Error: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(2) from None
+        except OSError as error:  # of a path that no file can have, such as a long one
+            if error.filename is None:  # click knows what to do when a pipe is closed
+                raise
+            say(
+                f"Error: {shown(str(error.filename))} cannot be used: "
+                f"{error.strerror}. Check the path and its permissions.",
+                err=True,
+            )
             raise typer.Exit(2) from None
 
 
