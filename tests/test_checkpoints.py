@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.checkpoints.enclosed import Enclosed
 from napari_colorgan.checkpoints.metadata import (
     DIGEST_KEY,
@@ -126,6 +127,18 @@ def test_equal_checkpoints_have_equal_digests(checkpoint):
     shuffled = dict(reversed(checkpoint.weights.items()))
     copy = Checkpoint(dataclasses.replace(checkpoint.metadata), shuffled)
     assert copy.digest == checkpoint.digest
+
+
+def test_a_digest_is_of_values_however_they_lie_in_memory(checkpoint, tmp_path):
+    weights = {
+        name: weight.movedim(0, -1).contiguous().movedim(-1, 0).requires_grad_()
+        for name, weight in checkpoint.weights.items()
+    }
+    other = Checkpoint(checkpoint.metadata, weights)
+    assert other.digest == checkpoint.digest
+    save(other, tmp_path / "a.safetensors")
+    assert same(load(tmp_path / "a.safetensors"), checkpoint)
+    assert "tensor" not in repr(checkpoint)  # a page for each weight
 
 
 def test_every_bit_of_a_weight_changes_the_digest(checkpoint):
@@ -503,16 +516,16 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
     assert file.read_bytes() != before
 
 
-def test_all_of_a_file_is_on_disk_before_it_has_its_name(file, checkpoint, monkeypatch):
-    size, seen = file.stat().st_size, []
-    file.unlink()
+def test_all_of_a_file_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    path, seen = tmp_path / "a", []
 
     def fsync(number):
-        seen.append((os.fstat(number).st_size, file.exists()))
+        seen.append((os.fstat(number).st_size, path.exists()))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    save(checkpoint, file)
-    assert (size, False) in seen
+    with replacing(path) as file:
+        file.write(b"abc")
+    assert (3, False) in seen and path.read_bytes() == b"abc"
 
 
 def test_an_interrupted_write_leaves_no_temporary_file(file, checkpoint, monkeypatch):

@@ -84,6 +84,12 @@ def test_every_8_bit_color_survives_there_and_back():
     assert np.array_equal(np.rint(as_image(back) * 255), image)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_colors_keep_their_precision(photo, dtype):
+    lab = rgb_to_lab(as_tensor(photo[:9] / 255).to(dtype))
+    assert lab.dtype == lab_to_rgb(lab).dtype == fit_chroma(lab).dtype == dtype
+
+
 def test_gray_survives_there_and_back():
     gray = torch.linspace(0, 1, 65536)
     assert torch.allclose(lightness_to_gray(gray_to_lightness(gray)), gray, atol=1e-5)
@@ -255,6 +261,8 @@ def test_networks_fit_chroma_as_the_package_does(bold):
     outside = (expected != lab).any(1, keepdim=True).expand_as(lab)
     assert 0.1 < outside.float().mean() < 0.9
     assert torch.equal(every, expected)
+    batch = fit_every_chroma(torch.cat([lab, lab.flip(3)]))
+    assert torch.equal(batch, torch.cat([every, every.flip(3)]))
     points = fit_every_chroma(lab.flatten(2)[..., :99])
     assert torch.equal(points, every.flatten(2)[..., :99])
 

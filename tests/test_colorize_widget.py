@@ -633,6 +633,15 @@ def test_a_preview_that_fails_says_so_until_one_succeeds(viewer, qtbot, files, g
     assert not widget.preview.text
 
 
+def test_how_a_run_ended_stays_said_beside_the_preview(viewer, qtbot, gray):
+    viewer.add_image(gray, name="scan")
+    widget = open_dock(viewer)
+    widget.show_preview.value = True
+    run(widget, qtbot)
+    qtbot.waitUntil(no_jobs, timeout=ENOUGH)  # the preview is made anew
+    assert widget.preview.has_picture and widget.status.value.startswith("Done in ")
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
     [(ValueError("odd"), "unexpected went wrong (ValueError: odd)"),
@@ -682,7 +691,8 @@ def test_dask_and_multiscale_layers(viewer, qtbot, gray):
 def test_a_large_result_is_drawn_in_sizes_and_is_one_array(
     viewer, qtbot, gray, monkeypatch
 ):
-    monkeypatch.setattr(levels, "AT_ONCE", gray.size // 3)
+    for name in ("AT_ONCE", "LARGE"):
+        monkeypatch.setattr(levels, name, gray.size // 3)
     viewer.add_image(gray, name="large")
     widget = open_dock(viewer)
     widget.visible.native.click()

@@ -21,6 +21,7 @@ from napari_colorgan import (
     suggest,
 )
 from napari_colorgan.checkpoints import formats, zoo
+from napari_colorgan.checkpoints.cards import plain_card
 from napari_colorgan.checkpoints.extras import ONNX, MissingExtra
 from napari_colorgan.checkpoints.formats import (
     FORMATS,
@@ -190,6 +191,9 @@ def test_writers_are_given_what_was_chosen(tmp_path, make_checkpoint, monkeypatc
     documentation = given[".zip"].pop("documentation")
     assert documentation == zoo.find(mine).card
     assert given == {".onnx": {}, ".zip": terms}
+    made = make_checkpoint(name="made")
+    export_model(made, tmp_path / "b.zip")
+    assert given[".zip"]["documentation"] == plain_card(made.metadata, "made")
 
 
 # -- names and jobs

@@ -46,7 +46,10 @@ def test_white_is_white(
 ) -> None:
     path = tmp_path / "gray.tif"
     tags = {262: photometric}
-    Image.fromarray(camera).save(path, compression=compression, tiffinfo=tags)
+    try:
+        Image.fromarray(camera).save(path, compression=compression, tiffinfo=tags)
+    except OSError:
+        pytest.skip("this Pillow was built without ZSTD")
     image = read_image(path)
     assert image.axes == "YX" and image.array.dtype == np.uint8
     assert difference(image.array, by_pillow(path)) == 0
@@ -165,8 +168,11 @@ def test_cmyk_beside_a_profile_of_something_else(
 @pytest.mark.parametrize("compression", [None, "tiff_lzw", "jpeg"])
 def test_ycbcr(tmp_path: Path, astronaut, compression: str | None) -> None:
     path = tmp_path / "video.tif"
-    Image.fromarray(astronaut).convert("YCbCr").save(path, compression=compression)
-    assert difference(read_image(path).array, by_pillow(path, "RGB")) <= 2
+    picture = Image.fromarray(astronaut).convert("YCbCr")
+    picture.save(path, compression=compression)
+    # before 13, Pillow cannot read what it wrote without compression
+    exact = by_pillow(path, "RGB") if compression else np.array(picture.convert("RGB"))
+    assert difference(read_image(path).array, exact) <= 2
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

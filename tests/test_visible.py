@@ -2,11 +2,18 @@
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_colorgan import colorize
+from napari_colorgan.inference.live import PiecePainted
+from napari_colorgan.inference.settings import ColorizerSettings
 from napari_colorgan.widgets.colorize import visible
+from napari_colorgan.widgets.colorize.results import Result, Results
+from napari_colorgan.widgets.colorize.studio import Asked
+from napari_colorgan.widgets.parts.layers import read_source
 from napari_colorgan.widgets.parts.levels import corners
+from napari_colorgan.widgets.parts.world import View
 
 MODEL = "listening"
 ENOUGH = 60_000  # ms; for what takes a second on an idle machine
@@ -106,6 +113,22 @@ def test_what_is_seen_of_a_coarse_level_counts_in_full_resolution(camera):
     layer.data_level = 1
     layer.corner_pixels = np.array([[10, 5], [19, 69]])
     assert corners(layer).tolist() == [[20, 10], [39, 139]]
+
+
+def test_what_is_seen_of_a_large_picture_is_drawn_while_it_is_painted(camera):
+    viewer = ViewerModel()
+    gray = viewer.add_image(camera)
+    canvas = np.repeat(camera[..., None], 3, -1)
+    shown = viewer.add_image(canvas, rgb=True, metadata={"colorgan": {}})
+    source = read_source(gray, View.of(viewer), "full range", "whole stack")
+    results, drawn = Results(viewer), []
+    results.note(gray, Result(shown, canvas, source))
+    shown.events.set_data.connect(lambda: drawn.append(None))
+    asked = Asked(source, ColorizerSettings(model=MODEL), None, None, 320)
+    for done in (1, 2):
+        piece = PiecePainted(done, 9, (slice(9), slice(9)), canvas[:9, :9])
+        results.paint(gray, piece, asked, {"model": MODEL})
+        assert len(drawn) == done
 
 
 def test_what_does_not_fit_into_memory_is_for_as_you_look(

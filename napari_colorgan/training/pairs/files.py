@@ -160,7 +160,8 @@ def save_pairs(pairs: Sequence[Pair], path: Path) -> None:
         if pair.mask is not None:
             arrays[f"mask_{number}"] = pair.mask
     with replacing(path) as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        # no array has the name of an option, as mypy fears
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def read_names(path: Path) -> list[str]:
@@ -184,7 +185,8 @@ def load_pairs(path: Path) -> list[Pair]:
         The file is missing, damaged, or something else.
     """
     with _opened(path) as (file, about):
-        unread = set(file.names) - {"about.npy"}
+        # NumPy 2.0 took the option `allow_pickle` of older writers for an array
+        unread = set(file.names) - {"about.npy", "allow_pickle.npy"}
 
         def take(name: str) -> Any:
             unread.remove(f"{name}.npy")

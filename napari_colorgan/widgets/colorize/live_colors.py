@@ -346,7 +346,7 @@ class LiveColors(QObject):
             self._on_changed(why)
 
     def _on_painted(self, record: dict[str, Any], asked: Asked) -> None:
-        if self._layer is not None and self._may():
+        if self._layer is not None and asked.region is not None and self._may():
             self._results.finish(self._layer, record, asked)
             self._on_changed("")
 

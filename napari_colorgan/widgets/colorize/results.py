@@ -1,6 +1,6 @@
 """Results by the layers they are of; what is seen of one gets new colours at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -9,7 +9,7 @@ from napari.layers import Image
 
 from napari_colorgan.arrays import RGB, Region
 from napari_colorgan.widgets.colorize.studio import Asked
-from napari_colorgan.widgets.parts.layers import LayerSource
+from napari_colorgan.widgets.parts.layers import LayerSource, Refresher
 from napari_colorgan.widgets.parts.levels import corners, full_resolution
 from napari_colorgan.widgets.parts.world import View
 
@@ -35,6 +35,10 @@ class Result:
     """Whether some of it has colours of later than the run that made it."""
     seen_only: bool = False
     """Whether no run made it: what was never seen is gray."""
+    refresher: Refresher = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.refresher = Refresher(self.layer, self.source.axes)
 
     def index(self, asked: LayerSource) -> tuple[int, ...] | None:
         """Index of the displayed plane in the canvas; None if it is not there."""
@@ -130,6 +134,8 @@ class Results:
             self._write(result, complete=False, record=made)
         if event.done == event.total or event.done == 1:
             result.layer.refresh(extent=False, thumbnail=False, highlight=False)
+        else:  # many pieces of a large picture take long
+            result.refresher.changed(index, View.of(self._viewer))
 
     def finish(self, gray: Image, record: dict[str, Any], asked: Asked) -> None:
         """Write how a result was made, once all that is seen is painted."""

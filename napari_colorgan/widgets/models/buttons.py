@@ -24,7 +24,7 @@ class ModelButtons(QWidget):
             text="Model card...", tooltip="What it was made from, and where it fails"
         )
         self.show_folder = PushButton(
-            text="Show in folder", tooltip="Checkpoint, card and picture as files"
+            text="Show in folder", tooltip="The file that it is"
         )
         self.rename = PushButton(text="Rename...")
         self.duplicate = PushButton(text="Duplicate...")
