@@ -1,5 +1,6 @@
 """What is printed: whole, or a sentence and an exit code; nothing ends the work."""
 
+import errno
 import io
 import os
 import sys
@@ -77,6 +78,16 @@ def test_a_path_that_no_file_can_have_is_a_sentence(capsys):
     assert said.startswith("Error: 'xxx") and said.count("\n") == 1
     assert end_of("colorize", "a.png", "x" * 300 + ".png") == 2
     assert "File name too long" in capsys.readouterr().err
+
+
+def test_a_disk_that_is_full_after_the_work_is_a_sentence(monkeypatch, capsys):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("napari_colorgan.checkpoints.zoo.look", refuse)
+    assert end_of("models") == 2
+    said = capsys.readouterr().err
+    assert "cannot be read or written: No space left" in said and said.count("\n") == 1
 
 
 def test_the_work_is_done_all_the_same(full, monkeypatch, tmp_path, make_checkpoint):

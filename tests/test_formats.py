@@ -103,6 +103,7 @@ def test_a_name_given_to_load_leads_to_open_model():
         (lambda: Palette.preset(None), "palette is None; it must be one of warm"),
         (lambda: Palette.preset("DAB", "a"), "strength of the palette is 'a'; it"),
         (lambda: Palette.tinted("a", "b"), "tint is .*; it must be two numbers"),
+        (lambda: Palette.tinted(1e308, 0), "tint is .* of Lab, each at most 200"),
         (lambda: suggest(np.eye(64), "x", "micro"), "place is 'x'; it must be two"),
         (lambda: suggest(np.eye(64), (1, math.nan), "micro"), "it must be two numbers"),
         (lambda: evaluate([], "micro"), "color is .*; it must be the path of a folder"),

@@ -4,6 +4,7 @@ torch, napari and the readers of pictures are imported by the commands that need
 so that help and lists come at once.
 """
 
+import errno
 import logging
 from typing import Annotated, Any
 
@@ -40,11 +41,12 @@ class _Commands(TyperGroup):
             say(f"Error: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(2) from None
         except OSError as error:  # of a path that no file can have, such as a long one
-            if error.filename is None:  # click knows what to do when a pipe is closed
+            if error.errno == errno.EPIPE:  # click knows what to do
                 raise
+            what = shown(str(error.filename)) if error.filename else "A file"
             say(
-                f"Error: {shown(str(error.filename))} cannot be used: "
-                f"{error.strerror}. Check the path and its permissions.",
+                f"Error: {what} cannot be read or written: {error.strerror or error}. "
+                "Check the path and its permissions, or free some space.",
                 err=True,
             )
             raise typer.Exit(2) from None

@@ -258,8 +258,9 @@ def read_hints(path: Path) -> Hints:
             raise ValueError(f"it has more than {_MOST_BYTES >> 20} MB")
         text = content.decode("utf-8-sig")
     except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
         raise BadImageFile(
-            f"'{path}' cannot be read as a table of hints ({error}). Give a CSV file "
+            f"'{path}' cannot be read as a table of hints ({why}). Give a CSV file "
             "with columns axis-0, axis-1 and color."
         ) from error
     return Hints.from_csv(text, f"'{path.name}'")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _LEAST_CHROMA = 1.5  # units of ab, on average, of a reference
 _LEAST_PIXELS = 64
+_MOST_AB = 200  # units of Lab; of colours that a screen can show, 134
 _SAMPLED = 512  # px; side of what is taken of a large reference
 _USUAL_CHROMA = 11.0  # units of ab; mean of photographs
 
@@ -48,8 +49,9 @@ class Palette:
         # also if it is NaN
         if not isinstance(self.strength, Real) or not 0 <= self.strength <= 1:
             raise BadSetting("strength of the palette", self.strength, "from 0 to 1")
-        if self.tint is not None and not all(np.isfinite(self.tint)):
-            raise BadSetting("tint", self.tint, "three finite numbers: a, b and chroma")
+        if self.tint is not None and not all(abs(x) <= _MOST_AB for x in self.tint):
+            expected = f"a, b and chroma of Lab, each at most {_MOST_AB}"
+            raise BadSetting("tint", self.tint, expected)
         if self.colors is None and self.tint is None:
             raise BadSetting("palette", None, "colours, a tint, or both")
 
