@@ -691,7 +691,8 @@ def test_dask_and_multiscale_layers(viewer, qtbot, gray):
 def test_a_large_result_is_drawn_in_sizes_and_is_one_array(
     viewer, qtbot, gray, monkeypatch
 ):
-    monkeypatch.setattr(levels, "AT_ONCE", gray.size // 3)
+    for name in ("AT_ONCE", "LARGE"):
+        monkeypatch.setattr(levels, name, gray.size // 3)
     viewer.add_image(gray, name="large")
     widget = open_dock(viewer)
     widget.visible.native.click()

@@ -24,7 +24,7 @@ from napari_colorgan.widgets.parts.world import PlaneAxes
 @pytest.fixture
 def small_screen(monkeypatch):
     monkeypatch.setattr(levels, "AT_ONCE", 1000)
-    monkeypatch.setattr(levels, "_LARGE", 1000)
+    monkeypatch.setattr(levels, "LARGE", 1000)
 
 
 def test_small_planes_are_one_array(photo):

@@ -842,7 +842,8 @@ def test_progress_and_stop(manager, qtbot, endless, messages):
     assert not visible(manager.work.progress, manager) and not visible(
         manager.work.stop, manager
     )
-    assert not manager.work.status.value and manager.buttons.rename.enabled
+    assert manager.work.status.value == messages[0]
+    assert manager.buttons.rename.enabled
 
 
 def test_an_import_is_stopped(manager, qtbot, pth, messages):

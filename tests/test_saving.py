@@ -72,7 +72,8 @@ def save_by_dialog(viewer, path: Path, writer: str, monkeypatch, *, selected=Tru
 def test_a_large_result_is_saved_whole(
     window, photo, tmp_path, monkeypatch, name, writer
 ):
-    monkeypatch.setattr(levels, "AT_ONCE", photo[..., 0].size)
+    for limit in ("AT_ONCE", "LARGE"):
+        monkeypatch.setattr(levels, limit, photo[..., 0].size)
     large = np.tile(photo, (2, 2, 1))
     assert add(window, large).multiscale
     save_by_dialog(window, tmp_path / name, writer, monkeypatch)

@@ -76,14 +76,11 @@ class Checkpoint:
             missing, left over, misshapen or no finite numbers.
         """
         network = self.check_declared()
-        given = {
-            k: v for k, v in self.weights.items() if not k.endswith(network.obsolete)
-        }
         weights = {
             name: tensor.float().clone()
             if tensor.is_floating_point()
             else tensor.clone()
-            for name, tensor in given.items()
+            for name, tensor in self._used_by(network).items()
         }
         for name, tensor in weights.items():
             if not tensor.isfinite().all():
@@ -126,9 +123,7 @@ class Checkpoint:
                 f"its codec '{codec.name}' needs {codec.out_channels}. Export the "
                 "checkpoint again."
             )
-        given = {
-            k: v for k, v in self.weights.items() if not k.endswith(network.obsolete)
-        }
+        given = self._used_by(network)
         self._check_shapes(given, network.state_dict())
         unused = sum(v.numel() for k, v in self.weights.items() if k not in given)
         if unused > _MOST_UNUSED:

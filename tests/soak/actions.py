@@ -205,5 +205,5 @@ ROW = Row(
     promise="no exception, no stuck button, no thread left",
     count=2000,
     trials=trials,
-    share=3.0,
+    share=4.0,
 )

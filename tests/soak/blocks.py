@@ -181,4 +181,5 @@ ROW = Row(
     count=3 * len(ACTIONS),
     trials=trials,
     alone=True,
+    share=0.5,
 )

@@ -318,5 +318,5 @@ ROW = Row(
     "no other error than a sentence; none accepted with other weights, or said",
     count=30_000,
     trials=_trials,
-    share=2.0,
+    share=4.0,
 )

@@ -37,5 +37,4 @@ ROW = Row(
     promise="a sentence in the dock, its buttons work, no exception, no thread left",
     count=len(FAULTS),
     trials=trials,
-    share=2.0,
 )

@@ -92,4 +92,5 @@ ROW = Row(
     "nothing is torn, nothing of two versions, no stray file after the next start",
     1000,
     trials,
+    share=2.0,
 )

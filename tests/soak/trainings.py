@@ -286,5 +286,5 @@ ROW = Row(
     promise="It goes on, and ends as if it had not been interrupted, bit for bit",
     count=200,
     trials=_trials,
-    share=2.0,
+    share=1.5,
 )

@@ -11,7 +11,8 @@ from napari_colorgan.arrays import Array
 
 AT_ONCE = 2048 * 2048
 """px of a plane that are drawn in some ms, on their way to the screen without a GPU."""
-_LARGE = 4096 * 4096  # px of a plane that keep the window waiting for about 0.1 s
+LARGE = 4096 * 4096
+"""px of a plane that keep the window waiting for about 0.1 s."""
 
 
 class Levels(MultiScaleData):
@@ -42,7 +43,7 @@ def in_levels(canvas: Array, y: int = -3, x: int = -2) -> Array | Levels:
     y, x : which of its axes are Y and X; default those of RGB (..., Y, X, 3)
     """
     levels = [canvas]
-    if canvas.shape[y] * canvas.shape[x] <= _LARGE:
+    if canvas.shape[y] * canvas.shape[x] <= LARGE:
         return canvas
     while levels[-1].shape[y] * levels[-1].shape[x] > AT_ONCE:
         every: list[slice] = [slice(None)] * canvas.ndim
