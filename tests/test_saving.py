@@ -229,6 +229,10 @@ def test_the_button_saves_the_result(viewer, photo, tmp_path, qtbot, answer, mes
     viewer.add_image(photo, rgb=True, name="somebody's")
     widget.reset_choices()
     assert not widget.save.enabled
+    training = {LAYER_KEY: {"preview": True}}
+    viewer.add_image(photo, rgb=True, name="training preview", metadata=training)
+    widget.reset_choices()
+    assert not widget.save.enabled
     add(viewer, photo, name="leaf? colorized")
     widget.reset_choices()
     assert widget.save.enabled
