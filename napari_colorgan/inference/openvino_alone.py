@@ -29,6 +29,6 @@ def import_openvino() -> Any:
         if absent:
             del sys.modules[_TELEMETRY]
     for name, module in list(sys.modules.items()):  # somebody may have imported it
-        if name.startswith("openvino.tools.") and hasattr(module, "tm"):
-            module.tm = telemetry_stub
+        if name.startswith("openvino.tools.") and "tm" in vars(module):
+            vars(module)["tm"] = telemetry_stub
     return openvino
