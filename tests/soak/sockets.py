@@ -89,6 +89,9 @@ _USES: dict[str, tuple[str, ...]] = {
     "colorgan models": _colorgan("models"),
     "colorgan info": _colorgan("info", "scan.png"),
     "colorgan colorize, a file": _colorgan("colorize", "scan.png", "out.png"),
+    "colorgan colorize, with the fastest engine": _colorgan(
+        *("colorize", "scan.png", "micro.png", "--model", "micro")
+    ),
     "colorgan colorize, a folder": _colorgan(
         *("colorize", "photos", "out", "--from-color")
     ),
