@@ -73,7 +73,7 @@ if __name__ == "__main__":
     cluster = LocalCluster(n_workers=1, processes=False, protocol="tcp://",
                            dashboard_address=None)
     address = cluster.scheduler_address
-    sys.argv[1:] = ["colorize", "scan.png", "out.png", "--scheduler", address]
+    sys.argv[1:] = ["colorize", "scan.png", "cluster.png", "--scheduler", address]
     main()
 """
 _TRAIN = ("train", "photos", "--recipe", "micro", "--steps", "2", "--device", "cpu")
