@@ -4,9 +4,12 @@ A field of a frozen dataclass is annotated with `Annotated[int, Range]` (or floa
 str), a `Literal` of words, a plain class, or several of these with `|`.
 """
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -54,6 +57,26 @@ def check_names(values: Iterable[str], known: Iterable[str]) -> None:
     """
     if unknown := sorted(set(values) - set(known)):
         raise BadSetting("setting", unknown[0], f"one of {', '.join(sorted(known))}")
+
+
+def path_of(name: str, given: Any, expected: str = "the path of a file") -> Path:
+    """Return a path as such, whether there is something or not.
+
+    Raises
+    ------
+    BadSetting
+        It is no path, or none that a file can have here.
+    """
+    if not isinstance(given, str | PathLike):
+        raise BadSetting(name, given, expected)
+    try:
+        os.lstat(given)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        pass
+    except (OSError, ValueError) as error:  # too long, NUL, half of a surrogate pair
+        why = getattr(error, "strerror", None) or error
+        raise BadSetting(name, given, f"{expected} as can be there: {why}") from None
+    return Path(given)
 
 
 def plain(value: Any) -> Any:

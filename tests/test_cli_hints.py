@@ -94,7 +94,7 @@ def test_palettes_without_a_picture_are_those_of_python(run, folder, options, pa
         (["--strength", "0.7"], "used together with --reference, --palette, --tint"),
         (["--palette", "sepia"], "one of warm print, daylight, H&E, DAB, Giemsa"),
         (["--palette", "DAB", "--tint", "5", "9"], "left out beside --palette"),
-        (["--tint", "nan", "9"], "three finite numbers"),
+        (["--tint", "nan", "9"], "each at most 200"),
         (["--hints", "red.png"], "table of hints"),
         (["--model", "plain.safetensors", "--reference", "red.png"], "takes none"),
     ],

@@ -1,5 +1,6 @@
 """What is printed: whole, or a sentence and an exit code; nothing ends the work."""
 
+import errno
 import io
 import os
 import sys
@@ -69,6 +70,24 @@ def test_an_error_keeps_its_exit_code(full, monkeypatch):
     monkeypatch.setattr(sys, "stderr", full)
     assert end_of("models", "nobody") == 2
     assert sys.stderr is full  # as it was
+
+
+def test_a_path_that_no_file_can_have_is_a_sentence(capsys):
+    assert end_of("fine-tune", "--color", "x" * 300, "--out", "a.safetensors") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Error: 'xxx") and said.count("\n") == 1
+    assert end_of("colorize", "a.png", "x" * 300 + ".png") == 2
+    assert "File name too long" in capsys.readouterr().err
+
+
+def test_a_disk_that_is_full_after_the_work_is_a_sentence(monkeypatch, capsys):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("napari_colorgan.checkpoints.zoo.look", refuse)
+    assert end_of("models") == 2
+    said = capsys.readouterr().err
+    assert "cannot be read or written: No space left" in said and said.count("\n") == 1
 
 
 def test_the_work_is_done_all_the_same(full, monkeypatch, tmp_path, make_checkpoint):

@@ -639,6 +639,12 @@ def test_options_that_a_colorizer_has_decided_are_not_ignored(make_colorizer):
         (lambda gray, model: colorize(np.ndarray, model), "the class ndarray"),
         (lambda gray, model: colorize(_Gives("text"), model), "not numbers"),
         (lambda gray, model: colorize(_Raises(MemoryError()), model), "Memory ran out"),
+        (
+            lambda gray, model: colorize(
+                np.broadcast_to(gray[0, 0], 2 * [10**9]), model
+            ),
+            "does not fit into memory",
+        ),
         (lambda gray, model: colorize_region(gray, model, 5), "region is 5"),
         (lambda gray, model: colorize_region(gray, model, (1, 2)), "region is"),
         (

@@ -130,7 +130,8 @@ def test_data_replaced_at_the_last_moment_are_not_complete(panel, qtbot, monkeyp
     panel.start()
     wait(panel, qtbot)
     assert panel.record["why"] == "its data were replaced"
-    assert not panel.record["complete"] and "Stopped" in panel.status
+    assert not panel.record["complete"]
+    assert panel.status == "Stopped: its data were replaced."
 
 
 def test_what_ends_for_another_reason_says_that_it_failed_or_was_stopped(panel, qtbot):

@@ -53,6 +53,14 @@ def test_colours_are_those_of_torch(any_engine, listening):
         assert np.ptp(told.astype(int), axis=-1).mean() > 5
 
 
+def test_nothing_tells_the_maker_of_openvino(any_engine, quick, monkeypatch):
+    telemetry = pytest.importorskip("openvino_telemetry").Telemetry
+    sent = []
+    monkeypatch.setattr(telemetry, "send_event", lambda _, *words: sent.append(words))
+    colorize(np.eye(64), quick, engine="openvino")
+    assert list(any_engine.glob("*.xml")) and sent == []
+
+
 @pytest.mark.parametrize("generator", ["unet", "resnet"])
 def test_other_generators_can_be_used(any_engine, make_checkpoint, generator):
     checkpoint = make_checkpoint(generator, {"norm": "none"}, context="local")

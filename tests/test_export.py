@@ -373,7 +373,9 @@ def test_a_licence_must_be_an_spdx_identifier(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("authors", [[], [" "], ["A. Painter", ""]])
+@pytest.mark.parametrize(
+    "authors", [[], [" "], ["A. Painter", ""], "A. Painter", [None], 3]
+)
 def test_somebody_with_a_name_must_have_made_it(make, tmp_path, authors):
     with pytest.raises(BadSetting, match="--author"):
         package(make("compact"), tmp_path / "model.zip", authors=authors)

@@ -1,6 +1,7 @@
 """The one door for model files, in Python: in by file or address, out as any format."""
 
 import hashlib
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from napari_colorgan import export_model, import_model, load, open_model
+from napari_colorgan import (
+    Palette,
+    colorize_file,
+    evaluate,
+    export_model,
+    fine_tune,
+    import_model,
+    load,
+    open_model,
+    suggest,
+)
 from napari_colorgan.checkpoints import formats, zoo
 from napari_colorgan.checkpoints.cards import plain_card
 from napari_colorgan.checkpoints.extras import ONNX, MissingExtra
@@ -70,6 +81,38 @@ def test_a_name_given_to_load_leads_to_open_model():
     with pytest.raises(ColorganError, match=r"open_model\('natural'\)"):
         load("natural")
     assert open_model("natural").metadata.name == "natural"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: open_model(3), "model is 3; it must be a model's name or the path"),
+        (lambda: import_model(None), "source is None; it must be the path of a file"),
+        (lambda: import_model("a.pth", name=3), "name is 3; it must be text"),
+        (lambda: import_model("a.pth", sha256=3), "SHA-256 is 3; it must be 64 hex"),
+        (lambda: import_model("http://[::1", sha256="0" * 64), "address is 'http://"),
+        (lambda: export_model("micro", None), "out is None; it must be the path of a"),
+        (lambda: export_model("micro", "x" * 300 + ".pth"), "out is 'xx.* too long"),
+        (lambda: export_model("micro", "a\0.pth"), "out is 'a.* null"),
+        (
+            lambda: export_model("micro", "a.pth", "b"),
+            "format is 'b'; .* of check",
+        ),
+        (lambda: fine_tune(None), "pairs is None; it must be a list of .gray, colour"),
+        (lambda: fine_tune([(0,)]), r"pair 1 is '?\(0,\)'?; it must be a tuple of two"),
+        (lambda: Palette.preset(None), "palette is None; it must be one of warm"),
+        (lambda: Palette.preset("DAB", "a"), "strength of the palette is 'a'; it"),
+        (lambda: Palette.tinted("a", "b"), "tint is .*; it must be two numbers"),
+        (lambda: Palette.tinted(1e308, 0), "tint is .* of Lab, each at most 200"),
+        (lambda: suggest(np.eye(64), "x", "micro"), "place is 'x'; it must be two"),
+        (lambda: suggest(np.eye(64), (1, math.nan), "micro"), "it must be two numbers"),
+        (lambda: evaluate([], "micro"), "color is .*; it must be the path of a folder"),
+        (lambda: colorize_file("a.png", "x" * 300), "result is 'xx.* too long"),
+    ],
+)
+def test_arguments_of_other_types_are_named(call, message):
+    with pytest.raises(BadSetting, match=message):
+        call()
 
 
 # -- what can be written where

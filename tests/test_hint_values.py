@@ -1,6 +1,7 @@
 """Hints as values and as tables; what they do to pictures is in test_hints.py."""
 
 import math
+import os
 
 import numpy as np
 import pytest
@@ -229,6 +230,7 @@ def test_what_a_table_leaves_out_has_a_default():
         ("axis-0,axis-1,color\n1,2\n", "line 2 of"),
         ("axis-0,axis-1,color,radius\n1,2,#c83c28,x\n", "line 2 of"),
         ("axis-0,axis-1,color\n1,2,#c83c2\n", "line 2 of"),
+        ("axis-0,axis-1,color\n1e999,2,#c83c28\n", "line 2 of"),
         ("axis-0,axis-1,red,green,blue\n1,2,3,4,\n", "line 2 of"),
         ("axis-0,axis-1,color\n1,2," + "c" * 200_000, "the table of hints is 'field"),
     ],
@@ -247,6 +249,17 @@ def test_files_of_spreadsheets_begin_with_a_mark(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadImageFile, match="cannot be read as a table of hints"):
         read_hints(tmp_path / "a.csv")
+
+
+def test_only_a_small_file_is_a_table(tmp_path):
+    with open(tmp_path / "a.csv", "wb") as file:  # sparse
+        file.truncate(1 << 40)
+    with pytest.raises(BadImageFile, match="it has more than 4 MB"):
+        read_hints(tmp_path / "a.csv")
+    if hasattr(os, "mkfifo"):  # to read it would never end
+        os.mkfifo(tmp_path / "b.csv")
+        with pytest.raises(BadImageFile, match="it is a pipe, not a file"):
+            read_hints(tmp_path / "b.csv")
 
 
 def test_colours_are_written_as_of_the_web():

@@ -16,12 +16,18 @@ from napari.components import ViewerModel
 from PIL import Image
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
+from qtpy.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QLabel,
+    QMessageBox,
+    QScrollArea,
+)
 
 from napari_colorgan import fine_tune
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.changes import duplicate, rename
-from napari_colorgan.checkpoints.deleted import deleted_folder
+from napari_colorgan.checkpoints.deleted import delete, deleted_folder, deleted_models
 from napari_colorgan.checkpoints.formats import FORMATS, ExportAs, name_after
 from napari_colorgan.checkpoints.pictures import as_jpeg
 from napari_colorgan.checkpoints.pix2pix import read_pix2pix, write_pix2pix
@@ -188,10 +194,25 @@ def test_a_training_tells_its_base_and_its_scores(make_checkpoint, photo):
     assert re.fullmatch(scored, found["Held-out part"])
 
 
-@pytest.mark.parametrize("scores", [None, "good", {"psnr": "good"}, {"psnr": None}, []])
+@pytest.mark.parametrize(
+    "scores",
+    [None, "good", {"psnr": "good"}, {"psnr": None}, [], {"psnr": 1e300}],
+)
 def test_odd_metadata_is_left_out(make_checkpoint, scores):
     odd = zoo.install(make_checkpoint(training={"scores": scores}), "odd")
     assert "Held-out part" not in dict(facts(odd))
+
+
+def test_long_words_and_names_make_the_dock_no_wider(manager, make_checkpoint):
+    inside = manager.findChild(QScrollArea).widget()
+    word, name = 400 * "W", 60 * "n"
+    zoo.install(make_checkpoint(description=word, license=word), name)
+    models_changed.emit("", name)
+    choose(manager, name)
+    assert manager.details.description.text() == f"{word[:300]}..."
+    delete(name)
+    manager.buttons.offer(None, deleted_models()[0], busy=False)
+    assert inside.minimumSizeHint().width() <= 330  # px
 
 
 def test_texts_of_any_origin_are_shown_as_they_are(manager, make_checkpoint):

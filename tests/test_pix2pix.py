@@ -313,6 +313,13 @@ def test_broken_options_do_no_harm(run_folder):
     assert read_pix2pix(run_folder / "latest_net_G.pth").metadata.context == "local"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_options_that_are_a_pipe_are_not_waited_for(run_folder):
+    (run_folder / "train_opt.txt").unlink()
+    os.mkfifo(run_folder / "train_opt.txt")
+    read_pix2pix(run_folder / "latest_net_G.pth")
+
+
 def test_provenance_names_the_file_and_its_sha256(tmp_path):
     path = tmp_path / "latest_net_G.pth"
     shutil.copy(pth(COLORIZER), path)

@@ -1,5 +1,6 @@
 """Recipes say what they make, build on each other, and bad ones are explained."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,17 @@ def test_recipes_do_not_build_on_each_other(tmp_path, base):
     (tmp_path / "second.toml").write_text("base = 'first'")
     with pytest.raises(BadSetting, match="a recipe that does not build on this one"):
         Recipe.from_toml(tmp_path / "first.toml")
+
+
+def test_only_a_small_file_is_a_recipe(tmp_path):
+    with open(tmp_path / "a.toml", "wb") as file:  # sparse
+        file.truncate(1 << 40)
+    with pytest.raises(BadSetting, match="it has more than 1 MB"):
+        Recipe.from_toml(tmp_path / "a.toml")
+    if hasattr(os, "mkfifo"):  # to read it would never end
+        os.mkfifo(tmp_path / "b.toml")
+        with pytest.raises(BadSetting, match="it is a pipe, not a file"):
+            Recipe.from_toml(tmp_path / "b.toml")
 
 
 def test_a_missing_recipe_is_named(tmp_path):

@@ -1,5 +1,6 @@
 """Results leave napari whole: through its Save dialog, and through our button."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_colorgan.errors import BadImageFile
 from napari_colorgan.image_io import PixelSize, read_image, tags
 from napari_colorgan.image_io.growing import GrowingFile
+from napari_colorgan.image_io.ome_zarr_levels import OmeZarrLevels
 from napari_colorgan.job import finish
 from napari_colorgan.widgets.colorize import saving
 from napari_colorgan.widgets.colorize.dock import ColorizeWidget
@@ -227,6 +229,10 @@ def test_the_button_saves_the_result(viewer, photo, tmp_path, qtbot, answer, mes
     viewer.add_image(photo, rgb=True, name="somebody's")
     widget.reset_choices()
     assert not widget.save.enabled
+    training = {LAYER_KEY: {"preview": True}}
+    viewer.add_image(photo, rgb=True, name="training preview", metadata=training)
+    widget.reset_choices()
+    assert not widget.save.enabled
     add(viewer, photo, name="leaf? colorized")
     widget.reset_choices()
     assert widget.save.enabled
@@ -285,6 +291,22 @@ def test_no_store_that_is_read_is_replaced(
     click(widget, qtbot)  # nobody reads it any longer
     assert np.array_equal(read_image(tmp_path / "g.zarr").array, photo)
     assert sorted(os.listdir(tmp_path)) == ["g.zarr", "link"]
+
+
+def test_of_a_store_that_fills_the_disk_nothing_is_kept(photo, tmp_path, monkeypatch):
+    write = OmeZarrLevels.write
+
+    def full(self, level, index, region, rgb):
+        if region[1].start:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(self, level, index, region, rgb)
+
+    monkeypatch.setattr(OmeZarrLevels, "write", full)
+    wide = np.tile(photo, (1, 4, 1))
+    data, attributes, _ = Image(wide, rgb=True).as_layer_data_tuple()
+    with pytest.raises(BadImageFile, match=r"No space left.*Nothing of it is kept"):
+        finish(saving.save_job(tmp_path / "a.zarr", data, attributes))
+    assert not os.listdir(tmp_path)
 
 
 def test_a_failed_save_keeps_the_store_that_was_there(photo, tmp_path, monkeypatch):

@@ -83,13 +83,15 @@ def export_bioimageio_job(
     from napari_colorgan.checkpoints.bioimageio_description import checked_license, pack
 
     path, about = Path(path), checkpoint.metadata
-    authors = [name.strip() for name in authors]
+    expected = "one name or more (--author in a terminal)"
+    if isinstance(authors, str):
+        raise BadSetting("authors", authors, f"a list of {expected}")
+    try:
+        authors = [name.strip() for name in authors]
+    except (TypeError, AttributeError):
+        raise BadSetting("authors", authors, f"a list of {expected}") from None
     if not authors or "" in authors:
-        raise BadSetting(
-            "authors",
-            ", ".join(authors),
-            "one name or more (--author in a terminal)",
-        )
+        raise BadSetting("authors", ", ".join(authors), expected)
     terms = checked_license(about, license)
     network = standalone_of(checkpoint)
     sizes = sizes_of(network, about)

@@ -112,7 +112,7 @@ def check_sha256(sha256: str) -> str:
     ------
     BadSetting
     """
-    digits = "".join(sha256.lower().split()).removeprefix("sha256:")
+    digits = "".join(str(sha256).lower().split()).removeprefix("sha256:")
     if not re.fullmatch("[0-9a-f]{64}", digits):
         raise BadSetting("SHA-256", sha256, "64 hexadecimal digits")
     return digits

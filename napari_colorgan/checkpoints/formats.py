@@ -19,6 +19,7 @@ from napari_colorgan.checkpoints.download import (
     without_secrets,
 )
 from napari_colorgan.checkpoints.extras import BIOIMAGEIO, ONNX, Extra
+from napari_colorgan.declared import path_of
 from napari_colorgan.errors import BadSetting, Stopped
 from napari_colorgan.job import STOP, Job, Progress, finish
 
@@ -80,14 +81,21 @@ def is_address(source: str | Path) -> bool:
     return isinstance(source, str) and "://" in source
 
 
+def check_source(source: Any) -> None:
+    """Raise `BadSetting` unless this can be the path of a file, or an address."""
+    if not isinstance(source, str | Path):
+        raise BadSetting("source", source, "the path of a file, or its address")
+
+
 def name_after(source: str | Path) -> str:
     """Suggest a free name for the model in a file or at an address.
 
     The pix2pix code calls its files `latest_net_G.pth`, `200_net_G.pth` and the like,
     and their folder by the name of the training.
     """
-    path = PurePosixPath(unquote(urlsplit(str(source)).path))
-    if not is_address(source):
+    if is_address(source):
+        path = PurePosixPath(unquote(urlsplit(check_url(str(source))).path))
+    else:
         path = PurePosixPath(Path(source).as_posix())
     of_training = re.fullmatch(r"(latest|\d+)_net_\w+", path.stem)
     return zoo.free_name(path.parent.name if of_training else path.stem)
@@ -116,8 +124,9 @@ def read_job(source: str | Path, *, sha256: str = "", **usage: Any) -> Job["Impo
         On STOP.
     """
     content = None
+    check_source(source)
     if is_address(source):
-        if not sha256.strip():
+        if not str(sha256).strip():
             expected = "64 hexadecimal digits, which the source of the model tells"
             raise BadSetting("SHA-256", sha256, f"given for an address: {expected}")
         source, sha256 = check_url(str(source)), check_sha256(sha256)
@@ -209,7 +218,7 @@ def export_model(
     ColorganError
         One of its children, saying what was found, what was expected and what to do.
     """
-    out = Path(out)
+    out = path_of("out", out)
     choice = check_export(
         out, format, authors=authors, license=license, parent=parent, replace=replace
     )
@@ -239,6 +248,8 @@ def check_export(
     names = names or {}
     by_suffix: dict[str, Format] = {f.suffix: name for name, f in FORMATS.items()}
     format = format or by_suffix.get(out.suffix)
+    if format not in (None, *FORMATS):
+        raise BadSetting("format", format, f"one of {', '.join(FORMATS)}")
     if format is None or out.suffix != FORMATS[format].suffix:
         suffixes = [FORMATS[format].suffix] if format else list(by_suffix)
         expected = f"a name that ends in {' or '.join(suffixes)}"

@@ -28,6 +28,7 @@ from napari_colorgan.checkpoints.pth import declared_in, few, weights_of
 from napari_colorgan.checkpoints.store import Checkpoint
 from napari_colorgan.errors import BadSetting, CheckpointError
 from napari_colorgan.models import Generator, GeneratorSpec, build
+from napari_colorgan.regular import read_regular
 
 _OPTION_FILES = ("test_opt.txt", "train_opt.txt")  # the later one knows better
 _OPTION = re.compile(r"^ *(\w{1,40}): (\S{1,40})", re.MULTILINE)
@@ -211,11 +212,10 @@ def _read_options(folder: Path, known: Mapping[str, Any]) -> dict[str, str]:
     options: dict[str, str] = {}
     for name in _OPTION_FILES:
         try:
-            with (folder / name).open(encoding="utf-8", errors="replace") as file:
-                text = file.read(1 << 16)
+            text = read_regular(folder / name, 1 << 16)
         except OSError:
             continue
-        options |= dict(_OPTION.findall(text))
+        options |= dict(_OPTION.findall(text.decode(errors="replace")))
     same = {"input_nc": "in_channels", "output_nc": "out_channels", "ngf": "width"}
     if any(options.get(k, str(known[v])) != str(known[v]) for k, v in same.items()):
         return {}  # they are of another model

@@ -199,7 +199,12 @@ def find(name: str | Path) -> Model:
         There is neither.
     CheckpointError
         The file is not a checkpoint of ours.
+    BadSetting
+        It is neither a name nor a path.
     """
+    if not isinstance(name, str | Path):
+        expected = "a model's name or the path of a checkpoint"
+        raise BadSetting("model", name, expected)
     for folder, shipped in ((_shipped_folder(), True), (user_folder(), False)):
         path = folder / f"{name}{SUFFIX}"
         if path.parent == folder and is_regular(path):
@@ -253,6 +258,8 @@ def check_name(name: str, *, taken_too: bool = False) -> str:
     NameTaken
         It belongs to a model of the user's.
     """
+    if not isinstance(name, str):
+        raise BadSetting("name", name, "text")
     name = name.strip()
     if not (name[:1].isalnum() and name.isprintable()) or name.endswith("."):
         expected = "text that begins with a letter or digit and ends without a dot"

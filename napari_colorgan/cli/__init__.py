@@ -4,6 +4,7 @@ torch, napari and the readers of pictures are imported by the commands that need
 so that help and lists come at once.
 """
 
+import errno
 import logging
 from typing import Annotated, Any
 
@@ -23,7 +24,7 @@ from napari_colorgan.cli import (
     train,
 )
 from napari_colorgan.cli._terminal import patient_output, say
-from napari_colorgan.errors import ColorganError
+from napari_colorgan.errors import ColorganError, shown
 
 
 class _Commands(TyperGroup):
@@ -38,6 +39,16 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except ColorganError as error:
             say(f"Error: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(2) from None
+        except OSError as error:  # of a path that no file can have, such as a long one
+            if error.errno == errno.EPIPE:  # click knows what to do
+                raise
+            what = shown(str(error.filename)) if error.filename else "A file"
+            say(
+                f"Error: {what} cannot be read or written: {error.strerror or error}. "
+                "Check the path and its permissions, or free some space.",
+                err=True,
+            )
             raise typer.Exit(2) from None
 
 

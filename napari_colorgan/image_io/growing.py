@@ -53,6 +53,7 @@ class GrowingFile:
     ----------
     shape : of the gray array, (..., Y, X)
     chunk : side of a chunk in px
+    remedy : what to do where the disk is full; default for who can go on with it
 
     Raises
     ------
@@ -66,6 +67,10 @@ class GrowingFile:
         self.path = path
         self.shape = tuple(shape)
         self.chunk = CHUNK
+        self.remedy = (
+            "What is finished stays: make room or mend the disk, and go on with "
+            "--resume."
+        )
         self._levels = levels
         self._finished = finished
         self._pixels = sum(self._area(cell) for cell in np.argwhere(finished.done))
@@ -186,8 +191,8 @@ class GrowingFile:
             yield
         except OSError as error:
             raise BadImageFile(
-                f"'{self.path}' cannot be written: {error.strerror or error}. What is "
-                "finished stays: make room or mend the disk, and go on with --resume."
+                f"'{self.path}' cannot be written: {error.strerror or error}. "
+                f"{self.remedy}"
             ) from error
 
 

@@ -17,6 +17,7 @@ from napari_colorgan.errors import (
     BadImageFile,
     BadSetting,
     ColorganWarning,
+    OutOfMemory,
 )
 from napari_colorgan.image_io.tags import NOTE
 from napari_colorgan.inference.colorizer import Colorizer
@@ -212,7 +213,14 @@ def colorize(
     colorizer = _loaded(model)
     told = hints_within(colorizer.checked(hints, source.shape), chosen)
     source = only_planes(source, chosen)
-    out = np.empty((*source.shape, 3), np.uint8)  # for nothing stops this
+    try:
+        out = np.empty((*source.shape, 3), np.uint8)  # for nothing stops this
+    except (MemoryError, ValueError):  # ValueError: more than can be counted
+        size = " x ".join(map(str, source.shape))
+        raise OutOfMemory(
+            f"A result of {size} px does not fit into memory. Colour some of its "
+            "planes, or all of it with colorize_lazy or into a .zarr."
+        ) from None
     result: RGB = finish(colorize_job(source, colorizer, out=out, hints=told), _warn)
     return result
 

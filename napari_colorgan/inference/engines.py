@@ -27,6 +27,7 @@ from napari_colorgan.checkpoints.metadata import Metadata
 from napari_colorgan.drafts import DraftFolder
 from napari_colorgan.errors import BadSetting, CheckpointError
 from napari_colorgan.inference.device import choose_device
+from napari_colorgan.inference.openvino_alone import import_openvino
 from napari_colorgan.inference.settings import ENGINES, ColorizerSettings
 from napari_colorgan.models import Generator
 from napari_colorgan.models.compact import Compact
@@ -156,9 +157,7 @@ def _has_alternatives(generator: Generator) -> bool:
 
 
 def _compiled(network: Path, half: bool) -> Any:
-    import openvino
-
-    core = openvino.Core()
+    core = import_openvino().Core()
     core.set_property({"CACHE_DIR": str(network.parent)})
     options = {
         "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
@@ -298,8 +297,7 @@ def _texture() -> Tensor:
 
 def _convert(generator: Generator, sure: bool, network: Path) -> None:
     """Write what OpenVINO makes of a generator, whole or not at all."""
-    import openvino
-
+    openvino = import_openvino()
     examples: tuple[Tensor, ...] = (torch.zeros(1, 1, *2 * [2 * generator.stride]),)
     if _has_alternatives(generator):
         examples += (torch.zeros(1, palette_length()),)

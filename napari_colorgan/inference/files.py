@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_colorgan.checkpoints import zoo
+from napari_colorgan.declared import path_of
 from napari_colorgan.errors import BadImageFile, BadSetting, Stopped
 from napari_colorgan.inference.events import InvalidPixels, TileDone
 from napari_colorgan.inference.hints import Hints
@@ -348,7 +348,8 @@ def colorize_file(
     """
     from napari_colorgan.inference.colorizer import Colorizer
 
-    paths = [_path(*named) for named in (("source", source), ("result", result))]
+    expected = "the path of a file or a zarr store"
+    paths = [path_of("source", source, expected), path_of("result", result, expected)]
     if not isinstance(model, Colorizer):
         model = ColorizerSettings.of(model, **options)
     if hints is not None and not isinstance(hints, Hints):
@@ -356,10 +357,3 @@ def colorize_file(
     choices = Choices(axes, limits, from_color, force, planes, resume)
     finish(color_file_job(paths[0], paths[1], model, choices, hints))
     return paths[1]
-
-
-def _path(name: str, given: Any) -> Path:
-    """Return a path as such, if it can be one."""
-    if not isinstance(given, str | PathLike) or "\0" in str(given):
-        raise BadSetting(name, given, "the path of a file or a zarr store")
-    return Path(given)

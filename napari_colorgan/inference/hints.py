@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_colorgan.errors import BadImageFile, BadSetting
+from napari_colorgan.regular import read_regular
 
 MOST_HINTS = 1000
 """That a picture can have; generators learn with up to 60."""
+_MOST_BYTES = 4 << 20  # of a table, far more than that many hints need
 RADIUS = 4.0  # px
 ENDS = ("from", "to")
 """What columns of a table that tell planes begin with."""
@@ -207,7 +209,7 @@ class Hints:
                     colors.append([float(row[channel]) for channel in CHANNELS])
                 radii.append(float(row.get("radius") or RADIUS))
                 planes.append([_planes_in(row, i, at) for i, at in enumerate(point)])
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):  # of round(inf)
                 found = ", ".join(str(value) for value in row.values())
                 expected = "numbers of px, and a colour like #c04020"
                 raise BadSetting(f"line {number} of {name}", found, expected) from None
@@ -251,10 +253,14 @@ def read_hints(path: Path) -> Hints:
     BadImageFile, BadSetting
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        content = read_regular(path, _MOST_BYTES)
+        if len(content) > _MOST_BYTES:
+            raise ValueError(f"it has more than {_MOST_BYTES >> 20} MB")
+        text = content.decode("utf-8-sig")
     except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
         raise BadImageFile(
-            f"'{path}' cannot be read as a table of hints ({error}). Give a CSV file "
+            f"'{path}' cannot be read as a table of hints ({why}). Give a CSV file "
             "with columns axis-0, axis-1 and color."
         ) from error
     return Hints.from_csv(text, f"'{path.name}'")

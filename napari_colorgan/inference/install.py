@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_colorgan.checkpoints import zoo
-from napari_colorgan.checkpoints.formats import is_address, name_after, read_job
+from napari_colorgan.checkpoints.formats import (
+    check_source,
+    is_address,
+    name_after,
+    read_job,
+)
 from napari_colorgan.checkpoints.metadata import Context, Statistics
 from napari_colorgan.errors import ColorganWarning, Stopped
 from napari_colorgan.inference.examples import sample_job
@@ -60,6 +65,7 @@ def import_job(
 
     See `import_model`, `formats.read_job` and `install_imported_job`.
     """
+    check_source(source)
     if name is None:
         name = name_after(source) if is_address(source) else Path(source).stem
     name = zoo.check_name(name, taken_too=replace_old)

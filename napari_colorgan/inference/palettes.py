@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _LEAST_CHROMA = 1.5  # units of ab, on average, of a reference
 _LEAST_PIXELS = 64
+_MOST_AB = 200  # units of Lab; of colours that a screen can show, 134
 _SAMPLED = 512  # px; side of what is taken of a large reference
 _USUAL_CHROMA = 11.0  # units of ab; mean of photographs
 
@@ -44,10 +46,12 @@ class Palette:
     """Of what it was taken from, for the metadata of a result."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.strength <= 1:  # also if it is NaN
+        # also if it is NaN
+        if not isinstance(self.strength, Real) or not 0 <= self.strength <= 1:
             raise BadSetting("strength of the palette", self.strength, "from 0 to 1")
-        if self.tint is not None and not all(np.isfinite(self.tint)):
-            raise BadSetting("tint", self.tint, "three finite numbers: a, b and chroma")
+        if self.tint is not None and not all(abs(x) <= _MOST_AB for x in self.tint):
+            expected = f"a, b and chroma of Lab, each at most {_MOST_AB}"
+            raise BadSetting("tint", self.tint, expected)
         if self.colors is None and self.tint is None:
             raise BadSetting("palette", None, "colours, a tint, or both")
 
@@ -92,7 +96,7 @@ class Palette:
             There is none of this name.
         """
         known = {each.casefold(): each for each in PRESETS}
-        if name.casefold() not in known:
+        if not isinstance(name, str) or name.casefold() not in known:
             expected = f"one of {', '.join(PRESETS)}"
             raise BadSetting("palette", name, expected)
         name = known[name.casefold()]
@@ -105,6 +109,8 @@ class Palette:
     @classmethod
     def tinted(cls, a: float, b: float, strength: float = 1.0) -> Self:
         """Ask for a mean colour alone: a from green to red, b from blue to yellow."""
+        if not (isinstance(a, Real) and isinstance(b, Real)):
+            raise BadSetting("tint", (a, b), "two numbers: a and b of Lab")
         chroma = max(float(np.hypot(a, b)), _USUAL_CHROMA)
         return cls(None, (a, b, chroma), strength, f"tint {a:.0f}, {b:.0f}")
 

@@ -114,6 +114,10 @@ def stored_job(
     check_growing(stored.path, leading)
     file = open_growing(stored.path, source.shape, leading, made=record)
     assert file is not None  # it is new
+    file.remedy = (
+        "What is coloured stays as long as its layer: save it elsewhere, or make room "
+        "there and try again."
+    )
     with file:
         if (yield StoreReady(0, 1, number, stored, record)) is STOP:
             return

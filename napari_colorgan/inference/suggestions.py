@@ -77,7 +77,10 @@ def suggest_in(
     hints: Hints | None = None,
 ) -> list[Suggestion]:
     """Return the likeliest colours of a place of a plane, which has these hints."""
-    y, x = (round(at) for at in place)
+    try:
+        y, x = (round(at) for at in place)
+    except (TypeError, ValueError, OverflowError):  # of other types, NaN, infinity
+        raise BadSetting("place", place, "two numbers: row and column") from None
     if not (0 <= y < plane.shape[0] and 0 <= x < plane.shape[1]):
         size = f"{plane.shape[0]} x {plane.shape[1]} px"
         raise BadSetting("place", tuple(place), f"inside the picture of {size}")

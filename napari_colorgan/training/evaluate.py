@@ -12,6 +12,7 @@ from PIL import Image
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.store import Checkpoint
+from napari_colorgan.declared import path_of
 from napari_colorgan.errors import BadImageFile, ColorganError, Stopped
 from napari_colorgan.inference.colorizer import Colorizer
 from napari_colorgan.inference.settings import ColorizerSettings
@@ -194,12 +195,12 @@ def evaluate(
     """
     colorizer = model if isinstance(model, Colorizer) else Colorizer(model, **options)
     job = evaluate_job(
-        Path(color),
+        path_of("color", color, "the path of a folder"),
         colorizer,
-        gray=None if gray is None else Path(gray),
+        gray=None if gray is None else path_of("gray", gray, "the path of a folder"),
         limit=limit,
         side=side,
-        report=None if report is None else Path(report),
+        report=None if report is None else path_of("report", report, "a path"),
         strict=strict,
     )
     return finish(job, on_event)

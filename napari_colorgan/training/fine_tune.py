@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -285,11 +285,15 @@ def _checked(
     pairs: Sequence[Pair | tuple[Any, Any] | npt.NDArray[Any]],
 ) -> list[Pair]:
     """Make pairs of what is none yet."""
+    if not isinstance(pairs, Iterable):
+        raise BadSetting("pairs", pairs, "a list of (gray, colour) tuples of arrays")
     checked: list[Pair] = []
     for number, pair in enumerate(pairs, 1):
         if isinstance(pair, Pair):
             checked.append(pair)
             continue
+        if isinstance(pair, tuple) and len(pair) != 2:
+            raise BadSetting(f"pair {number}", pair, "a tuple of two: gray and colour")
         gray, color = pair if isinstance(pair, tuple) else (None, pair)
         checked += pairs_of(color, gray, name=f"pair {number}")
     return checked

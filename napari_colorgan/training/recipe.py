@@ -10,6 +10,7 @@ from typing import Any, Self
 from napari_colorgan.checkpoints.metadata import Metadata, storable
 from napari_colorgan.declared import check_names
 from napari_colorgan.errors import BadSetting
+from napari_colorgan.regular import read_regular
 from napari_colorgan.training.settings import CODEC_OF, TrainConfig
 
 SHIPPED = Path(str(files("napari_colorgan"))) / "training" / "recipes"
@@ -24,6 +25,8 @@ GENERATORS: dict[str, dict[str, Any]] = {
     "resnet9": {"name": "resnet", "blocks": 9},
 }
 """Generators for recipes: name and options by what the command line calls them."""
+
+_MOST_BYTES = 1 << 20  # of a recipe; ours have 1,000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,10 @@ def find_recipe(name: str) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_regular(path, _MOST_BYTES)
+        if len(content) > _MOST_BYTES:
+            raise ValueError("it has more than 1 MB")
+        return tomllib.loads(content.decode())
     except (OSError, ValueError) as error:
         raise BadSetting(
             "recipe", str(path), f"a readable TOML file ({error})"

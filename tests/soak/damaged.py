@@ -203,9 +203,9 @@ def _signed_anew(
     header, tensors = split(content)
     values = json.loads(header["__metadata__"][METADATA_KEY])
     for _ in range(random.choice((1, 1, 2))):
-        within: dict[str, Any] = values
+        within: Any = values
         if random.integers(3):
-            within = values[str(random.choice(("options", "options", "training")))]
+            within = values.get(str(random.choice(("options", "options", "training"))))
             if not isinstance(within, dict):
                 continue
         known = [*within, *_options(values.get("generator")), "vividness", "levels"]

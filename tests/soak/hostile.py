@@ -58,4 +58,5 @@ ROW = Row(
     "each is refused within 1 s of CPU and 256 MB, or harmless; nothing is run",
     count=2000,  # all there are
     trials=_trials,
+    share=4.0,
 )

@@ -73,7 +73,7 @@ if __name__ == "__main__":
     cluster = LocalCluster(n_workers=1, processes=False, protocol="tcp://",
                            dashboard_address=None)
     address = cluster.scheduler_address
-    sys.argv[1:] = ["colorize", "scan.png", "out.png", "--scheduler", address]
+    sys.argv[1:] = ["colorize", "scan.png", "cluster.png", "--scheduler", address]
     main()
 """
 _TRAIN = ("train", "photos", "--recipe", "micro", "--steps", "2", "--device", "cpu")
@@ -89,6 +89,9 @@ _USES: dict[str, tuple[str, ...]] = {
     "colorgan models": _colorgan("models"),
     "colorgan info": _colorgan("info", "scan.png"),
     "colorgan colorize, a file": _colorgan("colorize", "scan.png", "out.png"),
+    "colorgan colorize, with the fastest engine": _colorgan(
+        *("colorize", "scan.png", "micro.png", "--model", "micro")
+    ),
     "colorgan colorize, a folder": _colorgan(
         *("colorize", "photos", "out", "--from-color")
     ),

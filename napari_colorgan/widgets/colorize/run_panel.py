@@ -41,6 +41,8 @@ class RunPanel(Container[Widget]):
         """What went wrong with what runs."""
         self._stopped = False
         """Whether what runs was asked to end."""
+        self._lost = ""
+        """Without what it could not go on; empty if the user asked."""
         self.start = PushButton(text="&Colorize")
         self.start.native.setDefault(True)
         self.stop = PushButton(
@@ -151,7 +153,7 @@ class RunPanel(Container[Widget]):
             say(self.status, "")  # it was of layers that are gone
 
     def _begin(self, doing: str) -> None:
-        self._error, self._stopped = "", False
+        self._error, self._lost, self._stopped = "", "", False
         say(self.status, doing)
 
     def _on_event(self, event: Progress) -> None:
@@ -195,6 +197,8 @@ class RunPanel(Container[Widget]):
         """Say how what did not fail has ended."""
         if run is None:
             return "Stopped." if self._stopped else ""
+        if not run.complete and self._lost:
+            return f"Stopped: {self._lost}."
         if not run.complete:
             return "Stopped; what was coloured is kept."
         note = once(run.device_note)
@@ -204,4 +208,5 @@ class RunPanel(Container[Widget]):
 
     def _on_lost(self, what: str) -> None:
         show_info(f"Colouring a layer has stopped: {what}.")
+        self._lost = what
         self.end_early(what)

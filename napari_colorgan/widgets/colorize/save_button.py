@@ -57,11 +57,7 @@ class SaveButton(PushButton):
         self._jobs.close()
 
     def _result(self) -> Image | None:
-        layers = [
-            layer
-            for layer in reversed(self._viewer.layers)
-            if is_color(layer) and LAYER_KEY in layer.metadata
-        ]
+        layers = [layer for layer in reversed(self._viewer.layers) if _is_result(layer)]
         active = self._viewer.layers.selection.active
         return active if active in layers else next(iter(layers), None)
 
@@ -123,3 +119,10 @@ class SaveButton(PushButton):
     def _on_error(self, error: BaseException) -> None:
         self._say(sentence(error))
         show_failure(error)
+
+
+def _is_result(layer: Any) -> bool:
+    """Whether a layer has colours that a run made, and is no preview of a training."""
+    record = layer.metadata.get(LAYER_KEY)
+    preview = isinstance(record, dict) and "preview" in record
+    return is_color(layer) and record is not None and not preview

@@ -44,6 +44,7 @@ def save_store_job(
     Raises
     ------
     BadImageFile
+        Nothing is kept then.
     Stopped
         On STOP; nothing is written then.
     """
@@ -54,14 +55,23 @@ def save_store_job(
     with replacing(path) as place:
         file = open_growing(place, shape, letters, size, made=record)
         assert file is not None  # it is new
+        file.remedy = (
+            "Nothing of it is kept: make room or mend the disk, then save it again."
+        )
         stopped = False
-        with file:
-            for done, (index, region, rgb) in enumerate(_parts(array, order, shape), 1):
-                file.write(index, region, rgb)
-                if stopped := (yield Progress(done, total)) is STOP and done < total:
-                    break
-            else:
-                file.complete(record | {"complete": True})
+        try:
+            with file:
+                parts = _parts(array, order, shape)
+                for done, (index, region, rgb) in enumerate(parts, 1):
+                    file.write(index, region, rgb)
+                    answer = yield Progress(done, total)
+                    if stopped := answer is STOP and done < total:
+                        break
+                else:
+                    file.complete(record | {"complete": True})
+        except BaseException:
+            discard(place)  # only a terminal could go on with it
+            raise
         if stopped:
             discard(place)
             raise Stopped(f"'{path}' was not saved.")

@@ -6,6 +6,9 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.checkpoints.deleted import Deleted
 from napari_colorgan.widgets.parts.layout import line_up
+from napari_colorgan.widgets.parts.notices import cut
+
+_LETTERS = 20  # of a name on a button, which is as wide as its text
 
 
 class ModelButtons(QWidget):
@@ -63,5 +66,5 @@ class ModelButtons(QWidget):
             )
         self.undo.visible = deleted is not None
         if deleted is not None:
-            name = deleted.name.replace("&", "&&")  # one would underline
+            name = cut(deleted.name, _LETTERS).replace("&", "&&")  # one would underline
             self.undo.text = f"Undo: bring back '{name}'"

@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_colorgan.checkpoints import zoo
 from napari_colorgan.widgets.models.model_list import megabytes
 from napari_colorgan.widgets.parts.layout import keep_low, text_label
-from napari_colorgan.widgets.parts.notices import cut
+from napari_colorgan.widgets.parts.notices import DESCRIPTION, cut
 from napari_colorgan.widgets.parts.picture import Picture
 
 _EXAMPLES = 340  # px
+_MOST_DECIBELS = 1000  # of 8 bits there are less than 100
 _CONTEXTS = {
     "whole": "the picture at once, reduced",
     "local": "windows at full resolution",
@@ -41,7 +42,8 @@ class ModelDetails(QWidget):
     def show_model(self, model: zoo.Model | None, problem: str = "") -> None:
         """Show another model; None: nothing but what is wrong with it."""
         self._examples.show_file(b"" if model is None else model.picture)
-        self.description.setText(cut(problem if model is None else model.description))
+        said = problem if model is None else cut(model.description, DESCRIPTION)
+        self.description.setText(cut(said))
         while self._facts.rowCount():
             self._facts.removeRow(0)
         for title, text in () if model is None else facts(model):
@@ -77,12 +79,16 @@ def _psnr(training: dict[str, Any], key: str) -> float | None:
     """Return a figure of a training; metadata come from anywhere, and say anything."""
     figures = training.get(key)
     psnr = figures.get("psnr") if isinstance(figures, dict) else None
-    return psnr if isinstance(psnr, float) else None
+    known = isinstance(psnr, float) and abs(psnr) < _MOST_DECIBELS
+    return psnr if known else None
 
 
 def _text(text: str = "") -> QLabel:
     """Make a label for a text of any origin."""
     label = text_label(text)
     label.setWordWrap(True)
+    policy = label.sizePolicy()  # its longest word makes no dock wider than the screen
+    policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)
+    label.setSizePolicy(policy)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label

@@ -12,6 +12,7 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.errors import ColorganError
 from napari_colorgan.widgets.parts.card_view import CardView
 from napari_colorgan.widgets.parts.layout import line_up, say, shorten, wrap
+from napari_colorgan.widgets.parts.notices import DESCRIPTION, cut
 from napari_colorgan.widgets.parts.picture import Picture, first_example
 from napari_colorgan.widgets.parts.worker import show_failure
 
@@ -102,7 +103,8 @@ class ModelPicker(Container[Any]):
         if self.model is None:
             self.close_card()
         else:
-            about, picture = self.model.description, self.model.picture
+            about = cut(self.model.description, DESCRIPTION)
+            picture = self.model.picture
             self._card.set_model(self.model)
         say(self.about, about)
         self._examples.show_file(picture)

@@ -9,6 +9,8 @@ from napari.utils import notifications
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 _MOST = 2000  # letters; nobody reads more in a dock
+DESCRIPTION = 300
+"""Letters of what a model says of itself in a dock; its card has room for more."""
 _SAID: set[str] = set()  # by `once`, in all viewers of this process
 _NOT_A_TAG = "\N{WORD JOINER}"  # behind < or &: of no width, and neither tag nor entity
 
