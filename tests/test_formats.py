@@ -242,6 +242,9 @@ def test_digests_are_those_of_the_source(tmp_path, make_checkpoint):
     for none in ("", " "):
         with pytest.raises(BadSetting, match=r"SHA-256 is .*given for an address"):
             finish(read_job("https://localhost/a.pth", sha256=none))
+    for source, digest in ((5, ""), (None, right), ("https://localhost/a.pth", 5)):
+        with pytest.raises(BadSetting, match=r"source is (5|None)|SHA-256 is 5"):
+            finish(read_job(source, sha256=digest))
 
 
 def test_an_address_is_checked_and_stored_without_secrets(
