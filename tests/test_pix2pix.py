@@ -232,6 +232,19 @@ def test_files_of_torch_before_1_6_are_read(tmp_path):
     assert same(read_pix2pix(old).weights, read_pix2pix(pth(COLORIZER)).weights)
 
 
+@pytest.mark.filterwarnings("always")
+def test_a_pickle_of_another_protocol_is_refused_before_torch_warns_of_it(
+    tmp_path, recwarn
+):
+    old = saved(tmp_path, state_dict(COLORIZER), _use_new_zipfile_serialization=False)
+    content = bytearray(old.read_bytes())
+    content[content.rindex(b"\x80\x02ccollections") + 1] = 34
+    old.write_bytes(content)
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_pix2pix(old)
+    assert not [each for each in recwarn if "protocol" in str(each.message)]
+
+
 def test_half_precision_and_parameters_are_read(tmp_path):
     weights = state_dict("resnet6_instance_3to3")
     half = {k: torch.nn.Parameter(v.half()) for k, v in weights.items()}

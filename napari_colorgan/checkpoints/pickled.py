@@ -17,6 +17,7 @@ import torch
 from napari_colorgan.checkpoints.foreign import HOW_TO_SAVE, declares_too_much
 from napari_colorgan.errors import CheckpointError
 
+_PROTOCOL = 2  # of pickle, in which torch writes; of others it warns
 _MOST_STEPS = 200_000  # of a pickle; a U-Net takes 3,000
 _MOST_SIDES = 8
 
@@ -123,6 +124,8 @@ class Pickle:
             stack.append(self._storage(stack.pop()))
         elif name == "BUILD":
             stack.pop()  # attributes, which nobody asks for
+        elif name == "PROTO" and argument != _PROTOCOL:
+            raise ValueError(f"pickle protocol {argument}")
         elif name not in ("PROTO", "STOP"):
             raise ValueError(f"{name} in a pickle of weights")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from napari_colorgan.errors import BadImageFile, OutOfMemory
 from napari_colorgan.image_io.temporary import fits_memory
 
-ROOM = 128 << 20
-"""Bytes that any file may need, however small it is."""
+ROOM = 256 << 20
+"""Bytes that any file may need, however small it is: of a blank scan of 16,384 px."""
 _RATIO = 256
 
 
@@ -31,8 +31,8 @@ def check_claim(path: Path, needed: int, held: int) -> None:
     if needed > ROOM and needed > _RATIO * held:
         raise BadImageFile(
             f"'{path}' has {_size(held)} and claims to unpack to {_size(needed)}, as "
-            "no scan or photograph does. Open it in the program that made it, and save "
-            "what you need of it anew."
+            "no scan or photograph does. If you know where it is from, open it in the "
+            "program that made it, and save it as a TIFF without compression."
         )
     if not fits_memory(needed, share=1.0):
         raise OutOfMemory(

@@ -140,6 +140,12 @@ def save(desk: Desk) -> Callable[[], object]:
     return lambda: not button._jobs.busy
 
 
+def plain(desk: Desk) -> Callable[[], object]:
+    """Add a layer of 64 x 64 px, which is napari's own part in all results."""
+    desk.viewer.add_image(np.zeros((64, 64, 3), np.uint8), name="plain")
+    return lambda: True
+
+
 def remove(desk: Desk) -> Callable[[], object]:
     """Remove the topmost layer; all that takes is that napari collects garbage."""
     desk.viewer.layers.remove(desk.viewer.layers[-1])
@@ -147,9 +153,10 @@ def remove(desk: Desk) -> Callable[[], object]:
 
 
 ACTIONS: tuple[Action, ...] = (
-    *(pick, preview, lightness, run("whole"), stop, compare, run("local"), stop),
+    *(plain, pick, preview, lightness, run("whole"), stop, compare, run("local"), stop),
     *(visible, pan, save, stop, remove),
 )
+_NAPARIS_OWN = (plain, remove)
 
 
 def trials(rng: np.random.Generator, folder: Path) -> Iterator[Trial]:
@@ -162,14 +169,17 @@ def trials(rng: np.random.Generator, folder: Path) -> Iterator[Trial]:
         desk.viewer.add_image(large[:3000, :3000, None] // (1, 2, 3), name="colour")
         desk.viewer.add_image(large, name="large")
         while True:
+            delays: list[float] = []  # of all actions but those that napari does alone
             for action in ACTIONS:
                 desk.rest(0.3)
                 beats = watched(lambda act=action: act(desk), LOOKED)
                 name, most = action.__name__, max(beats.delays)
-                p99 = float(np.percentile(beats.delays, 99))
-                figures = {"p99 ms": p99, f"{name} ms": most}
-                if action is not remove:
+                figures = {f"{name} ms": most}
+                if action not in _NAPARIS_OWN:
+                    delays += beats.delays
                     figures["max ms"] = most
+                elif action is ACTIONS[-1]:
+                    figures["p99 ms"] = float(np.percentile(delays, 99))
                 worked = max(beats.worked)
                 broken = f"{name}: {worked:.0f} ms" if worked > GROSS else ""
                 yield Trial(broken, name, figures)
