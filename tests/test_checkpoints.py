@@ -234,6 +234,14 @@ def test_every_field_of_the_metadata_changes_the_digest(checkpoint):
 # -- damage
 
 
+@pytest.mark.parametrize("enclosed", [None, Enclosed("# A card")])
+def test_what_could_not_be_read_again_is_not_written(checkpoint, tmp_path, enclosed):
+    long = changed(checkpoint, provenance="x" * MAX_HEADER)
+    with pytest.raises(CheckpointError, match=r"fill more than the 1 MiB.*Shorten"):
+        save(long, tmp_path / "a.safetensors", enclosed)
+    assert not list(tmp_path.glob("*"))
+
+
 def test_every_truncation_is_refused(file, checkpoint):
     content = file.read_bytes()
     _, tensors = split(content)

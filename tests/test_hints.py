@@ -253,7 +253,7 @@ def test_references_without_colors_are_refused(reference, message):
 def test_impossible_palettes_are_refused():
     with pytest.raises(BadSetting, match="from 0 to 1"):
         Palette.tinted(3, 4, strength=float("nan"))
-    with pytest.raises(BadSetting, match="finite"):
+    with pytest.raises(BadSetting, match="at most 200"):
         Palette.tinted(float("inf"), 4)
     with pytest.raises(BadSetting, match="colours, a tint, or both"):
         Palette(None, None)

@@ -104,7 +104,7 @@ def enclose(path: Path, enclosed: Enclosed) -> None:
     Raises
     ------
     CheckpointError
-        It is no checkpoint, or cannot be written; then it is as it was.
+        It is no checkpoint, has no room, or cannot be written; then it is as it was.
     """
     header = read_header(path)
     ours = header["__metadata__"]
@@ -115,10 +115,21 @@ def enclose(path: Path, enclosed: Enclosed) -> None:
         head += b" " * (-len(head) % 8)  # the tensors are aligned
         if len(head) <= MAX_HEADER:
             break
+    else:
+        raise too_much_text(path.stem)
     with replacing(path) as file, path.open("rb") as source:
         source.seek(8 + int.from_bytes(source.read(8), "little"))
         file.write(len(head).to_bytes(8, "little") + head)
         shutil.copyfileobj(source, file, 1 << 20)
+
+
+def too_much_text(name: str) -> CheckpointError:
+    """Return the error of metadata that no checkpoint file has room for."""
+    return CheckpointError(
+        f"The texts of the model '{name}' (its metadata) fill more than the "
+        f"{MAX_HEADER >> 20} MiB that a checkpoint has for them. Shorten its "
+        "provenance or description where it is made."
+    )
 
 
 def _digest(digest: str, entries: Mapping[str, str]) -> str:

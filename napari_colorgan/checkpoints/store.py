@@ -15,7 +15,7 @@ from torch import Tensor
 
 from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.checkpoints.bounded import read_bounded
-from napari_colorgan.checkpoints.enclosed import Enclosed, enclosed_in
+from napari_colorgan.checkpoints.enclosed import Enclosed, enclosed_in, too_much_text
 from napari_colorgan.checkpoints.metadata import (
     DIGEST_KEY,
     MAX_HEADER,
@@ -184,20 +184,27 @@ def save(
 
 
 def to_bytes(checkpoint: Checkpoint, enclosed: Enclosed | None = None) -> bytes:
-    """Content of a checkpoint file."""
+    """Content of a checkpoint file.
+
+    Raises
+    ------
+    CheckpointError
+        Its metadata are too long for one.
+    """
     tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.weights.items()}
     metadata = {
         METADATA_KEY: checkpoint.metadata.to_json(),
         DIGEST_KEY: checkpoint.digest,
     }
-    if enclosed is None:
-        return safetensors.torch.save(tensors, metadata)
-    for rest in enclosed.fitting().less():
-        entries = metadata | rest.entries(checkpoint.digest)
-        content = safetensors.torch.save(tensors, entries)
+    besides: list[dict[str, str]] = [{}]
+    if enclosed is not None:
+        less = enclosed.fitting().less()
+        besides = [part.entries(checkpoint.digest) for part in less]
+    for entries in besides:
+        content = safetensors.torch.save(tensors, metadata | entries)
         if int.from_bytes(content[:8], "little") <= MAX_HEADER:
-            break
-    return content
+            return content
+    raise too_much_text(checkpoint.metadata.name)
 
 
 def load(path: str | Path, content: bytes | None = None) -> Checkpoint:
