@@ -151,6 +151,11 @@ def _fault(source: Path, result: Path, colorizer: Colorizer) -> tuple[str, str]:
 
 
 def _megabytes() -> float:
+    """Return the most that this process has held."""
+    status = Path("/proc/self/status")
+    if status.exists():  # what `getrusage` tells begins with the parent's
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) / 1024
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
