@@ -7,7 +7,7 @@ import math
 import threading
 import weakref
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -62,7 +62,7 @@ class _Values:
         self._shape = tuple(map(int, shape))
         self._dtype = dtype
         self._lock = threading.Lock()
-        self._file: BinaryIO = path.open("rb", buffering=0)
+        self._file = path.open("rb", buffering=0)
         weakref.finalize(self, self._file.close)
 
     def __call__(self, parts: Parts) -> Array:
@@ -89,7 +89,7 @@ class _Values:
         left = values.view(np.uint8).data
         self._file.seek(start)
         while left:
-            count = self._file.readinto(left)  # type: ignore[attr-defined]
+            count = self._file.readinto(left)
             if not count:
                 raise too_short(self._path)
             left = left[count:]

@@ -6,6 +6,7 @@ asked, and it happens in a process of its own.
 """
 
 import sys
+from importlib import import_module
 from typing import Any
 
 _TELEMETRY = "openvino_telemetry"
@@ -24,11 +25,13 @@ def import_openvino() -> Any:
         sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
     try:
         import openvino
-        from openvino.tools.ovc import convert_impl, telemetry_stub  # noqa: F401
+
+        stub = import_module("openvino.tools.ovc.telemetry_stub")
+        import_module("openvino.tools.ovc.convert_impl")  # it would tell of each model
     finally:
         if absent:
             del sys.modules[_TELEMETRY]
     for name, module in list(sys.modules.items()):  # somebody may have imported it
         if name.startswith("openvino.tools.") and "tm" in vars(module):
-            vars(module)["tm"] = telemetry_stub
+            vars(module)["tm"] = stub
     return openvino

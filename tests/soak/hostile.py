@@ -38,7 +38,7 @@ def _in_order(random: np.random.Generator) -> list[Case]:
     """Some that import little, for those who have no time, then the others as drawn."""
     cases = all_cases()
     least = len(cases[0].act.needs)
-    random.shuffle(cases)  # type: ignore[arg-type]
+    random.shuffle(cases)
     first = [case for case in cases if len(case.act.needs) == least][:_FIRST]
     names = {(case.act.name, case.name) for case in first}
     return first + [c for c in cases if (c.act.name, c.name) not in names]

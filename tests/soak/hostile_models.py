@@ -229,7 +229,7 @@ def _with_hole(content: bytes, name: str, path: Path) -> None:
         archive.start_dir = archive.fp.tell()
         archive.filelist.append(part)
         archive.NameToInfo[name] = part
-        archive._didModify = True  # type: ignore[attr-defined]
+        archive._didModify = True
 
 
 def _bomb(name: str, path: Path) -> None:
@@ -306,15 +306,19 @@ _PICKLES: dict[str, Callable[[Path], bytes]] = {
     ),
 }
 
+
+def _zipped(make: Callable[[Path], bytes], path: Path) -> None:
+    _zip(make(path), path)
+
+
+def _in_old_way(make: Callable[[Path], bytes], path: Path) -> None:
+    path.write_bytes(_old(make(path)))
+
+
 _ARCHIVES: dict[str, Write] = {
+    **{f"a .pth of {name}": partial(_zipped, make) for name, make in _PICKLES.items()},
     **{
-        f"a .pth of {name}": lambda path, make=make: _zip(make(path), path)  # type: ignore[misc]
-        for name, make in _PICKLES.items()
-    },
-    **{
-        f"an old .pth of {name}": lambda path, make=make: path.write_bytes(  # type: ignore[misc]
-            _old(make(path))
-        )
+        f"an old .pth of {name}": partial(_in_old_way, make)
         for name, make in _PICKLES.items()
     },
     "a pickle alone": lambda path: path.write_bytes(

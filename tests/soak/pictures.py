@@ -51,14 +51,14 @@ def _gif(path: Path) -> None:
 def _tiff(planes: int = 1, **options: object) -> Callable[[Path], None]:
     def write(path: Path) -> None:
         array = np.stack([np.roll(_gray(), n, 0) for n in range(planes)])
-        tifffile.imwrite(path, array[0] if planes == 1 else array, **options)  # type: ignore[arg-type]
+        tifffile.imwrite(path, array[0] if planes == 1 else array, **options)
 
     return write
 
 
 def _zarr(version: int, codec: object) -> Callable[[Path], None]:
     def write(path: Path) -> None:
-        group = zarr.open_group(path, mode="w", zarr_format=version)  # type: ignore[arg-type]
+        group = zarr.open_group(path, mode="w", zarr_format=version)
         stack = np.stack([_gray()] * 2)
         options = {"data": stack, "chunks": (1, 16, 16), "compressors": codec}
         group.create_array("0", **options)

@@ -88,5 +88,5 @@ def tally(row: Row, seed: int, folder: Path, seconds: float) -> Tally:
             if tried >= row.count or time.monotonic() - start >= seconds:
                 break
     finally:
-        trials.close()  # type: ignore[attr-defined]
+        trials.close()
     return Tally(tried, time.monotonic() - start, dict(kinds), figures, faults)
