@@ -38,7 +38,7 @@ def check_declared(settings: Any, **names: Any) -> None:
     BadSetting
         A value is not what its field is declared to be.
     """
-    kinds = _kinds(type(settings), names)
+    kinds = get_type_hints(type(settings), localns=names, include_extras=True)
     for name, kind in kinds.items():
         given = getattr(settings, name)
         value = plain(given)
@@ -117,7 +117,3 @@ def words(kind: Any) -> str:
         return "text" if kind is str else f"a {kind.__name__}"
     said = [words(part) for part in parts if part is not NoneType]
     return ", ".join([said[0], *(word.removeprefix("one of ") for word in said[1:])])
-
-
-def _kinds(settings: type, names: dict[str, Any]) -> dict[str, Any]:
-    return get_type_hints(settings, localns=names, include_extras=True)

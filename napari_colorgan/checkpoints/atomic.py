@@ -28,7 +28,12 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
                 os.fsync(file.fileno())
             draft.publish()
     except OSError as error:
-        raise CheckpointError(
-            f"'{path}' cannot be written: {error.strerror or error}. Choose another "
-            "place or free some space."
-        ) from error
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> CheckpointError:
+    """Return the error of a file that cannot be written."""
+    return CheckpointError(
+        f"'{path}' cannot be written: {error.strerror or error}. Choose another place "
+        "or free some space."
+    )

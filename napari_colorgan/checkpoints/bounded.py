@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from napari_colorgan.checkpoints.foreign import unreadable
 from napari_colorgan.errors import CheckpointError
 from napari_colorgan.regular import open_regular
 
@@ -30,7 +31,4 @@ def read_bounded(path: Path, check: Callable[[BinaryIO, Path], object]) -> bytes
             file.seek(0)
             return file.read(_MAX_FILE)
     except OSError as error:
-        raise CheckpointError(
-            f"'{path}' cannot be read: {error.strerror}. Check the path and its "
-            "permissions."
-        ) from error
+        raise unreadable(path, error) from error

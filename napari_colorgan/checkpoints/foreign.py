@@ -116,6 +116,14 @@ def zip_refusal(names: Sequence[str], path: Path) -> CheckpointError:
     return CheckpointError(f"'{path}' {what}")
 
 
+def unreadable(path: Path, error: OSError) -> CheckpointError:
+    """Return the error of a file that the system does not give."""
+    return CheckpointError(
+        f"'{path}' cannot be read: {error.strerror}. Check the path and its "
+        "permissions."
+    )
+
+
 def declares_too_much(path: Path) -> CheckpointError:
     """Say of a file that it would take more memory than it has bytes."""
     return CheckpointError(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Self
 
-from napari_colorgan.checkpoints.foreign import HEAD, ZIP, refusal
+from napari_colorgan.checkpoints.foreign import HEAD, ZIP, refusal, unreadable
 from napari_colorgan.errors import CheckpointError, shown, some
 from napari_colorgan.printable import all_printable, one_line, printable
 from napari_colorgan.regular import open_regular
@@ -205,10 +205,7 @@ def read_header(path: Path) -> dict[str, Any]:
         with open_regular(path) as file:
             return header_in(file, path)
     except OSError as error:
-        raise CheckpointError(
-            f"'{path}' cannot be read: {error.strerror}. Check the path and its "
-            "permissions."
-        ) from error
+        raise unreadable(path, error) from error
 
 
 def header_in(file: BinaryIO, path: Path) -> dict[str, Any]:

@@ -98,8 +98,7 @@ def check_growing(
     ------
     BadImageFile
     """
-    is_store = path.suffix.lower() == SUFFIX
-    if is_store:
+    if _is_store(path):
         import_zarr(path)
         check_leading(path, leading)
     if not path.parent.is_dir():
@@ -109,7 +108,9 @@ def check_growing(
         )
     if not path.exists() or resume:
         return
-    if path.is_dir() and not (is_store and (is_zarr(path) or not any(path.iterdir()))):
+    if path.is_dir() and not (
+        _is_store(path) and (is_zarr(path) or not any(path.iterdir()))
+    ):
         raise BadImageFile(
             f"'{path}' is a folder and no zarr store, so it is not replaced. Give "
             "another name."
@@ -180,9 +181,8 @@ def _begun(
     tags: Tags,
     made: Record,
 ) -> GrowingFile:
-    is_tiff = path.suffix.lower() != SUFFIX
     needed = _BYTES * math.prod(shape)  # of a store nobody knows; it is gone on with
-    if is_tiff and (free := shutil.disk_usage(path.parent).free) < needed:
+    if not _is_store(path) and (free := shutil.disk_usage(path.parent).free) < needed:
         raise BadImageFile(
             f"'{path}' cannot be written: it needs {needed / 1e9:.2f} GB, and there "
             f"are {free / 1e9:.2f} GB left. Make room, or choose another disk."
@@ -190,7 +190,7 @@ def _begun(
     levels: Levels
     with DraftFolder(path.parent) as draft:
         place = draft.new / path.name
-        if path.suffix.lower() == SUFFIX:
+        if _is_store(path):
             levels = OmeZarrLevels.create(place, shape, leading, size, made)
         else:
             levels = TiffLevels.create(place, shape, leading, size, tags, made)
@@ -206,7 +206,7 @@ def _begun(
 
 
 def _levels(path: Path, shape: tuple[int, ...], leading: str, tags: Tags) -> Levels:
-    if path.suffix.lower() == SUFFIX:
+    if _is_store(path):
         return OmeZarrLevels(path, leading)
     return TiffLevels(path, shape, tags)
 
@@ -230,7 +230,7 @@ def _gone_on(
         raise BadImageFile(
             f"'{path}' was begun in another size. Begin again with --force."
         )
-    if path.suffix.lower() == SUFFIX:
+    if _is_store(path):
         for left in path.rglob("*.partial"):  # of zarr, when the process was killed
             left.unlink()
     levels = _levels(path, shape, leading, tags)
@@ -255,6 +255,11 @@ def _check_same(path: Path, before: dict[str, Any], now: dict[str, Any]) -> None
 def _short(value: object) -> str:
     text = "unsaid" if value is None else repr(value)
     return text if len(text) < 60 else f"{text[:57]}..."
+
+
+def _is_store(path: Path) -> bool:
+    """Whether a result of this name is a zarr store; the others are TIFFs."""
+    return path.suffix.lower() == SUFFIX
 
 
 def _record_of(path: Path) -> Path:

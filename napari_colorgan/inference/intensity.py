@@ -207,3 +207,16 @@ def color_to_gray(rgb: Array) -> Gray:
     gray = np.where(y > 0.0031308, 1.055 * y ** (1 / 2.4) - 0.055, y * 12.92)
     clipped: Gray = np.clip(gray, 0, 1).astype(np.float32)
     return clipped
+
+
+def lightness(values: Array, limits: Limits) -> Gray:
+    """Gray in [0, 1] (..., Y, X) with the lightness of RGB (..., Y, X, 3 or 4).
+
+    NaN where there is none. RGB of uint8 keeps its lightness exactly.
+    """
+    if limits == full_range(values.dtype):
+        return color_to_gray(values)
+    gray = color_to_gray(scale(values[..., :3], limits))
+    if values.dtype.kind == "f":
+        gray[~np.isfinite(values[..., :3]).all(axis=-1)] = np.nan
+    return gray

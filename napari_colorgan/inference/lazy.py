@@ -12,8 +12,9 @@ from napari_colorgan.checkpoints import zoo
 from napari_colorgan.declared import plain
 from napari_colorgan.errors import BadSetting
 from napari_colorgan.inference.colorizer import Colorizer
+from napari_colorgan.inference.given import equal_sample
 from napari_colorgan.inference.hints import Hints
-from napari_colorgan.inference.intensity import Limits
+from napari_colorgan.inference.intensity import Limits, lightness
 from napari_colorgan.inference.lazy_graph import Chunks, Planner
 from napari_colorgan.inference.lazy_tasks import Work
 from napari_colorgan.inference.planes import (
@@ -24,7 +25,7 @@ from napari_colorgan.inference.planes import (
     planes_within,
 )
 from napari_colorgan.inference.settings import ColorizerSettings
-from napari_colorgan.inference.source import Source, equal_sample, lightness
+from napari_colorgan.inference.source import Source
 from napari_colorgan.inference.tiling import spans
 from napari_colorgan.inference.travelling import TravellingModel
 

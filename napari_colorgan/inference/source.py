@@ -3,23 +3,29 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from os import PathLike
 from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_colorgan.arrays import Array, Gray, Mask, Region
-from napari_colorgan.errors import BadArray, BadImageFile, BadSetting, ColorSource
+from napari_colorgan.errors import BadArray, BadSetting, ColorSource
 from napari_colorgan.inference.axes import Axes, indices, letters_of
+from napari_colorgan.inference.given import (
+    as_array,
+    check_chunks,
+    in_order,
+    read_part,
+    unmasked,
+)
 from napari_colorgan.inference.intensity import (
     Limits,
     check_dtype,
     color_spread,
-    color_to_gray,
     full_range,
     has_color,
     is_color,
+    lightness,
     percentile_limits,
     scale,
 )
@@ -28,7 +34,7 @@ from napari_colorgan.inference.sampling import (
     spread_parts,
     spread_planes,
 )
-from napari_colorgan.job import explain, is_out_of_memory
+from napari_colorgan.job import explain
 
 _SAMPLED_PIXELS = 1 << 20
 _BAND = 1 << 21  # px read at once where a whole plane is reduced, and
@@ -105,12 +111,12 @@ class Source:
             expected = "letters, one per dimension, such as 'TYX'"
             raise BadSetting("axes", axes, expected)
         axes = axes or letters_of([str(each) for each in getattr(array, "dims", ())])
-        array = _as_array(array, name)
+        array = as_array(array, name)
         check_chunks(array)
         dtype = np.dtype(array.dtype)
         check_dtype(dtype, name)
         if isinstance(array, np.ma.MaskedArray):
-            array = _unmasked(array)
+            array = unmasked(array)
         shape = tuple(int(n) for n in array.shape)
         named = Axes.of(shape, axes)
         if 0 in shape:
@@ -118,7 +124,7 @@ class Source:
                 f"{name} is empty: its shape is {shape}. Every dimension needs at "
                 "least one pixel."
             )
-        array = _in_order(array, named.order)
+        array = in_order(array, named.order)
         limits = None if limits is None else Limits.of(limits)
         channels: Literal["none", "equal"] = "none"
         white = None
@@ -144,7 +150,7 @@ class Source:
 
     def like(self, array: Any) -> "Source":
         """Return a source of the same kind, of an array with the same dimensions."""
-        array = _in_order(_as_array(array, self.name), self.axes.order)
+        array = in_order(as_array(array, self.name), self.axes.order)
         return replace(self, array=array)
 
     @property
@@ -393,118 +399,3 @@ def block_sums(values: npt.NDArray[Any], factor: int) -> npt.NDArray[np.float64]
         last = values[-rest:].sum(0, keepdims=True, dtype=np.float64)
         sums = np.concatenate([sums, last])
     return sums
-
-
-def check_chunks(array: Any) -> None:
-    """Raise `BadArray` if it is not known how large an array or its chunks are."""
-    chunks = getattr(array, "chunks", None) or ()
-    sizes = [*getattr(array, "shape", ()), *(n for each in chunks for n in _all(each))]
-    if any(size != size for size in sizes):  # NaN
-        raise BadArray(
-            "The sizes of the array's chunks are unknown, so its windows cannot be "
-            "laid. Call its method compute_chunk_sizes() first."
-        )
-
-
-def _all(sizes: Any) -> Sequence[float]:
-    return sizes if isinstance(sizes, tuple) else (sizes,)  # zarr: the same for all
-
-
-def _as_array(array: Any, name: str) -> Any:
-    """`array` itself if it is like numpy's, otherwise numpy's view of it."""
-    if isinstance(array, str | PathLike):
-        raise BadArray(
-            f"{name} is a path: {str(array)!r}. Open it and give its array, or use "
-            "colorize_file."
-        )
-    if isinstance(array, type):
-        raise BadArray(f"{name} is the class {array.__name__}. Give an array.")
-    if hasattr(array, "dims") and hasattr(array, "data"):  # xarray's names for numpy's
-        array = array.data
-    if hasattr(array, "shape") and isinstance(getattr(array, "dtype", None), np.dtype):
-        return array
-    try:
-        return np.asarray(array)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise BadArray(f"{name} cannot be read as an array: {error}.") from error
-
-
-def equal_sample(values: Array, white: float, name: str) -> Array:
-    """Return one of the samples (..., Y, X) of RGB (..., Y, X, 3 or 4).
-
-    Parameters
-    ----------
-    white : largest value of the picture, as far as it was seen
-    name : what errors call the array
-
-    Raises
-    ------
-    ColorSource
-        The samples differ.
-    """
-    if has_color(values, white):
-        raise ColorSource(name)
-    return values[..., 0]
-
-
-def read_part(array: Any, part: Any, name: str) -> Array:
-    """Read part of an array of any origin, such as a file that may be gone by now.
-
-    Parameters
-    ----------
-    part : an index as numpy's
-    name : what errors call the array
-
-    Raises
-    ------
-    BadImageFile
-        Its file has become shorter.
-    BadArray
-        It cannot be read, for any other reason.
-    """
-    try:
-        values = np.asarray(array[part])
-        if values.dtype.kind not in "buif":
-            raise TypeError(f"it gives {values.dtype}, not numbers")
-        return values
-    except BadImageFile:
-        raise
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        cause = str(error).strip().split("\n")[0] or type(error).__name__
-        raise BadArray(
-            f"{name} cannot be read: {cause.rstrip('.')}. Check that its file is still "
-            "where it was and whole, then open it again."
-        ) from error
-
-
-def _in_order(array: Any, order: tuple[int, ...]) -> Any:
-    if order == tuple(range(len(order))):
-        return array
-    if not hasattr(array, "transpose"):  # zarr arrays cannot be transposed, views can
-        import dask.array
-
-        array = dask.array.from_array(array)
-    return array.transpose(order)
-
-
-def lightness(values: Array, limits: Limits) -> Gray:
-    """Gray in [0, 1] (..., Y, X) with the lightness of RGB (..., Y, X, 3 or 4).
-
-    NaN where there is none. RGB of uint8 keeps its lightness exactly.
-    """
-    if limits == full_range(values.dtype):
-        return color_to_gray(values)
-    gray = color_to_gray(scale(values[..., :3], limits))
-    if values.dtype.kind == "f":
-        gray[~np.isfinite(values[..., :3]).all(axis=-1)] = np.nan
-    return gray
-
-
-def _unmasked(array: "np.ma.MaskedArray[Any, Any]") -> Array:
-    """Masked values become NaN, and so are masked in the result."""
-    if not np.ma.is_masked(array):
-        return np.asarray(array)
-    values = np.asarray(array.data, np.promote_types(array.dtype, np.float32))
-    return np.where(np.ma.getmaskarray(array), np.nan, values)

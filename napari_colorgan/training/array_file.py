@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_colorgan.checkpoints.archive import open_zip
 from napari_colorgan.errors import ColorganError
 
 _DIRECTORY = 4 << 20  # bytes of a file's list of entries, at most
@@ -114,22 +115,13 @@ def opened(path: Path) -> Iterator[ArrayFile]:
     about = path.stat()
     if not (stat.S_ISREG(about.st_mode) or path.is_dir()):  # which cannot be opened
         raise ValueError("it is no regular file")
-    with _Sparing(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
+    with path.open("rb") as file, open_zip(file, _DIRECTORY) as archive:
         entries = ArrayFile(archive, about.st_size)
         file.seek(-_END, io.SEEK_END)
         count = int.from_bytes(file.read(_END)[10:12], "little")
         if count != min(len(entries.names), 0xFFFF):  # which `zipfile` does not compare
             raise ValueError("its list of entries is damaged")
         yield entries
-
-
-class _Sparing(io.BufferedReader):
-    """A file whose list of entries, which `zipfile` reads at once, has a limit."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > _DIRECTORY:
-            raise ValueError("its list of entries is too long")
-        return super().read(size)
 
 
 def _header(content: bytearray) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:

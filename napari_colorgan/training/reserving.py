@@ -6,7 +6,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from napari_colorgan.errors import CheckpointError, ColorganError
+from napari_colorgan.checkpoints.atomic import unwritable
+from napari_colorgan.errors import ColorganError
 
 
 class OutputBusy(ColorganError):
@@ -42,10 +43,7 @@ def reserved(out: Path | None) -> Iterator[None]:
         yield
         return
     except OSError as error:
-        raise CheckpointError(
-            f"'{out}' cannot be written: {error.strerror or error}. Choose another "
-            "place or free some space."
-        ) from error
+        raise unwritable(out, error) from error
     try:
         yield
     finally:

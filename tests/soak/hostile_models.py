@@ -278,11 +278,6 @@ def _package_with_hole(path: Path) -> None:
     _with_hole(path.read_bytes(), "weights.pt", path)
 
 
-def _package_and_more(path: Path) -> None:
-    _package(path)
-    _longer(path.read_bytes(), path)
-
-
 def _old(pickled: bytes) -> bytes:
     """What `torch.save` wrote before 1.6, with any pickle of weights."""
     return _LEGACY + pickle.dumps(1001, 2) + pickle.dumps({}, 2) + pickled

@@ -14,17 +14,14 @@ from napari_colorgan.errors import (
     PairMismatch,
 )
 from napari_colorgan.inference.axes import LEADING, indices
+from napari_colorgan.inference.given import read_part
 from napari_colorgan.inference.intensity import (
     Limits,
     color_to_gray,
     has_color,
     scale,
 )
-from napari_colorgan.inference.source import (
-    Source,
-    color_limits,
-    read_part,
-)
+from napari_colorgan.inference.source import Source, color_limits
 from napari_colorgan.training.pairs.pair import MIN_SIDE, Pair
 
 _BAND = 1 << 20  # px converted at once

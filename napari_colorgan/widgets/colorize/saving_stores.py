@@ -18,7 +18,7 @@ from napari_colorgan.image_io.growing import CHUNK
 from napari_colorgan.inference.as_seen import SeenArray
 from napari_colorgan.inference.axes import indices
 from napari_colorgan.inference.by_planes import ByPlanes
-from napari_colorgan.inference.source import read_part
+from napari_colorgan.inference.given import read_part
 from napari_colorgan.inference.tiling import rectangles
 from napari_colorgan.job import STOP, Job, Progress
 

@@ -11,8 +11,8 @@ from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_colorgan.arrays import Mask
 from napari_colorgan.errors import ColorganError, Stopped
+from napari_colorgan.inference.given import read_part
 from napari_colorgan.inference.intensity import Limits
-from napari_colorgan.inference.source import read_part
 from napari_colorgan.job import STOP, Job, Progress
 from napari_colorgan.training.pairs import (
     Pair,
