@@ -22,7 +22,7 @@ from napari_colorgan.checkpoints.atomic import replacing
 from napari_colorgan.errors import CheckpointError
 from napari_colorgan.job import Job, Progress
 from napari_colorgan.training.array_file import TooLarge, opened
-from napari_colorgan.training.state_index import ENTRY, read_index, unpack
+from napari_colorgan.training.state_index import ENTRY, unpack
 
 _AT_ONCE = 32 << 20  # bytes written between two events
 
@@ -98,7 +98,7 @@ def read_plain(path: Path) -> dict[str, Any]:
     with _readable(path):
         with opened(path) as file:
             file.check()
-        state = read_index(path)
+            state = unpack(file, lambda _: None)
         if not isinstance(state, dict):
             raise TypeError("no dict")
         return state
